@@ -1,0 +1,1 @@
+"""Find defects in images after learning from good parts only."""

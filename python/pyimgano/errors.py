@@ -1,0 +1,55 @@
+"""Every error and warning that pyimgano raises on purpose.
+
+Each error derives from :class:`PyimganoError` and from the built-in it specialises, so that
+``except ValueError`` keeps working, and its message names the file or argument at fault.
+"""
+
+from __future__ import annotations
+
+
+class PyimganoError(Exception):
+    """Base of all errors of this package."""
+
+
+class InvalidInputError(PyimganoError, ValueError):
+    """An argument has a value that cannot be used."""
+
+
+class InvalidTypeError(PyimganoError, TypeError):
+    """An argument has the wrong type or dtype."""
+
+
+class UnknownNameError(PyimganoError, ValueError):
+    """A model, dataset or layer of that name does not exist; the message lists near ones."""
+
+
+class NotFittedError(PyimganoError, ValueError, AttributeError):
+    """A detector was used before ``fit`` (both bases as in scikit-learn's error of this name)."""
+
+
+class ImageReadError(PyimganoError, OSError):
+    """One or more image files could not be read; the message names them all."""
+
+
+class DatasetError(PyimganoError, ValueError):
+    """A dataset folder does not have the expected layout."""
+
+
+class WeightsError(PyimganoError, OSError):
+    """Backbone weights are missing, cannot be obtained or do not fit the network."""
+
+
+class OutputError(PyimganoError, OSError):
+    """A result could not be written."""
+
+
+class MissingDependencyError(PyimganoError, ImportError):
+    """An optional package is needed and is not there, or is broken."""
+
+
+class UndefinedMetricWarning(UserWarning):
+    """A metric has no value for this input (one class only, no defect region) and is NaN."""
+
+
+class ThresholdWarning(UserWarning):
+    """The threshold asked for cannot be estimated from so few training images."""

@@ -1,0 +1,14 @@
+//! The algorithms of pyimgano, without Python.
+//!
+//! Every function takes plain slices or views, reports bad input as an [`Error`], returns the same
+//! result for any number of threads and any instruction set, and can be stopped through a
+//! [`Monitor`].
+
+pub mod error;
+pub mod matrix;
+pub mod monitor;
+pub mod threads;
+
+pub use error::{Error, Result};
+pub use matrix::Matrix;
+pub use monitor::{Monitor, Silent};

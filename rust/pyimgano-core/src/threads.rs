@@ -1,0 +1,75 @@
+//! Thread pools that survive `fork`.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::{Error, Result};
+
+/// Pools by size, and the process that made them: after a fork their threads are gone.
+struct Pools {
+    process: u32,
+    by_size: Vec<(usize, Arc<ThreadPool>)>,
+}
+
+static POOLS: Mutex<Pools> = Mutex::new(Pools { process: 0, by_size: Vec::new() });
+
+/// The number of threads to use: `asked`, else `PYIMGANO_NUM_THREADS`, else one per core.
+pub fn resolve(asked: Option<usize>) -> Result<usize> {
+    if let Some(n) = asked {
+        return match n {
+            0 => Err(Error::Argument("n_threads must be at least 1, got 0".into())),
+            n => Ok(n),
+        };
+    }
+    match std::env::var("PYIMGANO_NUM_THREADS") {
+        Ok(text) if !text.trim().is_empty() => match text.trim().parse::<usize>() {
+            Ok(n) if n > 0 => Ok(n),
+            _ => Err(Error::Argument(format!(
+                "PYIMGANO_NUM_THREADS must be a whole number of at least 1, got {text:?}"
+            ))),
+        },
+        _ => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
+/// The pool of this process with `resolve(n_threads)` threads.
+pub fn pool(n_threads: Option<usize>) -> Result<Arc<ThreadPool>> {
+    let size = resolve(n_threads)?;
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let process = std::process::id();
+    if pools.process != process {
+        // Dropping an inherited pool would signal threads that do not exist here: leave it be.
+        std::mem::forget(std::mem::take(&mut pools.by_size));
+        pools.process = process;
+    }
+    if let Some((_, pool)) = pools.by_size.iter().find(|(n, _)| *n == size) {
+        return Ok(Arc::clone(pool));
+    }
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(size)
+        .thread_name(|i| format!("pyimgano-{i}"))
+        .build()
+        .map(Arc::new)
+        .map_err(|e| Error::System(format!("could not start {size} threads: {e}")))?;
+    pools.by_size.push((size, Arc::clone(&pool)));
+    Ok(pool)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_size_gives_the_same_pool() {
+        let a = pool(Some(2)).expect("two threads");
+        let b = pool(Some(2)).expect("two threads");
+        assert!(Arc::ptr_eq(&a, &b));
+        assert_eq!(a.current_num_threads(), 2);
+    }
+
+    #[test]
+    fn no_threads_at_all_is_refused() {
+        assert!(matches!(resolve(Some(0)), Err(Error::Argument(_))));
+    }
+}

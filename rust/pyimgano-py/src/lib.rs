@@ -1,0 +1,24 @@
+//! `pyimgano._rust`: checks arguments, releases the GIL, calls `pyimgano_core`, maps errors.
+
+mod convert;
+
+use pyo3::prelude::*;
+
+/// The compiled kernels; `pyimgano.kernels` is their documented face.
+#[pymodule]
+mod _rust {
+    use super::*;
+
+    /// The version of the compiled crate: it must equal the Python package's.
+    #[pyfunction]
+    fn version() -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+
+    /// The number of threads a kernel uses when none is asked for.
+    #[pyfunction]
+    #[pyo3(signature = (n_threads=None))]
+    fn resolve_threads(n_threads: Option<usize>) -> PyResult<usize> {
+        pyimgano_core::threads::resolve(n_threads).map_err(convert::to_py)
+    }
+}
