@@ -7,6 +7,6 @@
 
 from .catalogue import CATEGORIES
 from .generate import generate_synthetic
-from .render import Rendered, render
+from .render import Rendered, render_image
 
-__all__ = ["CATEGORIES", "Rendered", "generate_synthetic", "render"]
+__all__ = ["CATEGORIES", "Rendered", "generate_synthetic", "render_image"]

@@ -54,7 +54,7 @@ CATALOGUE: dict[str, Category] = {
             "broken_capsule": None,
             "wrong_colour": None,
             "contamination": tinted(d.contamination, tint=(0.20, 0.13, 0.08)),
-            "scratch": tinted(d.scratch, tint=(0.95, 0.95, 0.96)),
+            "scratch": tinted(d.scratch, tint=(0.95, 0.95, 0.96), bare=0.4),
         },
         light=CHANGING,
         shape=(0.75, 1.0),
@@ -65,7 +65,7 @@ CATALOGUE: dict[str, Category] = {
             "missing_part": None,
             "displaced_part": None,
             "solder_bridge": None,
-            "scratch": tinted(d.scratch, tint=(0.78, 0.62, 0.42)),
+            "scratch": tinted(d.scratch, tint=(0.84, 0.70, 0.50), bare=0.4),
             "stain": tinted(d.stain, tint=(1.3, 0.85, 0.55)),
         },
     ),
@@ -106,15 +106,15 @@ CATALOGUE: dict[str, Category] = {
         {
             "broken_tooth": None,
             "scratch": d.scratch,
-            "dent": d.dent,
+            "dent": tinted(d.dent, deep=1.6),
             "rust": tinted(d.stain, tint=(0.80, 0.38, 0.14)),
         },
     ),
     "leather": Category(
         leather,
         {
-            "scratch": tinted(d.scratch, tint=(0.66, 0.48, 0.36)),
-            "bump": tinted(d.dent, up=True),
+            "scratch": tinted(d.scratch, tint=(0.80, 0.62, 0.48), bare=0.5),
+            "bump": tinted(d.dent, up=True, deep=3.0),
             "hole": d.hole,
             "stain": tinted(d.stain, tint=(0.40, 0.38, 0.40)),
             "worn": d.worn,
@@ -134,7 +134,7 @@ CATALOGUE: dict[str, Category] = {
     "wood": Category(
         wood,
         {
-            "scratch": tinted(d.scratch, tint=(0.88, 0.75, 0.58)),
+            "scratch": tinted(d.scratch, tint=(0.92, 0.80, 0.64), bare=0.4),
             "crack": d.crack,
             "stain": tinted(d.stain, tint=(0.45, 0.40, 0.42)),
             "hole": tinted(d.hole, ground=(0.10, 0.06, 0.03)),

@@ -76,16 +76,24 @@ def _on_part(surface: Surface, alpha: Field) -> Field:
 
 
 def scratch(
-    surface: Surface, rng: np.random.Generator, strength: float, *, tint: RGB = (0.85, 0.85, 0.86)
+    surface: Surface,
+    rng: np.random.Generator,
+    strength: float,
+    *,
+    tint: RGB = (0.85, 0.85, 0.86),
+    bare: float = 0.22,
 ) -> Surface:
-    """A thin curved groove that lays the lighter material below bare, fading at its ends."""
+    """A thin curved groove that lays the lighter material below bare, uneven along its way.
+
+    ``bare`` is the least share of the colour that it takes away.
+    """
     side = min(surface.size)
     length = rng.uniform(0.18, 0.42)
     line = _curve(rng, _place(surface, rng, 0.12), length, 0.9)
     width = max(rng.uniform(0.004, 0.007), 1.0 / side)
     alpha = _on_part(surface, _strokes(surface.size, [line], width))
     alpha = alpha * (0.75 + 0.25 * np.tanh(noise(rng, surface.size, 18)))
-    opacity = min(0.95, rng.uniform(0.22, 0.6) * strength)
+    opacity = min(0.95, rng.uniform(bare, 0.6) * strength)
     depth = rng.uniform(0.001, 0.0025) * strength
     return replace(
         surface,
@@ -95,13 +103,13 @@ def scratch(
 
 
 def dent(
-    surface: Surface, rng: np.random.Generator, strength: float, *, up: bool | None = None
+    surface: Surface, rng: np.random.Generator, strength: float, *, up: bool | None = None, deep: float = 1.0
 ) -> Surface:
-    """A smooth hollow (or bump): nothing but shading."""
+    """A smooth hollow (or bump), ``deep`` times as deep as is usual: nothing but shading."""
     radius = rng.uniform(0.04, 0.075)
     d = _blob(surface, rng, radius, 0.12)
     rises = bool(rng.integers(2)) if up is None else up
-    depth = radius * rng.uniform(0.14, 0.26) * strength * (1 if rises else -1)
+    depth = deep * radius * rng.uniform(0.14, 0.26) * strength * (1 if rises else -1)
     shape = np.exp(-1.6 * d * d) * smoothstep(1.9, 1.3, d)
     return replace(
         surface, height=surface.height + np.float32(depth) * _on_part(surface, shape)

@@ -20,7 +20,7 @@ from pyimgano.errors import DatasetError
 
 from .catalogue import CATALOGUE, CATEGORIES
 from .fields import Size
-from .render import render
+from .render import render_image
 
 MANIFEST = "synthetic.json"
 PARTIAL = "synthetic.partial.json"
@@ -110,7 +110,7 @@ def generate_synthetic(
         partial = folder / PARTIAL
         partial.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
         for split, defect, index, path in _images(name, n_train, n_test_good, n_test_defect):
-            rendered = render(name, defect, split, index, size, int(seed))
+            rendered = render_image(name, defect, split, index, size, int(seed))
             _write(folder / path, rendered.image)
             if defect is not None:
                 _write(folder / _mask_path(path), rendered.mask)

@@ -15,8 +15,10 @@ from .textures import Fault
 
 # A pixel belongs to the defect when it changed by more than this (5 grey levels of 255).
 CHANGED = 0.02
-# A defect is fair when it stands out of the noise: this many standard deviations on average.
-VISIBLE = 3.0
+# A defect is fair when its mean change stands out of the sensor's noise by this many standard
+# deviations, and is at least this share of the texture's own contrast around it.
+OVER_NOISE = 3.0
+OVER_TEXTURE = 0.6
 ATTEMPTS = 12
 
 
@@ -48,7 +50,7 @@ def image_size_of(category: Category, size: Size, rng: np.random.Generator) -> S
     return height, width
 
 
-def render(name: str, defect: str | None, split: str, index: int, size: Size, seed: int) -> Rendered:
+def render_image(name: str, defect: str | None, split: str, index: int, size: Size, seed: int) -> Rendered:
     """Draw image ``index`` of a split.
 
     Parameters
@@ -87,7 +89,7 @@ def render(name: str, defect: str | None, split: str, index: int, size: Size, se
         else:
             flawed = draw(surface, rng, 1 + 0.3 * attempt)
         lit = shade(flawed, exposure.azimuth)
-        mask = _mask(clean, lit)
+        mask = _mask(clean, lit, 0.015 if draw is None else 0.007)
         if _visible(expose(clean, exposure), expose(lit, exposure), mask, category.light.noise):
             # Below the mask's threshold nothing may change: what is not marked is normal.
             blended = np.where((mask > 0)[..., None], lit, clean)
@@ -95,11 +97,15 @@ def render(name: str, defect: str | None, split: str, index: int, size: Size, se
     raise RuntimeError(f"no visible {defect!r} in {ATTEMPTS} attempts on {key} at {size}")
 
 
-def _mask(clean: Field, lit: Field) -> NDArray[np.uint8]:
-    """Where the picture changed; pinholes of unchanged pixels within a defect are closed."""
+def _mask(clean: Field, lit: Field, gap: float) -> NDArray[np.uint8]:
+    """Where the picture changed; gaps of up to twice ``gap`` (share of the side) are closed.
+
+    A structural fault is wide (a thread dives under its neighbours and comes up again), a crack
+    is thin and would clot: hence two sizes.
+    """
     change = np.abs(np.clip(lit, 0, 1) - np.clip(clean, 0, 1)).max(2)
     mask = (change > CHANGED).astype(np.uint8)
-    reach = max(1, round(0.012 * min(mask.shape)))
+    reach = max(1, round(gap * min(mask.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     padded = cv2.copyMakeBorder(mask, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[reach:-reach, reach:-reach]
@@ -107,9 +113,13 @@ def _mask(clean: Field, lit: Field) -> NDArray[np.uint8]:
 
 
 def _visible(clean: Field, flawed: Field, mask: NDArray[np.uint8], noise: float) -> bool:
-    """Whether a careful person could find it: large enough, and well above the noise."""
+    """Whether a careful person could find it: large enough, above noise and texture."""
     marked = mask > 0
-    if marked.sum() < max(10, 0.0004 * marked.size):
+    if marked.sum() < max(6, 0.0004 * marked.size):
         return False
     change = np.abs(np.clip(flawed, 0, 1) - np.clip(clean, 0, 1)).max(2)[marked]
-    return float(change.mean()) > VISIBLE * noise
+    grey = cv2.cvtColor(np.clip(clean, 0, 1), cv2.COLOR_RGB2GRAY)
+    detail = grey - cv2.GaussianBlur(grey, (0, 0), 0.02 * min(grey.shape) + 1)
+    x, y, wide, high = cv2.boundingRect(mask)
+    around = detail[y : y + high, x : x + wide]
+    return float(change.mean()) > max(OVER_NOISE * noise, OVER_TEXTURE * float(around.std()))

@@ -69,7 +69,7 @@ class Light:
 
 
 STEADY = Light()
-CHANGING = Light(gain=0.32, contrast=0.28, gradient=0.45, temperature=0.12, swing=0.7)
+CHANGING = Light(gain=0.32, contrast=0.28, gradient=0.45, temperature=0.09, swing=0.7)
 
 
 @dataclass(frozen=True)

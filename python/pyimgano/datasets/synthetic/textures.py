@@ -71,7 +71,7 @@ def weave(style: Weave, rng: np.random.Generator, size: Size, fault: Fault | Non
         middle = fault.rng.uniform(0.2, 0.8, 2) * (across.max(), along.max())
         half = fault.rng.uniform(0.06, 0.15) * style.threads
         # The ends fray: they differ from row to row.
-        ends = half * (1 + 0.08 * hairs[which])
+        ends = half * (1 + style.fuzz * hairs[which])
         gone[which] = (np.floor(across) == np.floor(middle[0])) & (abs(along - middle[1]) < ends)
     layers = []
     for k, (across, thread, along, phase) in enumerate(((u, i, v, i), (v, j, u, j + 1))):
@@ -155,14 +155,14 @@ def leather(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
     x, y, _ = coordinates(size)
     x = x + 0.006 * noise(rng, size, 14, 2)
     y = y + 0.006 * noise(rng, size, 14, 2)
-    border, value = cells(rng, x, y, 30)
-    pebble = smoothstep(0.0, 0.55, border)
+    border, value = cells(rng, x, y, 32)
+    pebble = smoothstep(0.0, 0.34, border)
     fine = noise(rng, size, 110)
     broad = noise(rng, size, 3, 2)
-    height = 0.0085 * pebble * (0.8 + 0.4 * value) + 0.0005 * fine
-    tone = 0.62 + 0.38 * pebble
+    height = 0.0050 * pebble * (0.75 + 0.5 * value) + 0.0005 * fine
+    tone = 0.72 + 0.28 * pebble
     tone = tone * (1 + 0.05 * (value - 0.5) + 0.03 * broad + 0.02 * fine)
-    albedo = tone[..., None] * np.asarray((0.47, 0.27, 0.17), np.float32)
+    albedo = tone[..., None] * np.asarray((0.54, 0.33, 0.21), np.float32)
     flat = np.ones(size, np.float32)
     return Surface(
         albedo.astype(np.float32), height.astype(np.float32), (0.22 * flat).astype(np.float32), flat
