@@ -66,9 +66,7 @@ def test_the_layout_is_that_of_mvtec_ad(tmp_path: Path) -> None:
 
 
 def test_every_category_is_written_by_default(tmp_path: Path) -> None:
-    names = generate_synthetic(
-        tmp_path, n_train=1, n_test_good=0, n_test_defect=0, image_size=32
-    )
+    names = generate_synthetic(tmp_path, n_train=1, n_test_good=0, n_test_defect=0, image_size=32)
     assert names == list(CATEGORIES)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(CATEGORIES)
 
@@ -112,9 +110,7 @@ def test_the_mesh_is_photographed_in_grey() -> None:
 
 @pytest.mark.parametrize("name", ["leather", "cap"])
 def test_sizes_differ_from_file_to_file_in_these_categories(name: str) -> None:
-    shapes = [
-        render_image(name, None, "train/good", n, (64, 64), 0).image.shape for n in range(8)
-    ]
+    shapes = [render_image(name, None, "train/good", n, (64, 64), 0).image.shape for n in range(8)]
     assert len(set(shapes)) > 4
     assert all(48 <= side <= 80 for shape in shapes for side in shape[:2])
 
@@ -150,9 +146,7 @@ def test_a_good_image_has_an_empty_mask_and_a_plausible_exposure(name: str) -> N
 
 def test_light_varies_strongly_in_some_categories_in_training_and_test_alike() -> None:
     def brightness(name: str, split: str) -> float:
-        means = [
-            render_image(name, None, split, n, (32, 32), 0).image.mean() for n in range(16)
-        ]
+        means = [render_image(name, None, split, n, (32, 32), 0).image.mean() for n in range(16)]
         return float(np.std(means) / np.mean(means))
 
     for split in ("train/good", "test/good"):
@@ -219,16 +213,16 @@ def test_a_complete_category_with_the_same_parameters_is_left_alone(tmp_path: Pa
     generate_synthetic(tmp_path, categories=["wood"], **SMALL)
     before = stamps(tmp_path)
     for overwrite in (False, True):
-        assert generate_synthetic(
-            tmp_path, categories=["wood"], **SMALL, overwrite=overwrite
-        ) == ["wood"]
+        assert generate_synthetic(tmp_path, categories=["wood"], **SMALL, overwrite=overwrite) == [
+            "wood"
+        ]
     assert stamps(tmp_path) == before
 
 
 def test_other_parameters_need_overwrite_and_leave_nothing_of_the_old_set(tmp_path: Path) -> None:
     generate_synthetic(tmp_path, categories=["wood"], **SMALL)
     smaller = {**SMALL, "n_train": 1}
-    with pytest.raises(DatasetError, match="other parameters.*overwrite=True") as caught:
+    with pytest.raises(DatasetError, match=r"other parameters.*overwrite=True") as caught:
         generate_synthetic(tmp_path, categories=["wood"], **smaller)
     assert str(tmp_path / "wood") in str(caught.value)
     generate_synthetic(tmp_path, categories=["wood"], **smaller, overwrite=True)
@@ -241,7 +235,7 @@ def test_a_folder_with_other_files_is_refused_and_kept_even_with_overwrite(tmp_p
     precious.write_bytes(b"mine")
     with pytest.raises(DatasetError, match="is not empty"):
         generate_synthetic(tmp_path, categories=["gear", "wood"], **SMALL)
-    with pytest.raises(DatasetError, match="did not write.*000.png"):
+    with pytest.raises(DatasetError, match=r"did not write.*000.png"):
         generate_synthetic(tmp_path, categories=["gear", "wood"], **SMALL, overwrite=True)
     assert precious.read_bytes() == b"mine"
     # Checked before anything is written, the categories before it included.
@@ -289,7 +283,7 @@ def test_a_manifest_that_points_outside_deletes_nothing_there(tmp_path: Path) ->
 
 
 def test_an_unknown_category_is_an_error_that_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="'bottle'.*known are blister, board"):
+    with pytest.raises(DatasetError, match=r"'bottle'.*known are blister, board"):
         generate_synthetic(tmp_path, categories=["bottle"])
     assert list(tmp_path.iterdir()) == []
 

@@ -113,7 +113,7 @@ CATALOGUE: dict[str, Category] = {
     "leather": Category(
         leather,
         {
-            "scratch": tinted(d.scratch, tint=(0.80, 0.62, 0.48), bare=0.5),
+            "scratch": tinted(d.scratch, tint=(0.90, 0.74, 0.60), bare=0.6, wide=1.7),
             "bump": tinted(d.dent, up=True, deep=3.0),
             "hole": d.hole,
             "stain": tinted(d.stain, tint=(0.40, 0.38, 0.40)),

@@ -24,8 +24,8 @@ Points = NDArray[np.float64]
 def _place(surface: Surface, rng: np.random.Generator, margin: float = 0.06) -> tuple[float, float]:
     """Draw a point (x, y) on the part, away from its edge where there is room."""
     side = min(surface.size)
-    room = (surface.foreground > 0.5).astype(np.uint8)
-    room = cv2.copyMakeBorder(room, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    part = (surface.foreground > 0.5).astype(np.uint8)
+    room = cv2.copyMakeBorder(part, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform(room, cv2.DIST_L2, 3)[1:-1, 1:-1]
     rows, columns = np.nonzero(depth >= min(margin * side, 0.9 * float(depth.max())))
     pick = int(rng.integers(len(rows)))
@@ -82,18 +82,19 @@ def scratch(
     *,
     tint: RGB = (0.85, 0.85, 0.86),
     bare: float = 0.22,
+    wide: float = 1.0,
 ) -> Surface:
     """A thin curved groove that lays the lighter material below bare, uneven along its way.
 
-    ``bare`` is the least share of the colour that it takes away.
+    ``bare`` is the least share of the colour that it takes away; ``wide`` scales its width.
     """
     side = min(surface.size)
     length = rng.uniform(0.18, 0.42)
     line = _curve(rng, _place(surface, rng, 0.12), length, 0.9)
-    width = max(rng.uniform(0.004, 0.007), 1.0 / side)
+    width = max(wide * rng.uniform(0.004, 0.007), 1.0 / side)
     alpha = _on_part(surface, _strokes(surface.size, [line], width))
-    alpha = alpha * (0.75 + 0.25 * np.tanh(noise(rng, surface.size, 18)))
-    opacity = min(0.95, rng.uniform(bare, 0.6) * strength)
+    alpha *= (0.75 + 0.25 * np.tanh(noise(rng, surface.size, 18))).astype(np.float32)
+    opacity = min(0.95, rng.uniform(bare, bare + 0.35) * strength)
     depth = rng.uniform(0.001, 0.0025) * strength
     return replace(
         surface,
@@ -103,7 +104,12 @@ def scratch(
 
 
 def dent(
-    surface: Surface, rng: np.random.Generator, strength: float, *, up: bool | None = None, deep: float = 1.0
+    surface: Surface,
+    rng: np.random.Generator,
+    strength: float,
+    *,
+    up: bool | None = None,
+    deep: float = 1.0,
 ) -> Surface:
     """A smooth hollow (or bump), ``deep`` times as deep as is usual: nothing but shading."""
     radius = rng.uniform(0.04, 0.075)
@@ -111,9 +117,7 @@ def dent(
     rises = bool(rng.integers(2)) if up is None else up
     depth = deep * radius * rng.uniform(0.14, 0.26) * strength * (1 if rises else -1)
     shape = np.exp(-1.6 * d * d) * smoothstep(1.9, 1.3, d)
-    return replace(
-        surface, height=surface.height + np.float32(depth) * _on_part(surface, shape)
-    )
+    return replace(surface, height=surface.height + np.float32(depth) * _on_part(surface, shape))
 
 
 def stain(

@@ -80,7 +80,9 @@ class Drawing:
                    (-wide / 2, high / 2)]  # fmt: skip
         self._fill([(x + c * u - s * v, y + s * u + c * v) for u, v in corners], colour, height)
 
-    def disc(self, x: float, y: float, radius: float, colour: Sequence[float], height: float) -> None:
+    def disc(
+        self, x: float, y: float, radius: float, colour: Sequence[float], height: float
+    ) -> None:
         """A filled circle."""
         t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
         points = list(zip(x + radius * np.cos(t), y + radius * np.sin(t), strict=True))
@@ -125,4 +127,7 @@ class Drawing:
 
         # Soften the steps a little: moulded edges are never vertical.
         height = cv2.GaussianBlur(down(self._height), (3, 3), 0.7)
-        return down(self._colour) / 255, np.asarray(height, np.float32), down(self._cover) / 255
+        unit = np.float32(1 / 255)
+        albedo = np.asarray(down(self._colour) * unit, np.float32)
+        cover = np.asarray(down(self._cover) * unit, np.float32)
+        return albedo, np.asarray(height, np.float32), cover

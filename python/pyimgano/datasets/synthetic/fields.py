@@ -57,6 +57,11 @@ def inside(distance: Field, pixel: float) -> Field:
     return np.asarray(np.clip(0.5 - distance / np.float32(pixel), 0, 1), dtype=np.float32)
 
 
+def rgb(red: float, green: float, blue: float) -> Field:
+    """One colour as an array that broadcasts over an image."""
+    return np.asarray((red, green, blue), np.float32)
+
+
 def mix(a: Field, b: Field | tuple[float, ...], alpha: Field) -> Field:
     """Blend (H, W, 3) ``a`` towards ``b`` (an image or one colour) by (H, W) ``alpha``."""
     target = np.asarray(b, dtype=np.float32)

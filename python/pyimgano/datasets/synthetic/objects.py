@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .fields import Field, Size, coordinates, inside, mix, noise, rotate, smoothstep
+from .fields import Field, Size, coordinates, inside, mix, noise, rgb, rotate, smoothstep
 from .surface import Surface
 from .textures import Fault
 
@@ -50,7 +50,7 @@ def gear(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
     turn = (theta / (2 * np.pi) * TEETH) % TEETH
     phase = abs(turn - np.floor(turn) - 0.5) * 2
     root, tip = 0.335, 0.405
-    rise = smoothstep(0.68, 0.36, phase)
+    rise = smoothstep(0.68, 0.36, np.asarray(phase, np.float32))
     if fault is not None and fault.name == "broken_tooth":
         which = int(fault.rng.integers(TEETH))
         left = fault.rng.uniform(0.0, 0.45)
@@ -72,7 +72,7 @@ def gear(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
     fan = np.cos(np.arctan2(y, x) * 2 - rng.normal(-1.2, 0.06))
     tone = 0.50 + 0.085 * fan + 0.022 * rings + 0.01 * noise(rng, size, 40, 2)
     tone = tone * (1 - 0.35 * groove)
-    steel = tone[..., None] * np.asarray((1.0, 1.0, 1.01), np.float32)
+    steel = tone[..., None] * rgb(1.0, 1.0, 1.01)
     bevel = 0.012 * smoothstep(0.0, 0.014, -distance)
     height = (bevel - 0.002 * groove) * cover
     shadow = _shadow(cover, 0.012, 0.012)
@@ -83,7 +83,7 @@ def gear(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
 def _shadow(cover: Field, offset: float, softness: float) -> Field:
     """Soft shadow of a part, thrown to the lower right."""
     side = min(cover.shape)
-    shift = np.float32([[1, 0, offset * side], [0, 1, offset * side]])
+    shift = np.asarray([[1, 0, offset * side], [0, 1, offset * side]], np.float32)
     moved = cv2.warpAffine(cover, shift, (cover.shape[1], cover.shape[0]))
     return np.asarray(cv2.GaussianBlur(moved, (0, 0), max(softness * side, 0.5)), np.float32)
 
@@ -104,14 +104,16 @@ def cap(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
     height = height + 0.0002 * noise(rng, size, 60, 2) * cover
     ink = _mark(u, v, radius, pixel, fault, size)
     tone = (1 + 0.015 * noise(rng, size, 6, 2)) * (1 - 0.3 * skirt * ribs)
-    plastic = tone[..., None] * np.asarray((0.10, 0.33, 0.60), np.float32)
+    plastic = tone[..., None] * rgb(0.10, 0.33, 0.60)
     plastic = mix(plastic, (0.90, 0.90, 0.86), 0.92 * ink)
     shadow = _shadow(cover, 0.018, 0.018)
     albedo = mix(_support(rng, size, (0.58, 0.57, 0.55), shadow), plastic, cover)
     return Surface(albedo, (height * cover).astype(np.float32), 0.55 * cover, cover)
 
 
-def _mark(u: Field, v: Field, radius: float, pixel: float, fault: Fault | None, size: Size) -> Field:
+def _mark(
+    u: Field, v: Field, radius: float, pixel: float, fault: Fault | None, size: Size
+) -> Field:
     """Coverage of the ink: letters, and a ring of dashes around them."""
     a, b = u / np.float32(radius), v / np.float32(radius)
     name = fault.name if fault is not None else ""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from .drawing import Drawing
-from .fields import Field, Size, coordinates, inside, mix, noise, rotate, smoothstep
+from .fields import Size, coordinates, inside, mix, noise, rgb, rotate, smoothstep
 from .surface import Surface
 from .textures import RGB, Fault
 
@@ -41,7 +41,7 @@ def blister(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
     # Foil: a lattice of pressed dots, slightly crumpled.
     lattice = np.cos(2 * np.pi * 44 * x) * np.cos(2 * np.pi * 44 * y)
     foil_height = 0.0011 * lattice + 0.0032 * noise(rng, size, 8, 2)
-    foil = (0.64 + 0.02 * noise(rng, size, 5, 2))[..., None] * np.float32((0.98, 0.99, 1.0))
+    foil = (0.64 + 0.02 * noise(rng, size, 5, 2))[..., None] * rgb(0.98, 0.99, 1.0)
     # Dome: a stadium around each capsule.
     reach = np.hypot(np.maximum(abs(u) - 0.17 * unit, 0), v)
     dome = (reach - 0.36 * unit).astype(np.float32)
@@ -60,9 +60,13 @@ def blister(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
         body = np.where(kinds == 2, np.maximum(body, lost), body).astype(np.float32)
     present = inside(body, pixel) * (kinds != 1)
     end = np.where(flip[row, column] == 0, pu, -pu)
-    red, cream, odd = np.float32((0.74, 0.16, 0.13)), np.float32((0.88, 0.84, 0.74)), (0.8, 0.5, 0.1)
+    red, cream, odd = (
+        rgb(0.74, 0.16, 0.13),
+        rgb(0.88, 0.84, 0.74),
+        (0.8, 0.5, 0.1),
+    )
     colour = red + (cream - red) * inside(end, pixel)[..., None]
-    colour = np.where((kinds == 3)[..., None] & (end > 0)[..., None], np.float32(odd), colour)
+    colour = np.where((kinds == 3)[..., None] & (end > 0)[..., None], odd, colour)
     cast = smoothstep(0.02, -0.03, body) * (kinds != 1)
     albedo = mix(albedo, np.asarray(albedo * np.float32(0.55)), 0.6 * cast)
     albedo = mix(albedo, colour.astype(np.float32), present)
@@ -72,10 +76,10 @@ def blister(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
     # The outline of the card, with the table around it.
     card = np.maximum(abs(x) - 0.475 * wide, abs(y) - 0.475 * high).astype(np.float32)
     cover = inside(card, pixel)
-    table = (0.30 + 0.012 * noise(rng, size, 100))[..., None] * np.float32((0.95, 1.0, 1.05))
+    table = (0.30 + 0.012 * noise(rng, size, 100))[..., None] * rgb(0.95, 1.0, 1.05)
     albedo = mix(table.astype(np.float32), albedo, cover)
     # Clear plastic throws a highlight from the upper left shoulder of every dome.
-    glint = np.exp(-((reach - 0.28 * unit) / (0.035 * unit)) ** 2)
+    glint = np.exp(-(((reach - 0.28 * unit) / (0.035 * unit)) ** 2))
     glint = glint * smoothstep(0.35, 0.9, ((-u - v) / np.hypot(u, v).clip(1e-4) / 1.414))
     albedo = mix(albedo, (0.97, 0.97, 0.97), (0.65 * glint).astype(np.float32))
     gloss = (0.25 + 0.25 * present) * cover
@@ -157,7 +161,7 @@ def board(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
         draw.disc(x + fault.rng.uniform(-0.02, 0.02), y, 0.04, (0.76, 0.76, 0.77), 0.012)
     albedo, height, cover = draw.finish()
     albedo = albedo * (1 + 0.025 * noise(rng, size, 4, 2) + 0.02 * noise(rng, size, 128))[..., None]
-    table = (0.62 + 0.012 * noise(rng, size, 90))[..., None] * np.float32((1.0, 0.99, 0.97))
+    table = (0.62 + 0.012 * noise(rng, size, 90))[..., None] * rgb(1.0, 0.99, 0.97)
     shadow = cv2.GaussianBlur(cover, (0, 0), 0.02 * min(size))
     table = table * (1 - 0.5 * shadow)[..., None]
     albedo = mix(table.astype(np.float32), albedo.astype(np.float32), cover)

@@ -50,7 +50,9 @@ def image_size_of(category: Category, size: Size, rng: np.random.Generator) -> S
     return height, width
 
 
-def render_image(name: str, defect: str | None, split: str, index: int, size: Size, seed: int) -> Rendered:
+def render_image(
+    name: str, defect: str | None, split: str, index: int, size: Size, seed: int
+) -> Rendered:
     """Draw image ``index`` of a split.
 
     Parameters
@@ -72,7 +74,7 @@ def render_image(name: str, defect: str | None, split: str, index: int, size: Si
     def finished(lit: Field) -> NDArray[np.uint8]:
         picture = expose(lit, exposure)
         if category.grey:
-            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+            picture = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.float32)
         return develop(picture, category.light.noise, image_rng(seed, *key, "noise"))
 
     surface = category.scene(image_rng(seed, *key, "scene"), size, None)

@@ -141,4 +141,5 @@ def develop(picture: Field, noise: float, rng: np.random.Generator) -> NDArray[n
     picture = np.clip(picture, 0, 1)
     grain = rng.standard_normal(picture.shape, dtype=np.float32)
     spread = np.float32(noise) * (0.5 + np.sqrt(0.5 * picture))
-    return np.clip((picture + grain * spread) * 255 + 0.5, 0, 255).astype(np.uint8)
+    noisy = (picture + grain * spread) * 255 + 0.5
+    return np.asarray(np.clip(noisy, 0, 255), dtype=np.uint8)

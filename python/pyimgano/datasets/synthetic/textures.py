@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .fields import Field, Size, cells, coordinates, mix, noise, rotate, smoothstep
+from .fields import Field, Size, cells, coordinates, mix, noise, rgb, rotate, smoothstep
 from .surface import Surface
 
 RGB = tuple[float, float, float]
@@ -110,7 +110,7 @@ def mesh(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
 
 def brushed_metal(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
     """Brushed steel: fine streaks, a soft band of reflected light."""
-    x, y, _ = coordinates(size)
+    _, y, _ = coordinates(size)
     fine = noise(rng, size, (256, 5))
     medium = noise(rng, size, (110, 2), 2)
     broad = noise(rng, size, (9, 1))
@@ -123,7 +123,7 @@ def brushed_metal(rng: np.random.Generator, size: Size, fault: Fault | None) -> 
     at, spread = rng.uniform(-0.35, 0.35), rng.uniform(0.25, 0.4)
     band = np.exp(-(((y - at) / spread) ** 2))
     tone = 0.53 + 0.045 * streaks + 0.10 * band
-    albedo = tone[..., None] * np.asarray((0.985, 1.0, 1.02), np.float32)
+    albedo = tone[..., None] * rgb(0.985, 1.0, 1.02)
     relief = np.float32(0.00016) * streaks
     flat = np.ones(size, np.float32)
     return Surface(albedo.astype(np.float32), relief.astype(np.float32), 0.35 * flat, flat)
@@ -141,10 +141,10 @@ def wood(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surface:
     fibre = noise(rng, size, (180, 7), 1)
     pores = smoothstep(1.1, 2.0, noise(rng, size, (150, 13))) * (0.35 + 0.65 * late)
     broad = noise(rng, size, (3, 1))
-    light_, dark = np.float32((0.74, 0.56, 0.37)), np.float32((0.55, 0.36, 0.20))
+    light_, dark = rgb(0.74, 0.56, 0.37), rgb(0.55, 0.36, 0.20)
     albedo = light_ + (dark - light_) * (0.75 * late)[..., None]
     albedo = albedo * (1 + 0.035 * fibre + 0.03 * broad)[..., None]
-    albedo = mix(albedo, (0.30, 0.18, 0.09), 0.6 * pores)
+    albedo = mix(albedo, (0.30, 0.18, 0.09), (0.6 * pores).astype(np.float32))
     height = -0.0007 * pores - 0.0005 * late + 0.0001 * fibre
     flat = np.ones(size, np.float32)
     return Surface(albedo, height.astype(np.float32), 0.15 * flat, flat)
@@ -162,7 +162,7 @@ def leather(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
     height = 0.0050 * pebble * (0.75 + 0.5 * value) + 0.0005 * fine
     tone = 0.72 + 0.28 * pebble
     tone = tone * (1 + 0.05 * (value - 0.5) + 0.03 * broad + 0.02 * fine)
-    albedo = tone[..., None] * np.asarray((0.54, 0.33, 0.21), np.float32)
+    albedo = tone[..., None] * rgb(0.54, 0.33, 0.21)
     flat = np.ones(size, np.float32)
     return Surface(
         albedo.astype(np.float32), height.astype(np.float32), (0.22 * flat).astype(np.float32), flat
