@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.kernels import greedy_coreset
 from pyimgano.models.knn_index import create_knn_index
+
+
+def select_coreset(
+    rows: NDArray[np.float32],
+    ratio: float,
+    *,
+    random_state: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.int64]:
+    """Row numbers of a greedy coreset of ``ratio`` of the rows, one row at least.
+
+    The numbers are sorted: the order of the picks means nothing to a search, and neighbouring rows
+    of an image stay together in memory.
+    """
+    size = max(1, int(len(rows) * ratio))
+    if size == len(rows):
+        return np.arange(size, dtype=np.int64)
+    return np.sort(greedy_coreset(rows, size, random_state=random_state, progress=progress))
 
 
 class MemoryBank:

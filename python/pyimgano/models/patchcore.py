@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError
+from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
-from pyimgano.kernels import greedy_coreset
 from pyimgano.models.base import PixelDetector, check_one_class
+from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
-from pyimgano.models.held_out import HeldOut, held_out_scores
-from pyimgano.models.memory_bank import MemoryBank
+from pyimgano.models.held_out import score_held_out
+from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.threshold import check_contamination, conformal_threshold
 from pyimgano.types import ImageInput, ImageSize, Prediction
-from pyimgano.utils.images import join_errors
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, check_images
+from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -159,31 +159,43 @@ class PatchCore(PixelDetector):
         images = check_images(X)
         check_one_class(len(images), y)
         self._check_params()
-        self.timings_: dict[str, float] = {}
         timer = StageTimer()
-        self._preprocessor = self._build_preprocessor()
-        self._mapper = PatchMapper(self._preprocessor, self.gaussian_sigma)
+        preprocessor = self._build_preprocessor()
         with timer.stage("setup"):
-            self.features_ = self._build_features()
-        if self.features_.needs_fit:
+            features = self._build_features()
+        # Folds are runs of images in a seeded order, so that each is a random draw.
+        order = np.random.default_rng(self.random_state).permutation(len(images))
+        shuffled = [images[i] for i in order]
+        if features.needs_fit:
+            pixels = readable_pixels(shuffled, preprocessor, timer)
             with timer.stage("backbone"):
-                self._fit_features(images)
-        store, sizes, order = self._collect(images, timer)
-        self._fit_bank(store, timer)
-        with timer.stage("threshold"):
-            held_out = held_out_scores(
-                store,
-                sizes,
-                self._mapper,
-                folds=self.threshold_folds,
-                coreset_ratio=self.coreset_ratio,
-                n_neighbors=self.n_neighbors,
-                knn_backend=self.knn_backend,
-                random_state=self.random_state,
-            )
-            self._set_thresholds(held_out, order)
+                features.fit(pixels, random_state=self.random_state)
+        collected = collect(
+            shuffled,
+            preprocessor,
+            features,
+            batch_size=self.batch_size,
+            skip_bad=self.on_bad_image == "skip",
+            verbose=self.verbose,
+            timer=timer,
+        )
+        self._preprocessor, self.features_ = preprocessor, features
+        self._mapper = PatchMapper(
+            as_size(256 if self.preset else self.image_size),
+            as_size(224 if self.preset else None),
+            self.gaussian_sigma,
+        )
+        self.skipped_ = sorted(str(shuffled[i]) for i in collected.skipped)
+        self._fit_bank(collected.store, timer)
+        self._fit_thresholds(collected, order, timer)
         self.timings_ = timer.seconds
         return self
+
+    def validate(self) -> None:
+        """Check the parameters and that the backbone and its weights can be had, without images."""
+        self._check_params()
+        self._build_preprocessor()
+        self._build_features()
 
     def iter_predict(
         self, X: Sequence[ImageInput], *, with_maps: bool = True
@@ -298,14 +310,36 @@ class PatchCore(PixelDetector):
         )
 
     def _fit_bank(self, store: FeatureStore, timer: StageTimer) -> None:
-        with timer.stage("coreset"):
-            size = bank_size(store.n_rows, self.coreset_ratio)
-            with track(size, "selecting the coreset", self.verbose) as advance:
-                picks = greedy_coreset(
-                    store.rows, size, random_state=self.random_state, progress=advance.to
-                )
+        with timer.stage("coreset"), track(1, "selecting the coreset", self.verbose) as bar:
+            picks = select_coreset(
+                store.rows, self.coreset_ratio, random_state=self.random_state, progress=bar.to
+            )
             self.memory_bank_ = store.rows[picks]
         with timer.stage("knn"):
             self._bank = MemoryBank(
                 self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
             )
+
+    def _fit_thresholds(
+        self, collected: Collected, order: NDArray[np.int64], timer: StageTimer
+    ) -> None:
+        with timer.stage("threshold"):
+            held_out = score_held_out(
+                collected,
+                self._mapper,
+                folds=self.threshold_folds,
+                coreset_ratio=self.coreset_ratio,
+                n_neighbors=self.n_neighbors,
+                knn_backend=self.knn_backend,
+                random_state=self.random_state,
+                verbose=self.verbose,
+            )
+        given_order = np.argsort(order[collected.kept])
+        self.decision_scores_ = held_out.scores[given_order]
+        self.threshold_ = conformal_threshold(held_out.scores, self.contamination)
+        self.threshold_source_ = held_out.source
+        with warnings.catch_warnings():  # the same warning once is enough
+            warnings.simplefilter("ignore", ThresholdWarning)
+            self.map_threshold_ = conformal_threshold(held_out.map_peaks, self.contamination)
+        self.map_level_ = held_out.map_level
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)

@@ -20,6 +20,7 @@ class Advance:
 
     def to(self, done: int, total: int) -> None:
         """Move to ``done``; the signature is that of the kernels' progress callbacks."""
+        self._bar.total = total
         self._bar.update(done - self._bar.n)
 
 

@@ -8,5 +8,6 @@
 from .catalogue import CATEGORIES
 from .generate import generate_synthetic
 from .render import Rendered, render_image
+from .dataset import SyntheticDataset
 
-__all__ = ["CATEGORIES", "Rendered", "generate_synthetic", "render_image"]
+__all__ = ["CATEGORIES", "Rendered", "SyntheticDataset", "generate_synthetic", "render_image"]

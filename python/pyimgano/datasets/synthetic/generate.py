@@ -179,6 +179,17 @@ def _read(path: Path) -> dict[str, Any] | None:
     return dict(plan)
 
 
+def is_generated(folder: Path) -> bool:
+    """Whether a category's folder was written by :func:`generate_synthetic`, whole."""
+    plan = _read(folder / MANIFEST)
+    return plan is not None and all((folder / path).is_file() for path in _files(plan))
+
+
+def is_half_written(folder: Path) -> bool:
+    """Whether :func:`generate_synthetic` was interrupted in a category's folder."""
+    return (folder / PARTIAL).is_file()
+
+
 def _complete(folder: Path, plan: dict[str, Any]) -> bool:
     found = _read(folder / MANIFEST)
     return found == plan and all((folder / path).is_file() for path in _files(plan))
