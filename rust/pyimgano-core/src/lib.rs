@@ -4,9 +4,14 @@
 //! result for any number of threads and any instruction set, and can be stopped through a
 //! [`Monitor`].
 
+mod check;
+pub mod coreset;
 pub mod error;
 pub mod matrix;
 pub mod monitor;
+pub mod neighbors;
+pub mod simd;
+pub mod task;
 pub mod threads;
 
 pub use error::{Error, Result};

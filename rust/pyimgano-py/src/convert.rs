@@ -3,17 +3,35 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use pyimgano_core::{Error, Monitor, Result};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyimgano_core::{Error, Matrix, Monitor, Result};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
 use pyo3::prelude::*;
+
+pyo3::import_exception!(pyimgano.errors, InvalidInputError);
 
 /// One Python exception for each kind of kernel error.
 pub fn to_py(error: Error) -> PyErr {
     match error {
-        Error::Argument(text) | Error::NotFinite(text) => PyValueError::new_err(text),
+        Error::Argument(text) | Error::NotFinite(text) => InvalidInputError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err("interrupted"),
         Error::System(text) => PyOSError::new_err(text),
     }
+}
+
+/// The rows of a C-contiguous array, without a copy.
+pub fn matrix<'a>(name: &str, array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Matrix<'a>> {
+    let data = array.as_slice().map_err(|_| not_contiguous(name))?;
+    Matrix::new(data, array.shape()[0], array.shape()[1]).map_err(to_py)
+}
+
+/// The values of a contiguous array, without a copy.
+pub fn slice<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| not_contiguous(name))
+}
+
+fn not_contiguous(name: &str) -> PyErr {
+    InvalidInputError::new_err(format!("{name} must be C-contiguous"))
 }
 
 /// Lets Ctrl-C through while a kernel runs without the GIL, and calls a progress callback if given.
@@ -28,6 +46,16 @@ impl Signals {
 
     pub fn new(progress: Option<Py<PyAny>>) -> Self {
         Self { progress, last: RefCell::new(Instant::now()), raised: RefCell::new(None) }
+    }
+
+    /// Runs `kernel` without the GIL.
+    pub fn run<T: Send>(
+        self,
+        py: Python<'_>,
+        kernel: impl FnOnce(&dyn Monitor) -> Result<T> + Send,
+    ) -> PyResult<T> {
+        let (result, signals) = py.detach(|| (kernel(&self), self));
+        signals.finish(result)
     }
 
     /// The kernel's result, with what Python raised during it in place of `Interrupted`.

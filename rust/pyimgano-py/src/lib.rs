@@ -1,6 +1,8 @@
 //! `pyimgano._rust`: checks arguments, releases the GIL, calls `pyimgano_core`, maps errors.
 
 mod convert;
+mod coreset;
+mod neighbors;
 
 use pyo3::prelude::*;
 
@@ -8,6 +10,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _rust {
     use super::*;
+
+    #[pymodule_export]
+    use super::coreset::greedy_coreset;
+    #[pymodule_export]
+    use super::neighbors::KnnIndex;
 
     /// The version of the compiled crate: it must equal the Python package's.
     #[pyfunction]
