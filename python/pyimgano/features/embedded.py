@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -24,6 +24,8 @@ class EmbeddedFeatures:
     levels : int
         Octaves of the image pyramid.
     """
+
+    needs_fit = True
 
     def __init__(self, *, stride: int = 8, levels: int = 4) -> None:
         self.stride = stride
@@ -57,6 +59,14 @@ class EmbeddedFeatures:
             raise NotFittedError("EmbeddedFeatures: call fit before extract")
         features: NDArray[np.float32] = (self._raw(image) - self.mean_) / self.scale_
         return features
+
+    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Patch features of each image, float32 (h, w, n_features_out)."""
+        return [self.extract(image) for image in images]
+
+    def describe(self) -> dict[str, Any]:
+        """Parameters, ready for JSON."""
+        return {"backbone": "embedded", "stride": self.stride, "levels": self.levels}
 
     def get_state(self) -> dict[str, NDArray[np.float32]]:
         """Fitted arrays by name."""

@@ -16,6 +16,7 @@ from pyimgano.models.base import PixelDetector, check_one_class
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.held_out import score_held_out
+from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.threshold import check_contamination, conformal_threshold
@@ -274,6 +275,8 @@ class PatchCore(PixelDetector):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < low:
                 raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        as_size(self.image_size)
+        create_knn_index(self.knn_backend)
         if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):
             raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
         if self.on_bad_image not in ("raise", "skip"):
