@@ -25,7 +25,7 @@ demo: $(DEMO)/.installed ## core install; benchmark and detection on synthetic i
 		--category $(CATEGORIES) --backbone embedded --output $(OUT)/demo/benchmark
 	$(DEMO)/bin/pyimgano detect --normal $(OUT)/demo/data/blister/train/good \
 		--test $(OUT)/demo/data/blister/test --output $(OUT)/demo/detect
-	$(DEMO)/bin/python benches/picture.py $(OUT)/demo/data $(OUT)/demo/picture.png
+	$(DEMO)/bin/python docs/picture.py $(OUT)/demo/benchmark $(OUT)/demo/picture.png
 
 $(VENV)/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)

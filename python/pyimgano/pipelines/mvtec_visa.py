@@ -148,7 +148,7 @@ def run_benchmark(
                 seed,
                 metric_size=metric_size,
                 integration_limit=integration_limit,
-                overlays=folder / name if folder and seed == seeds[0] and n_overlays else None,
+                overlays=folder / name / "overlays" if folder and seed == seeds[0] and n_overlays else None,
                 n_overlays=n_overlays,
                 verbose=verbose,
             )
