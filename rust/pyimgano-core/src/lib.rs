@@ -4,9 +4,12 @@
 //! result for any number of threads and any instruction set, and can be stopped through a
 //! [`Monitor`].
 
+pub mod components;
+pub mod curves;
 pub mod error;
 pub mod matrix;
 pub mod monitor;
+mod parallel;
 pub mod threads;
 
 pub use error::{Error, Result};

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use numpy::{Element, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyimgano_core::{Error, Monitor, Result};
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -58,4 +59,36 @@ impl Monitor for Signals {
             Error::Interrupted
         })
     }
+}
+
+/// Calls a kernel without the GIL; Ctrl-C stops it, and `progress` is told how far it is.
+pub fn detached<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    kernel: impl FnOnce(&Signals) -> Result<T> + Send,
+) -> PyResult<T> {
+    let signals = Signals::new(progress);
+    let (signals, result) = py.detach(move || {
+        let result = kernel(&signals);
+        (signals, result)
+    });
+    signals.finish(result)
+}
+
+/// Anomaly maps, all of one precision.
+#[derive(FromPyObject)]
+pub enum Maps<'py> {
+    Single(Vec<PyReadonlyArray2<'py, f32>>),
+    Double(Vec<PyReadonlyArray2<'py, f64>>),
+}
+
+/// Height and width.
+pub fn shape<T: Element>(array: &PyReadonlyArray2<'_, T>) -> [usize; 2] {
+    let shape = array.shape();
+    [shape[0], shape[1]]
+}
+
+/// The values of a C-contiguous array.
+pub fn contiguous<'a, T: Element>(array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
+    Ok(array.as_slice()?)
 }

@@ -1,6 +1,8 @@
 //! `pyimgano._rust`: checks arguments, releases the GIL, calls `pyimgano_core`, maps errors.
 
+mod components;
 mod convert;
+mod curves;
 
 use pyo3::prelude::*;
 
@@ -8,6 +10,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _rust {
     use super::*;
+
+    #[pymodule_export]
+    use crate::components::{component_stats, filter_components, label_components};
+    #[pymodule_export]
+    use crate::curves::{pixel_metrics, pro_curve};
 
     /// The version of the compiled crate: it must equal the Python package's.
     #[pyfunction]
