@@ -4,12 +4,17 @@
 //! result for any number of threads and any instruction set, and can be stopped through a
 //! [`Monitor`].
 
+mod check;
 pub mod components;
+pub mod coreset;
 pub mod curves;
 pub mod error;
 pub mod matrix;
 pub mod monitor;
+pub mod neighbors;
 mod parallel;
+pub mod simd;
+pub mod task;
 pub mod threads;
 
 pub use error::{Error, Result};

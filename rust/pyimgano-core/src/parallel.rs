@@ -1,56 +1,46 @@
-//! Numbered pieces of work, shared out between the calling thread and a pool.
+//! Numbered pieces of work, shared out between the threads of the current pool.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Error, Monitor, Result, threads};
+use crate::task::Progress;
+use crate::{Error, Result};
 
 /// Work on fewer pixels than this is done before a second thread has woken up.
 pub const WORTH_SHARING: usize = 1 << 15;
 
-/// Runs `work(state, item)` for every item in `0..n_items`, on at most `n_threads` threads.
+/// Runs `work(state, item)` for every item in `0..n_items` on the current pool's threads.
 ///
 /// Each thread has a state of its own, made by `init`; all of them are returned, in no particular
 /// order. Items are handed out in ascending order, so of several failing items the lowest one's
-/// error is returned, however many threads there are. The calling thread works too, and ticks the
-/// monitor (item counts) after each of its items: items should be short.
+/// error is returned, however many threads there are. A stop request is heeded between items.
 pub fn for_each<S: Send>(
     n_items: usize,
-    n_threads: usize,
-    monitor: &dyn Monitor,
+    progress: &Progress,
     init: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, usize) -> Result<()> + Sync,
 ) -> Result<Vec<S>> {
-    let n_threads = n_threads.min(n_items).max(1);
-    if n_threads == 1 {
-        let mut state = init();
-        for item in 0..n_items {
-            work(&mut state, item)?;
-            monitor.tick(item + 1, n_items)?;
-        }
-        return Ok(vec![state]);
-    }
+    let n_threads = rayon::current_num_threads().min(n_items).max(1);
     let shared = Shared {
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         states: Mutex::new(Vec::with_capacity(n_threads)),
         failure: Mutex::new(None),
     };
-    let drain = |tick: &dyn Fn(usize) -> Result<()>| {
+    let drain = || {
         let mut state = init();
         while let Some(item) = shared.take(n_items) {
-            if let Err(error) = work(&mut state, item).and_then(|()| tick(item)) {
+            if let Err(error) = progress.check().and_then(|()| work(&mut state, item)) {
                 shared.fail(item, error);
             }
         }
         shared.states.lock().unwrap_or_else(PoisonError::into_inner).push(state);
     };
-    let pool = threads::pool(Some(n_threads))?;
-    pool.in_place_scope(|scope| {
+    rayon::scope(|scope| {
         for _ in 1..n_threads {
-            scope.spawn(|_| drain(&|_| Ok(())));
+            scope.spawn(|_| drain());
         }
-        drain(&|item| monitor.tick(item + 1, n_items));
+        drain();
     });
     match shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some((_, error)) => Err(error),
@@ -88,14 +78,16 @@ impl<S> Shared<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Silent;
+    use crate::{Monitor, Silent, task};
 
     #[test]
     fn every_item_is_done_once_for_any_number_of_threads() {
         for n_threads in [1, 2, 5] {
-            let states = for_each(100, n_threads, &Silent, Vec::new, |seen, item| {
-                seen.push(item);
-                Ok(())
+            let states = task::run(Some(n_threads), &Silent, 1, |progress| {
+                for_each(100, progress, Vec::new, |seen, item| {
+                    seen.push(item);
+                    Ok(())
+                })
             });
             let mut seen = states.expect("nothing fails").concat();
             seen.sort_unstable();
@@ -106,40 +98,41 @@ mod tests {
     #[test]
     fn the_lowest_failing_item_is_reported() {
         for n_threads in [1, 2, 4] {
-            let outcome = for_each(
-                50,
-                n_threads,
-                &Silent,
-                || (),
-                |(), item| match item {
-                    7.. => Err(Error::Argument(item.to_string())),
-                    _ => Ok(()),
-                },
-            );
+            let outcome = task::run(Some(n_threads), &Silent, 1, |progress| {
+                for_each(
+                    50,
+                    progress,
+                    || (),
+                    |(), item| match item {
+                        7.. => Err(Error::Argument(item.to_string())),
+                        _ => Ok(()),
+                    },
+                )
+            });
             assert_eq!(outcome.err(), Some(Error::Argument("7".into())));
         }
     }
 
     #[test]
     fn a_monitor_stops_the_work() {
-        struct StopAt(usize);
-        impl Monitor for StopAt {
-            fn tick(&self, done: usize, _total: usize) -> Result<()> {
-                if done >= self.0 { Err(Error::Interrupted) } else { Ok(()) }
+        struct Stop;
+        impl Monitor for Stop {
+            fn tick(&self, _done: usize, _total: usize) -> Result<()> {
+                Err(Error::Interrupted)
             }
         }
         for n_threads in [1, 3] {
-            let outcome = for_each(
-                1_000,
-                n_threads,
-                &StopAt(3),
-                || 0usize,
-                |count, _| {
-                    *count += 1;
-                    std::thread::sleep(std::time::Duration::from_micros(20));
-                    Ok(())
-                },
-            );
+            let outcome = task::run(Some(n_threads), &Stop, 1, |progress| {
+                for_each(
+                    usize::MAX,
+                    progress,
+                    || (),
+                    |(), _| {
+                        std::thread::sleep(std::time::Duration::from_micros(20));
+                        Ok(())
+                    },
+                )
+            });
             assert_eq!(outcome.err(), Some(Error::Interrupted));
         }
     }

@@ -4,7 +4,7 @@ use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, P
 use pyimgano_core::components::{Components, Connectivity, Keep, Stats, filter, stats};
 use pyo3::prelude::*;
 
-use crate::convert::{Maps, contiguous, detached, shape, to_py};
+use crate::convert::{Maps, Signals, pixels, shape, to_py};
 
 /// Labels of the non-zero pixels, written into `labels` (all zero on entry), and their number.
 #[pyfunction]
@@ -15,9 +15,9 @@ pub fn label_components(
     connectivity: u32,
 ) -> PyResult<usize> {
     let connectivity = Connectivity::new(connectivity).map_err(to_py)?;
-    let ([_, width], mask) = (shape(&mask), contiguous(&mask)?);
+    let ([_, width], mask) = (shape(&mask), pixels(&mask)?);
     let labels = labels.as_slice_mut()?;
-    detached(py, None, |_| {
+    Signals::new(None).run(py, |_| {
         let mut found = Components::default();
         found.of_mask(mask, width, connectivity)?;
         found.paint(labels, width)?;
@@ -40,15 +40,15 @@ pub fn component_stats<'py>(
     labels: PyReadonlyArray2<'py, i32>,
     maps: Maps<'py>,
 ) -> PyResult<StatsColumns<'py>> {
-    let ([height, width], labels) = (shape(&labels), contiguous(&labels)?);
+    let ([height, width], labels) = (shape(&labels), pixels(&labels)?);
     let all = match &maps {
         Maps::Single(maps) => {
-            let map = maps.first().map(contiguous).transpose()?;
-            detached(py, None, |_| stats(labels, map, height, width))
+            let map = maps.first().map(pixels).transpose()?;
+            Signals::new(None).run(py, |_| stats(labels, map, height, width))
         }
         Maps::Double(maps) => {
-            let map = maps.first().map(contiguous).transpose()?;
-            detached(py, None, |_| stats(labels, map, height, width))
+            let map = maps.first().map(pixels).transpose()?;
+            Signals::new(None).run(py, |_| stats(labels, map, height, width))
         }
     }?;
     let column = |value: fn(&Stats) -> f64| -> Vec<f64> { all.iter().map(value).collect() };
@@ -77,7 +77,7 @@ pub fn filter_components(
     let keep = Keep { threshold, min_area, min_score, connectivity };
     let mut jobs = Vec::with_capacity(maps.len());
     for (map, out) in maps.iter().zip(&mut out) {
-        jobs.push((contiguous(map)?, out.as_slice_mut()?, shape(map)));
+        jobs.push((pixels(map)?, out.as_slice_mut()?, shape(map)));
     }
-    detached(py, None, move |signals| filter(jobs, keep, n_threads, signals))
+    Signals::new(None).run(py, move |signals| filter(jobs, keep, n_threads, signals))
 }

@@ -3,18 +3,52 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use numpy::{Element, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyimgano_core::{Error, Monitor, Result};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError};
+use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyimgano_core::{Error, Matrix, Monitor, Result};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
 use pyo3::prelude::*;
+
+pyo3::import_exception!(pyimgano.errors, InvalidInputError);
 
 /// One Python exception for each kind of kernel error.
 pub fn to_py(error: Error) -> PyErr {
     match error {
-        Error::Argument(text) | Error::NotFinite(text) => PyValueError::new_err(text),
+        Error::Argument(text) | Error::NotFinite(text) => InvalidInputError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err("interrupted"),
         Error::System(text) => PyOSError::new_err(text),
     }
+}
+
+/// The rows of a C-contiguous array, without a copy.
+pub fn matrix<'a>(name: &str, array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<Matrix<'a>> {
+    let data = array.as_slice().map_err(|_| not_contiguous(name))?;
+    Matrix::new(data, array.shape()[0], array.shape()[1]).map_err(to_py)
+}
+
+/// The values of a contiguous array, without a copy.
+pub fn slice<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
+    array.as_slice().map_err(|_| not_contiguous(name))
+}
+
+/// Anomaly maps, all of one precision.
+#[derive(FromPyObject)]
+pub enum Maps<'py> {
+    Single(Vec<PyReadonlyArray2<'py, f32>>),
+    Double(Vec<PyReadonlyArray2<'py, f64>>),
+}
+
+/// Height and width of an image.
+pub fn shape<T: Element>(image: &PyReadonlyArray2<'_, T>) -> [usize; 2] {
+    [image.shape()[0], image.shape()[1]]
+}
+
+/// The values of a C-contiguous image, without a copy.
+pub fn pixels<'a, T: Element>(image: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
+    image.as_slice().map_err(|_| not_contiguous("an image"))
+}
+
+fn not_contiguous(name: &str) -> PyErr {
+    InvalidInputError::new_err(format!("{name} must be C-contiguous"))
 }
 
 /// Lets Ctrl-C through while a kernel runs without the GIL, and calls a progress callback if given.
@@ -29,6 +63,16 @@ impl Signals {
 
     pub fn new(progress: Option<Py<PyAny>>) -> Self {
         Self { progress, last: RefCell::new(Instant::now()), raised: RefCell::new(None) }
+    }
+
+    /// Runs `kernel` without the GIL.
+    pub fn run<T: Send>(
+        self,
+        py: Python<'_>,
+        kernel: impl FnOnce(&dyn Monitor) -> Result<T> + Send,
+    ) -> PyResult<T> {
+        let (result, signals) = py.detach(|| (kernel(&self), self));
+        signals.finish(result)
     }
 
     /// The kernel's result, with what Python raised during it in place of `Interrupted`.
@@ -59,36 +103,4 @@ impl Monitor for Signals {
             Error::Interrupted
         })
     }
-}
-
-/// Calls a kernel without the GIL; Ctrl-C stops it, and `progress` is told how far it is.
-pub fn detached<T: Send>(
-    py: Python<'_>,
-    progress: Option<Py<PyAny>>,
-    kernel: impl FnOnce(&Signals) -> Result<T> + Send,
-) -> PyResult<T> {
-    let signals = Signals::new(progress);
-    let (signals, result) = py.detach(move || {
-        let result = kernel(&signals);
-        (signals, result)
-    });
-    signals.finish(result)
-}
-
-/// Anomaly maps, all of one precision.
-#[derive(FromPyObject)]
-pub enum Maps<'py> {
-    Single(Vec<PyReadonlyArray2<'py, f32>>),
-    Double(Vec<PyReadonlyArray2<'py, f64>>),
-}
-
-/// Height and width.
-pub fn shape<T: Element>(array: &PyReadonlyArray2<'_, T>) -> [usize; 2] {
-    let shape = array.shape();
-    [shape[0], shape[1]]
-}
-
-/// The values of a C-contiguous array.
-pub fn contiguous<'a, T: Element>(array: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
-    Ok(array.as_slice()?)
 }

@@ -1,11 +1,11 @@
 //! ROC, precision-recall and PRO curves of anomaly maps.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
-use pyimgano_core::Result;
 use pyimgano_core::curves::{self, Plane, Score};
+use pyimgano_core::{Monitor, Result};
 use pyo3::prelude::*;
 
-use crate::convert::{Maps, Signals, contiguous, detached, shape, to_py};
+use crate::convert::{Maps, Signals, pixels, shape, to_py};
 
 /// (auroc, ap, f1_max, f1_threshold, aupro)
 type Figures = (f64, f64, f64, f64, f64);
@@ -19,15 +19,15 @@ fn with_planes<T: Score + numpy::Element, R: Send>(
     py: Python<'_>,
     masks: &[PyReadonlyArray2<'_, u8>],
     maps: &[PyReadonlyArray2<'_, T>],
-    run: impl FnOnce(&[Plane<'_, T>], &Signals) -> Result<R> + Send,
+    run: impl FnOnce(&[Plane<'_, T>], &dyn Monitor) -> Result<R> + Send,
 ) -> PyResult<R> {
     let mut planes = Vec::with_capacity(masks.len());
     for (mask, map) in masks.iter().zip(maps) {
         let [height, width] = shape(map);
-        let plane = Plane::new(contiguous(mask)?, contiguous(map)?, height, width);
+        let plane = Plane::new(pixels(mask)?, pixels(map)?, height, width);
         planes.push(plane.map_err(to_py)?);
     }
-    detached(py, None, |signals| run(&planes, signals))
+    Signals::new(None).run(py, |signals| run(&planes, signals))
 }
 
 /// All figures of all images together; NaN where there is no defect or no normal pixel.

@@ -2,7 +2,9 @@
 
 mod components;
 mod convert;
+mod coreset;
 mod curves;
+mod neighbors;
 
 use pyo3::prelude::*;
 
@@ -12,9 +14,13 @@ mod _rust {
     use super::*;
 
     #[pymodule_export]
-    use crate::components::{component_stats, filter_components, label_components};
+    use super::components::{component_stats, filter_components, label_components};
     #[pymodule_export]
-    use crate::curves::{pixel_metrics, pro_curve};
+    use super::coreset::greedy_coreset;
+    #[pymodule_export]
+    use super::curves::{pixel_metrics, pro_curve};
+    #[pymodule_export]
+    use super::neighbors::KnnIndex;
 
     /// The version of the compiled crate: it must equal the Python package's.
     #[pyfunction]

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use super::check_shape;
 use super::label::{Component, Components, Connectivity};
 use super::runs::above_bits;
-use crate::{Error, Monitor, Result, parallel, threads};
+use crate::{Error, Monitor, Result, parallel, task};
 
 /// Which components stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,14 +49,20 @@ pub fn filter(
         pixels += map.len();
         slots.push(Mutex::new(Job { map, out, height, width }));
     }
-    let n_threads = if pixels < parallel::WORTH_SHARING { 1 } else { threads::resolve(n_threads)? };
-    parallel::for_each(slots.len(), n_threads, monitor, Scratch::default, |scratch, i| {
-        let mut job = slots[i].lock().unwrap_or_else(PoisonError::into_inner);
-        filter_one(&mut job, keep, scratch).map_err(|at| {
-            let (row, column) = (at / job.width, at % job.width);
-            let (value, many) = (job.map[at], slots.len() > 1);
-            let name = if many { format!("maps[{i}]") } else { "anomaly_map".into() };
-            Error::NotFinite(format!("{name} holds {value} at row {row}, column {column}"))
+    let n_threads = if pixels < parallel::WORTH_SHARING { Some(1) } else { n_threads };
+    task::run(n_threads, monitor, 1, |progress| {
+        parallel::for_each(slots.len(), progress, Scratch::default, |scratch, i| {
+            let mut job = slots[i].lock().unwrap_or_else(PoisonError::into_inner);
+            filter_one(&mut job, keep, scratch).map_err(|at| {
+                let name =
+                    if slots.len() == 1 { "anomaly_map".into() } else { format!("maps[{i}]") };
+                Error::NotFinite(format!(
+                    "{name} holds {} at row {}, column {}",
+                    job.map[at],
+                    at / job.width,
+                    at % job.width
+                ))
+            })
         })
     })?;
     Ok(())

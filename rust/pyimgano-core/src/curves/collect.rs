@@ -3,7 +3,8 @@
 use super::planes::Plane;
 use super::score::{Key, Score};
 use crate::components::{Component, Components, Connectivity};
-use crate::{Monitor, Result, parallel};
+use crate::task::Progress;
+use crate::{Result, parallel};
 
 /// Defect pixels of one score in regions of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,13 +102,12 @@ pub fn collect<T: Score>(
     planes: &[Plane<'_, T>],
     ceiling: Option<T::Key>,
     capacity: usize,
-    n_threads: usize,
-    monitor: &dyn Monitor,
+    progress: &Progress,
 ) -> Result<(Vec<Entry<T::Key>>, Totals)> {
-    let share = capacity.div_ceil(n_threads);
+    let share = capacity.div_ceil(rayon::current_num_threads());
     let make = || Collector::new(share, ceiling);
     let collectors =
-        parallel::for_each(planes.len(), n_threads, monitor, make, |all, i| all.add(&planes[i]))?;
+        parallel::for_each(planes.len(), progress, make, |all, i| all.add(&planes[i]))?;
     let floor = collectors.iter().filter_map(|one| one.floor).max();
     let mut totals = Totals::default();
     let mut entries = Vec::new();

@@ -7,7 +7,8 @@ use super::collect::{Entry, Totals, collect};
 use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
 use super::score::{Key, Score};
 use super::sweep::{Sweep, weight};
-use crate::{Error, Monitor, Result, parallel, threads};
+use crate::task::Progress;
+use crate::{Error, Monitor, Result, parallel, task};
 
 /// All pixel-level figures of a test set; all NaN where there is no defect or no normal pixel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,24 +60,25 @@ pub fn pixel_metrics<T: Score>(
             "integration_limit must be above 0 and at most 1, got {integration_limit}"
         )));
     }
-    let scan = Scan::new(planes, n_threads, monitor)?;
-    let mut best = None;
-    let Some(sweep) = scan.run(integration_limit, |_, at| {
-        if at.better_f1 {
-            best = Some(at.key);
-        }
-    })?
-    else {
-        return Ok(UNDEFINED);
-    };
-    let high = best.map_or(T::LOWEST, T::from_key);
-    let low = largest_below(planes, high, scan.n_threads, monitor)?;
-    Ok(PixelMetrics {
-        auroc: sweep.auroc(),
-        ap: sweep.ap(),
-        f1_max: sweep.f1_max(),
-        f1_threshold: low.map_or(high.below(), |low| T::midway(low, high)).as_f64(),
-        aupro: sweep.aupro(),
+    with_scan(planes, n_threads, monitor, |scan| {
+        let mut best = None;
+        let swept = scan.run(integration_limit, |_, at| {
+            if at.better_f1 {
+                best = Some(at.key);
+            }
+        })?;
+        let (Some(sweep), Some(best)) = (swept, best) else {
+            return Ok(UNDEFINED);
+        };
+        let high = T::from_key(best);
+        let low = largest_below(&scan.pieces, high, scan.progress)?;
+        Ok(PixelMetrics {
+            auroc: sweep.auroc(),
+            ap: sweep.ap(),
+            f1_max: sweep.f1_max(),
+            f1_threshold: low.map_or(high.below(), |low| T::midway(low, high)).as_f64(),
+            aupro: sweep.aupro(),
+        })
     })
 }
 
@@ -89,24 +91,39 @@ pub fn pro_vertices<T: Score>(
     n_threads: Option<usize>,
     monitor: &dyn Monitor,
 ) -> Result<Vec<Vertex>> {
-    let scan = Scan::new(planes, n_threads, monitor)?;
-    let mut all = vec![Vertex { fpr: 0.0, pro: 0.0, threshold: f64::INFINITY }];
-    let mut push = |vertex: Vertex| {
-        if all.last().is_none_or(|last| (last.fpr, last.pro) != (vertex.fpr, vertex.pro)) {
-            all.push(vertex);
+    with_scan(planes, n_threads, monitor, |scan| {
+        let mut all = vec![Vertex { fpr: 0.0, pro: 0.0, threshold: f64::INFINITY }];
+        let mut push = |vertex: Vertex| {
+            if all.last().is_none_or(|last| (last.fpr, last.pro) != (vertex.fpr, vertex.pro)) {
+                all.push(vertex);
+            }
+        };
+        let swept = scan.run(1.0, |sweep, at| {
+            let score = T::from_key(at.key);
+            let (fpr, pro) = at.before;
+            push(Vertex { fpr, pro, threshold: score.as_f64() });
+            push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold: score.below().as_f64() });
+        })?;
+        if swept.is_none() {
+            return Ok(Vec::new());
         }
-    };
-    let swept = scan.run(1.0, |sweep, at| {
-        let score = T::from_key(at.key);
-        let (fpr, pro) = at.before;
-        push(Vertex { fpr, pro, threshold: score.as_f64() });
-        push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold: score.below().as_f64() });
-    })?;
-    if swept.is_none() {
-        return Ok(Vec::new());
-    }
-    push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY });
-    Ok(all)
+        push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY });
+        Ok(all)
+    })
+}
+
+/// Calls `work` on a pool, with what it needs to read the images.
+fn with_scan<T: Score, R: Send>(
+    planes: &[Plane<'_, T>],
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+    work: impl FnOnce(&Scan<'_, T>) -> Result<R> + Send,
+) -> Result<R> {
+    let pixels: usize = planes.iter().map(|plane| plane.map.len()).sum();
+    let n_threads = if pixels < parallel::WORTH_SHARING { Some(1) } else { n_threads };
+    task::run(n_threads, monitor, 1, |progress| {
+        work(&Scan { planes, pieces: pieces(planes), pixels: pixels as u64, progress })
+    })
 }
 
 /// A defect score that the sweep has just passed.
@@ -122,26 +139,15 @@ struct Scan<'a, T> {
     planes: &'a [Plane<'a, T>],
     pieces: Vec<Piece<'a, T>>,
     pixels: u64,
-    n_threads: usize,
-    monitor: &'a dyn Monitor,
+    progress: &'a Progress,
 }
 
-impl<'a, T: Score> Scan<'a, T> {
-    fn new(
-        planes: &'a [Plane<'a, T>],
-        n_threads: Option<usize>,
-        monitor: &'a dyn Monitor,
-    ) -> Result<Self> {
-        let n_threads = threads::resolve(n_threads)?;
-        let pixels: usize = planes.iter().map(|plane| plane.map.len()).sum();
-        let n_threads = if pixels < parallel::WORTH_SHARING { 1 } else { n_threads };
-        Ok(Self { planes, pieces: pieces(planes), pixels: pixels as u64, n_threads, monitor })
-    }
-
+impl<T: Score> Scan<'_, T> {
     /// How many entries to hold at a time, with one histogram per thread.
     fn capacity(&self) -> usize {
         let map_bytes = self.pixels as usize * size_of::<T>();
-        let entry = 2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 8 + 8 * self.n_threads;
+        let entry =
+            2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 8 + 8 * rayon::current_num_threads();
         (map_bytes / 4 * 3 / entry).max(1 << 16)
     }
 
@@ -156,9 +162,8 @@ impl<'a, T: Score> Scan<'a, T> {
         let mut sweep = None;
         loop {
             let (mut entries, Totals { regions, defect }) =
-                collect(self.planes, ceiling, self.capacity(), self.n_threads, self.monitor)?;
-            let pool = threads::pool(Some(self.n_threads))?;
-            pool.install(|| entries.par_sort_unstable_by_key(|entry| entry.key));
+                collect(self.planes, ceiling, self.capacity(), self.progress)?;
+            entries.par_sort_unstable_by_key(|entry| entry.key);
             let bins = Bins::new(distinct(&entries));
             let counts = self.count(&bins, ceiling)?;
             let normal = self.pixels - defect;
@@ -209,7 +214,7 @@ impl<'a, T: Score> Scan<'a, T> {
             }
             Ok(())
         };
-        let states = parallel::for_each(pieces.len(), self.n_threads, self.monitor, make, work)?;
+        let states = parallel::for_each(pieces.len(), self.progress, make, work)?;
         if states.iter().any(|state| !state.finite) {
             return Err(first_not_finite(self.planes));
         }

@@ -2,7 +2,8 @@
 
 use super::score::Score;
 use crate::components::check_shape;
-use crate::{Error, Monitor, Result, parallel};
+use crate::task::Progress;
+use crate::{Error, Result, parallel};
 
 /// One image: its mask (non-zero is defect) and its anomaly map, both row by row.
 #[derive(Debug, Clone, Copy)]
@@ -58,18 +59,15 @@ pub(super) fn first_not_finite<T: Score>(planes: &[Plane<'_, T>]) -> Error {
     Error::NotFinite("a map changed while it was read".into())
 }
 
-/// The largest score below `limit` in any map.
+/// The largest score below `limit`.
 pub(super) fn largest_below<T: Score>(
-    planes: &[Plane<'_, T>],
+    pieces: &[Piece<'_, T>],
     limit: T,
-    n_threads: usize,
-    monitor: &dyn Monitor,
+    progress: &Progress,
 ) -> Result<Option<T>> {
-    let pieces = pieces(planes);
     let best = parallel::for_each(
         pieces.len(),
-        n_threads,
-        monitor,
+        progress,
         || T::LOWEST,
         |best, i| {
             *best = pieces[i].map.iter().fold(*best, |best, &score| {

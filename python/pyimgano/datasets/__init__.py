@@ -1,0 +1,21 @@
+"""Image sets as lists of paths: MVTec AD, custom folders, synthetic."""
+
+from __future__ import annotations
+
+from pyimgano.datasets.base import Dataset, LazyMasks
+from pyimgano.datasets.custom import CustomDataset
+from pyimgano.datasets.load import list_categories, list_datasets, load_dataset
+from pyimgano.datasets.mvtec import MVTecDataset
+from pyimgano.datasets.synthetic import SyntheticDataset, generate_synthetic
+
+__all__ = [
+    "CustomDataset",
+    "Dataset",
+    "LazyMasks",
+    "MVTecDataset",
+    "SyntheticDataset",
+    "generate_synthetic",
+    "list_categories",
+    "list_datasets",
+    "load_dataset",
+]

@@ -1,0 +1,55 @@
+//! Binding of `pyimgano_core::neighbors`.
+
+use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
+use pyimgano_core::neighbors;
+use pyo3::prelude::*;
+
+use crate::convert::{Signals, matrix, slice};
+
+type Answer<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
+
+/// See `pyimgano.kernels.KnnIndex`.
+#[pyclass(frozen, module = "pyimgano._rust")]
+pub struct KnnIndex(neighbors::KnnIndex);
+
+#[pymethods]
+impl KnnIndex {
+    #[new]
+    #[pyo3(signature = (bank, groups=None, n_threads=None))]
+    fn new(
+        py: Python<'_>,
+        bank: PyReadonlyArray2<'_, f32>,
+        groups: Option<PyReadonlyArray1<'_, i64>>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let bank = matrix("bank", &bank)?;
+        let groups = groups.as_ref().map(|ids| slice("groups", ids)).transpose()?;
+        Signals::new(None)
+            .run(py, |monitor| neighbors::KnnIndex::new(bank, groups, n_threads, monitor))
+            .map(Self)
+    }
+
+    #[pyo3(signature = (queries, k, groups=None, n_threads=None))]
+    fn query<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        k: usize,
+        groups: Option<PyReadonlyArray1<'py, i64>>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Answer<'py>> {
+        let queries = matrix("queries", &queries)?;
+        let groups = groups.as_ref().map(|ids| slice("groups", ids)).transpose()?;
+        let found = Signals::new(None)
+            .run(py, |monitor| self.0.query(queries, k, groups, n_threads, monitor))?;
+        let shape = [queries.rows(), k];
+        let distances = PyArray1::from_vec(py, found.distances).reshape(shape)?;
+        let indices = PyArray1::from_vec(py, found.indices).reshape(shape)?;
+        Ok((distances, indices))
+    }
+
+    #[getter]
+    fn shape(&self) -> (usize, usize) {
+        (self.0.rows(), self.0.cols())
+    }
+}
