@@ -213,7 +213,9 @@ def _cut(network: nn.Module, backbone: str, layers: Sequence[str]) -> nn.Module:
 
     network.eval()
     try:
-        body: nn.Module = create_feature_extractor(network, {name: name for name in layers})
+        body: nn.Module = create_feature_extractor(
+            network, {name: name for name in layers}, suppress_diff_warning=True
+        )
     except Exception as error:  # torch.fx raises whatever the traced code raises
         raise UnknownNameError(
             f"layers {list(layers)} cannot be taken from {backbone}: {error}"

@@ -66,25 +66,50 @@ class MemoryBank:
         distances, indices = self._index.kneighbors(patches, 1)
         nearest = distances[:, 0]
         worst = int(np.argmax(nearest))
-        score = self._reweight(patches[worst], float(nearest[worst]), int(indices[worst, 0]))
-        return score, nearest
+        match = int(indices[worst, 0])
+        near = self._neighbourhood(match)
+        distance = float(nearest[worst])
+        return reweight(patches[worst], distance, self.rows[near], near == match), nearest
 
-    def _reweight(self, patch: NDArray[np.float32], distance: float, match: int) -> float:
-        """Equation 7 of Roth et al. (CVPR 2022): far from a rare bank row counts for more.
-
-        The neighbourhood is that of the matched bank row, itself included. A bank of one row has
-        no neighbourhood, and the weight would be 0 for everything.
-        """
+    def _neighbourhood(self, match: int) -> NDArray[np.int64]:
+        """The bank rows nearest to one of them, itself included."""
         k = min(self.n_neighbors, len(self.rows))
-        if k <= 1:
-            return distance
         _, indices = self._index.kneighbors(self.rows[match : match + 1], k)
         near = indices[0]
-        if match not in near:  # more than k rows equal to it
+        if match not in near:  # more than k rows are equal to it
             near[-1] = match
-        offsets = self.rows[near].astype(np.float64) - patch.astype(np.float64)
-        to_near = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
-        # Softmax relative to the largest exponent, which would overflow otherwise.
-        exponents = np.exp(to_near - to_near.max())
-        share = float(exponents[near == match][0] / exponents.sum())
-        return (1.0 - share) * distance
+        return near
+
+
+def reweight(
+    patch: NDArray[np.float32],
+    distance: float,
+    neighbours: NDArray[np.float32],
+    is_match: NDArray[np.bool_],
+) -> float:
+    """Equation 7 of Roth et al. (CVPR 2022): an image's score counts less in a dense neighbourhood.
+
+    Parameters
+    ----------
+    patch
+        float32 (d,), the patch that is farthest from the bank.
+    distance
+        Its distance to the matched (nearest) bank row.
+    neighbours
+        float32 (k, d), the bank rows nearest to the matched row, itself included.
+    is_match
+        bool (k,), which of them is the matched row.
+
+    Returns
+    -------
+    float
+        ``distance`` times one minus the softmax share of the matched row, in float64; with no
+        other neighbour ``distance`` itself, for the weight would be 0 for every image.
+    """
+    if len(neighbours) <= 1:
+        return distance
+    offsets = neighbours.astype(np.float64) - patch.astype(np.float64)
+    to_near = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
+    # Relative to the largest exponent, which would overflow otherwise.
+    exponents = np.exp(to_near - to_near.max())
+    return float((1.0 - exponents[is_match][0] / exponents.sum()) * distance)

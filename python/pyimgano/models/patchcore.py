@@ -16,6 +16,7 @@ from pyimgano.models.base import PixelDetector, check_one_class
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.held_out import score_held_out
+from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.threshold import check_contamination, conformal_threshold
@@ -61,8 +62,6 @@ class PatchCore(PixelDetector):
         ``"paper"``: resize to 256, centre crop to 224, whatever ``image_size`` says.
     gaussian_sigma
         Smoothing of the map, in pixels at ``image_size``.
-    threshold_folds
-        Folds of the training images for the held-out scores behind ``threshold_``.
     bit_depth
         Bits used in 16-bit images; None: all 16.
     max_pixels
@@ -109,7 +108,6 @@ class PatchCore(PixelDetector):
         contamination: float = 0.1,
         preset: str | None = None,
         gaussian_sigma: float = 4.0,
-        threshold_folds: int = 4,
         bit_depth: int | None = None,
         max_pixels: int = 100_000_000,
         on_bad_image: str = "raise",
@@ -130,7 +128,6 @@ class PatchCore(PixelDetector):
         self.contamination = contamination
         self.preset = preset
         self.gaussian_sigma = gaussian_sigma
-        self.threshold_folds = threshold_folds
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image
@@ -140,7 +137,7 @@ class PatchCore(PixelDetector):
         """Build the memory bank and the threshold from normal images.
 
         Images are read in batches of ``batch_size``; what is kept are their patch features,
-        4 bytes x d per patch. With a threshold fold at work nothing else of that size is held.
+        4 bytes x d per patch, once.
 
         Parameters
         ----------
@@ -163,15 +160,12 @@ class PatchCore(PixelDetector):
         preprocessor = self._build_preprocessor()
         with timer.stage("setup"):
             features = self._build_features()
-        # Folds are runs of images in a seeded order, so that each is a random draw.
-        order = np.random.default_rng(self.random_state).permutation(len(images))
-        shuffled = [images[i] for i in order]
         if features.needs_fit:
-            pixels = readable_pixels(shuffled, preprocessor, timer)
+            pixels = readable_pixels(images, preprocessor, timer)
             with timer.stage("backbone"):
                 features.fit(pixels, random_state=self.random_state)
         collected = collect(
-            shuffled,
+            images,
             preprocessor,
             features,
             batch_size=self.batch_size,
@@ -185,9 +179,10 @@ class PatchCore(PixelDetector):
             as_size(224 if self.preset else None),
             self.gaussian_sigma,
         )
-        self.skipped_ = sorted(str(shuffled[i]) for i in collected.skipped)
-        self._fit_bank(collected.store, timer)
-        self._fit_thresholds(collected, order, timer)
+        self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
+        picks = self._fit_bank(collected.store, timer)
+        with timer.stage("threshold"):
+            self._fit_thresholds(collected, picks)
         self.timings_ = timer.seconds
         return self
 
@@ -276,10 +271,12 @@ class PatchCore(PixelDetector):
             raise InvalidInputError(
                 f"coreset_ratio must be above 0 and at most 1, got {self.coreset_ratio}"
             )
-        for name, low in (("n_neighbors", 1), ("batch_size", 1), ("threshold_folds", 2)):
+        for name, low in (("n_neighbors", 1), ("batch_size", 1)):
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or value < low:
                 raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        as_size(self.image_size)
+        create_knn_index(self.knn_backend)
         if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):
             raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
         if self.on_bad_image not in ("raise", "skip"):
@@ -309,7 +306,7 @@ class PatchCore(PixelDetector):
             batch_size=self.batch_size,
         )
 
-    def _fit_bank(self, store: FeatureStore, timer: StageTimer) -> None:
+    def _fit_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
         with timer.stage("coreset"), track(1, "selecting the coreset", self.verbose) as bar:
             picks = select_coreset(
                 store.rows, self.coreset_ratio, random_state=self.random_state, progress=bar.to
@@ -319,26 +316,17 @@ class PatchCore(PixelDetector):
             self._bank = MemoryBank(
                 self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
             )
+        return picks
 
-    def _fit_thresholds(
-        self, collected: Collected, order: NDArray[np.int64], timer: StageTimer
-    ) -> None:
-        with timer.stage("threshold"):
-            held_out = score_held_out(
-                collected,
-                self._mapper,
-                folds=self.threshold_folds,
-                coreset_ratio=self.coreset_ratio,
-                n_neighbors=self.n_neighbors,
-                knn_backend=self.knn_backend,
-                random_state=self.random_state,
-                verbose=self.verbose,
-            )
-        given_order = np.argsort(order[collected.kept])
-        self.decision_scores_ = held_out.scores[given_order]
+    def _fit_thresholds(self, collected: Collected, picks: NDArray[np.int64]) -> None:
+        held_out = score_held_out(collected, picks, self._mapper, n_neighbors=self.n_neighbors)
+        n = collected.store.n_images
+        self.decision_scores_ = held_out.scores
         self.threshold_ = conformal_threshold(held_out.scores, self.contamination)
-        self.threshold_source_ = held_out.source
-        with warnings.catch_warnings():  # the same warning once is enough
+        self.threshold_source_ = (
+            f"{n} training images, each left out of the bank; contamination {self.contamination:g}"
+        )
+        with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)
             self.map_threshold_ = conformal_threshold(held_out.map_peaks, self.contamination)
         self.map_level_ = held_out.map_level

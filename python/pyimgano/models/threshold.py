@@ -47,7 +47,7 @@ def conformal_threshold(
         warnings.warn(
             f"{what} is infinite: no training image can be held out of {n}",
             ThresholdWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return math.inf
     # Rounded, for (9 + 1) * (1 - 0.1) must be rank 9 and not 10.
@@ -58,7 +58,7 @@ def conformal_threshold(
             f"{what} is the highest of {n} training scores: a share of {contamination:g} needs at"
             f" least {needed} training images",
             ThresholdWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         rank = n
     return float(np.sort(scores)[rank - 1])
