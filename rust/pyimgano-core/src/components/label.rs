@@ -177,7 +177,8 @@ mod tests {
 
     fn labels(rows: &[&str], connectivity: Connectivity) -> (Vec<i32>, usize) {
         let width = rows.first().map_or(0, |row| row.len());
-        let mask: Vec<u8> = rows.iter().flat_map(|r| r.bytes()).map(|b| u8::from(b == b'#')).collect();
+        let mask: Vec<u8> =
+            rows.iter().flat_map(|r| r.bytes()).map(|b| u8::from(b == b'#')).collect();
         let mut found = Components::default();
         found.of_mask(&mask, width, connectivity).expect("whole rows");
         let mut labels = vec![0; mask.len()];
