@@ -5,11 +5,14 @@
 //! [`Monitor`].
 
 mod check;
+pub mod components;
 pub mod coreset;
+pub mod curves;
 pub mod error;
 pub mod matrix;
 pub mod monitor;
 pub mod neighbors;
+mod parallel;
 pub mod simd;
 pub mod task;
 pub mod threads;
