@@ -37,6 +37,8 @@ def test_every_category_gets_every_metric_and_the_defects_are_found(mvtec_root: 
         assert all(not math.isnan(v) for v in one.metrics.values())
         assert len(one.images) == 6
         assert {"decode", "backbone", "coreset", "knn", "metrics"} <= set(one.stage_seconds)
+        # 6 training images are enough for a contamination of 0.2 (n >= 4): nothing to note.
+        assert one.notes == []
     assert result.failed == []
 
 
@@ -55,6 +57,11 @@ def test_the_json_holds_what_the_result_holds(mvtec_root: Path, tmp_path: Path) 
     assert data["parameters"]["backbone"] == "embedded"
     pictures = sorted(p.name for p in (tmp_path / "out/bolt/overlays").iterdir())
     assert any(name.startswith("00_best_defect_blot_") for name in pictures)
+
+
+def test_too_few_training_images_for_the_threshold_are_noted(mvtec_root: Path) -> None:
+    (one,) = bench(mvtec_root, categories="bolt", contamination=0.1).categories
+    assert any("at least 9 training images" in note for note in one.notes)
 
 
 def test_one_seed_gives_one_result_and_another_differs_in_its_bank_only(mvtec_root: Path) -> None:
@@ -94,7 +101,7 @@ def test_without_masks_pixel_metrics_are_left_out_and_it_is_said(mvtec_root: Pat
     shutil.rmtree(mvtec_root / "cloth/ground_truth")
     (one,) = bench(mvtec_root, categories=["cloth"]).categories
     assert set(one.metrics) == {"auroc", "average_precision", "f1_max"}
-    assert one.notes == ["no ground_truth folder: pixel metrics omitted"]
+    assert "no ground_truth folder: pixel metrics omitted" in one.notes
 
 
 def test_images_of_differing_sizes_are_measured_at_native_size(mvtec_root: Path) -> None:
