@@ -61,7 +61,7 @@ impl KnnIndex {
             )));
         }
         check_groups("bank", groups, rows)?;
-        task::run(n_threads, monitor, 1, |_| check::finite("bank", bank))?;
+        task::run(n_threads, monitor, 1, |_| check::finite("bank", bank).map(|_| ()))?;
         Ok(Self { data: bank.data().to_vec(), rows, cols, groups: groups.map(<[i64]>::to_vec) })
     }
 
