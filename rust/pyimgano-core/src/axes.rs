@@ -88,7 +88,8 @@ fn products(simd: Simd, panel: &[f32], rows: &[f32], dims: usize, out: &mut [f32
         .for_each(|(rows, out)| simd.dots(panel, Queries { rows, dims }, out));
 }
 
-fn centre_of(rows: Matrix<'_>) -> Vec<f32> {
+/// The mean of an evenly spaced sample.
+pub(crate) fn centre_of(rows: Matrix<'_>) -> Vec<f32> {
     let n = rows.rows().min(SAMPLE);
     let mut sums = vec![0.0f64; rows.cols()];
     for i in 0..n {

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::bounds::half;
 use crate::embed::{Embedded, LONG, SHORT};
 use crate::simd::PANEL;
 
@@ -17,6 +18,8 @@ pub(crate) struct Blocks {
     pub panels: Vec<f32>,
     /// Squared length of the short image at each place.
     pub norms: Vec<f32>,
+    /// Per block minus half of those: the bias of a dot product with another image.
+    pub biases: Vec<[f32; PANEL]>,
     /// One ball per block.
     pub balls: Vec<Ball>,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Ball {
     pub radius: f64,
     /// The largest slack of the block's rows.
     pub slack: f64,
+    /// The largest squared length of the block's images.
+    pub longest: f64,
 }
 
 impl Blocks {
@@ -48,7 +53,15 @@ impl Blocks {
             .zip(norms.par_chunks_mut(PANEL))
             .map(|((rows, panel), norms)| fill(rows, images, panel, norms))
             .collect();
-        Self { rows, panels, norms, balls }
+        let biases = norms
+            .chunks(PANEL)
+            .map(|norms| {
+                let mut bias = [f32::NEG_INFINITY; PANEL];
+                bias.iter_mut().zip(norms).for_each(|(b, norm)| *b = -half(f64::from(*norm)));
+                bias
+            })
+            .collect();
+        Self { rows, panels, norms, biases, balls }
     }
 
     /// The short images of block `b`.
@@ -104,7 +117,7 @@ fn widest(rows: &[u32], images: &Embedded) -> usize {
 fn fill(rows: &[u32], images: &Embedded, panel: &mut [f32], norms: &mut [f32]) -> Ball {
     let mut image = [0.0; SHORT];
     let mut sums = [0.0; SHORT];
-    let mut slack = 0.0f64;
+    let (mut slack, mut longest) = (0.0f64, 0.0f64);
     for (r, row) in rows.iter().enumerate() {
         images.short(*row as usize, &mut image);
         let mut norm = 0.0;
@@ -115,6 +128,7 @@ fn fill(rows: &[u32], images: &Embedded, panel: &mut [f32], norms: &mut [f32]) -
         }
         norms[r] = norm as f32;
         slack = slack.max(f64::from(images.slack[*row as usize]));
+        longest = longest.max(norm);
     }
     let centre = sums.map(|sum| (sum / rows.len() as f64) as f32);
     let distance = |r: usize| -> f64 {
@@ -126,7 +140,7 @@ fn fill(rows: &[u32], images: &Embedded, panel: &mut [f32], norms: &mut [f32]) -
     };
     let radius = (0..rows.len()).map(distance).fold(0.0, f64::max).sqrt() * (1.0 + 1e-9);
     let norm = centre.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
-    Ball { centre, norm, radius, slack }
+    Ball { centre, norm, radius, slack, longest }
 }
 
 #[cfg(test)]

@@ -63,6 +63,42 @@ pub(crate) fn dot_threshold(norm: f64, limit: f64, others: f64, dims: usize) -> 
     (((norm - limit) / 2.0 - margin) as f32).next_down()
 }
 
+/// The same bounds in float32 throughout, for inner loops: each step's rounding is allowed for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tight {
+    margin: f32,
+}
+
+impl Tight {
+    /// For dot products and squared distances over up to `dims` columns.
+    pub fn new(dims: usize) -> Self {
+        Self { margin: gamma(dims + 24) as f32 }
+    }
+
+    /// √`squared` + `slack`, rounded up.
+    pub fn reach(squared: f64, slack: f32) -> f32 {
+        ((squared.sqrt() * WIDE + f64::from(slack)) as f32).next_up().next_up()
+    }
+
+    /// The square of the sum of two reaches; within 4 u, which `margin` covers.
+    #[inline(always)]
+    pub fn square(self, a: f32, b: f32) -> f32 {
+        (a + b) * (a + b)
+    }
+
+    /// [`dot_threshold`].
+    #[inline(always)]
+    pub fn threshold(self, norm: f32, limit: f32, others: f32) -> f32 {
+        (norm - limit) * 0.5 - (self.margin * (norm + others + limit) + TINY as f32)
+    }
+
+    /// [`near_limit`] for long images.
+    #[inline(always)]
+    pub fn near(self, limit: f32) -> f32 {
+        limit * (1.0 + self.margin) + TINY as f32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +142,17 @@ mod tests {
                 prop_assert!(masks[0] & 1 == 1);
                 // The same with the threshold on the row's side, as the coreset has it.
                 let bias = [-dot_threshold(norm(&b), edge, norm(&a), dims); PANEL];
+                simd.reach(&panel, &bias, queries, &[0], &[half(norm(&a))], &mut masks);
+                prop_assert!(masks[0] & 1 == 1);
+                // And all in float32.
+                let tight = Tight::new(dims);
+                let edge = tight.square(Tight::reach(squared, 0.0), 0.0);
+                prop_assert!(simd.near(&a, &b) <= tight.near(edge));
+                let threshold = tight.threshold(norm(&a) as f32, edge, norm(&b) as f32);
+                let bias = [-half(norm(&b)); PANEL];
+                simd.reach(&panel, &bias, queries, &[0], &[threshold], &mut masks);
+                prop_assert!(masks[0] & 1 == 1);
+                let bias = [-tight.threshold(norm(&b) as f32, edge, norm(&a) as f32); PANEL];
                 simd.reach(&panel, &bias, queries, &[0], &[half(norm(&a))], &mut masks);
                 prop_assert!(masks[0] & 1 == 1);
             }

@@ -62,6 +62,18 @@ impl Embedded {
         Ok(all)
     }
 
+    /// The images at `places`, in that order. Runs on the current pool.
+    pub fn in_order(&self, places: &[u32]) -> Self {
+        let mut long = vec![0.0; places.len() * LONG];
+        long.par_chunks_mut(LONG)
+            .zip(places)
+            .with_min_len(256)
+            .for_each(|(out, place)| out.copy_from_slice(self.long(*place as usize)));
+        let rest = places.iter().map(|place| self.rest[*place as usize]).collect();
+        let slack = places.iter().map(|place| self.slack[*place as usize]).collect();
+        Self { long, rest, slack }
+    }
+
     /// The long image of row `i`.
     pub fn long(&self, i: usize) -> &[f32] {
         &self.long[i * LONG..(i + 1) * LONG]

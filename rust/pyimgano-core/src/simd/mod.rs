@@ -88,6 +88,20 @@ impl Simd {
         self.0
     }
 
+    /// Runs `work`, compiled for this level where it is inlined: for loops the compiler vectorises.
+    #[inline(always)]
+    pub fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a Simd of this level exists only where the CPU has it.
+            Level::Avx512 => unsafe { panel_x86::with_avx512(work) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx2 => unsafe { panel_x86::with_avx2(work) },
+            _ => work(),
+        }
+    }
+
     /// Squared Euclidean distance of two rows of equal length: *the* distance of this crate.
     ///
     /// Differences of the values widened to float64 are squared and added in float64: column i in

@@ -7,6 +7,20 @@ use super::panel::PANEL;
 /// Which queries a panel meets: pointers to `dims` values each.
 type Rows<const Q: usize> = [*const f32; Q];
 
+/// # Safety
+/// The CPU must have AVX-512 F, VL, DQ and BW.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+pub(super) unsafe fn with_avx512<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
+/// # Safety
+/// The CPU must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn with_avx2<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
 /// `start` plus the dot products of `Q` queries with the 64 rows of a panel.
 ///
 /// # Safety
