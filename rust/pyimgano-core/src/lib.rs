@@ -10,11 +10,8 @@ mod bounds;
 mod check;
 pub mod components;
 pub mod coreset;
-<<<<<<< HEAD
 pub mod curves;
-=======
 mod embed;
->>>>>>> knn
 pub mod error;
 pub mod matrix;
 pub mod monitor;
