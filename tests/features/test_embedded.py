@@ -60,7 +60,7 @@ def test_unusable_shape_is_named(fitted, shape):
 
 def test_training_features_are_centred_and_decorrelated():
     images = [texture(i) for i in range(6)]
-    extractor = EmbeddedFeatures().fit(images)
+    extractor = EmbeddedFeatures(n_components=1000).fit(images)
     rows = np.concatenate(
         [extractor.extract(i).reshape(-1, extractor.n_features_out) for i in images]
     )
@@ -71,10 +71,18 @@ def test_training_features_are_centred_and_decorrelated():
     assert np.abs(covariance - np.diag(variances)).max() < 1e-3 * variances[0]
 
 
-def test_axes_only_scale_and_rotate(fitted):
-    scale = np.linalg.norm(fitted.axes_.astype(np.float64), axis=1, keepdims=True)
-    rotation = fitted.axes_ / scale
-    np.testing.assert_allclose(rotation @ rotation.T, np.eye(len(rotation)), atol=1e-5)
+def test_projection_keeps_lengths_and_bounds_distances(fitted):
+    everything = EmbeddedFeatures(n_components=10_000).fit(texture(i) for i in range(6))
+    whole = everything.extract(texture(8)).reshape(-1, everything.n_features_out)
+    short = fitted.extract(texture(8)).reshape(-1, fitted.n_features_out)
+    assert short.shape[1] == fitted.n_components + 1 < whole.shape[1]
+    np.testing.assert_allclose(
+        np.linalg.norm(short, axis=1), np.linalg.norm(whole, axis=1), rtol=1e-4
+    )
+    exact = np.linalg.norm(whole[:, None] - whole[None], axis=-1)
+    bound = np.linalg.norm(short[:, None] - short[None], axis=-1)
+    assert (bound <= exact + 1e-2).all()
+    np.testing.assert_allclose(fitted.axes_.T @ fitted.axes_, np.eye(112), atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

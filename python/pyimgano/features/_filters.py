@@ -68,7 +68,7 @@ def cells(image: Array, *, stride: int, levels: int, sigma: float) -> Cells:
     light = np.zeros(N_LIGHT)
     for level in range(levels):
         if level:
-            planes = [cv2.pyrDown(plane) for plane in planes]
+            planes = [np.asarray(cv2.pyrDown(plane), dtype=np.float32) for plane in planes]
         smooth = _blur(planes[0], 1.0 if level else sigma)
         dx, dy = _sobel(smooth, 1, 0), _sobel(smooth, 0, 1)
         if level == min(_CONTRAST_LEVEL, levels - 1):
@@ -100,7 +100,8 @@ def _planes(image: Array) -> list[Array]:
 
 def _oriented(smooth: Array, dx: Array, dy: Array) -> list[Array]:
     dxx, dyy, dxy = _sobel(smooth, 2, 0), _sobel(smooth, 0, 2), _sobel(smooth, 1, 1)
-    first, second = [], []
+    first: list[Array] = []
+    second: list[Array] = []
     for k in range(DIRECTIONS):
         c = np.float32(np.cos(np.pi * k / DIRECTIONS))
         s = np.float32(np.sin(np.pi * k / DIRECTIONS))

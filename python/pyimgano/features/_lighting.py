@@ -1,4 +1,4 @@
-"""How much of the change in lighting from image to image is nuisance: learned from normal images."""
+"""How much of the lighting's change from image to image is nuisance, learned from good images."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ class EmbeddedFeatures:
     cells of ``stride`` pixels. Then the part of the image's lighting (contrast, brightness,
     colour cast) that varies among the normal images is taken out, strong responses are compressed
     relative to their neighbourhood, and averages over wider neighbourhoods are appended. What
-    results is standardised on the normal images and turned into their principal axes, largest
-    first, which keeps all distances.
+    results is standardised on the normal images and projected on their principal axes, largest
+    first; the length of what the axes leave out is the last feature, so that a patch unlike any
+    normal one in a direction in which these do not vary stays far from all of them.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ class EmbeddedFeatures:
         as it is, 1 keeps only the pattern where the energy is high.
     color_weight : float
         Weight of the colour features against all others.
+    n_components : int
+        Principal axes kept.
 
     Attributes
     ----------
@@ -52,10 +55,10 @@ class EmbeddedFeatures:
         What is nuisance in the lighting of the normal images.
     energy_ : ndarray
         float32 (levels,): root mean square energy of each level.
-    mean_ : ndarray
-        float32 (n_features_out,): mean before the rotation.
+    mean_, scale_ : ndarray
+        float32 (n,): mean of the n measured features; what their deviations are multiplied by.
     axes_ : ndarray
-        float32 (n_features_out, n_features_out): scaling and rotation.
+        float32 (n, min(n_components, n)): principal axes, orthonormal.
 
     Notes
     -----
@@ -81,16 +84,23 @@ class EmbeddedFeatures:
         neighborhoods: tuple[float, ...] = (1.5, 2.5),
         compression: float = 0.3,
         color_weight: float = 0.5,
+        n_components: int = 112,
     ) -> None:
         self.stride = stride
         self.levels = levels
         self.neighborhoods = neighborhoods
         self.compression = compression
         self.color_weight = color_weight
+        self.n_components = n_components
 
     @property
     def n_features_out(self) -> int:
         """Length of one patch's feature vector."""
+        n = self._n_measured
+        return n if self.n_components >= n else self.n_components + 1
+
+    @property
+    def _n_measured(self) -> int:
         return self.levels * PER_LEVEL * (1 + len(self.neighborhoods))
 
     def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
@@ -134,8 +144,15 @@ class EmbeddedFeatures:
             raise NotFittedError("EmbeddedFeatures: call fit before extract")
         features = self._describe_cells(self._cells(image))
         shape = features.shape
-        rows = features.reshape(-1, shape[-1]) - self.mean_
-        return np.ascontiguousarray((rows @ self.axes_).reshape(shape))
+        rows = (features.reshape(-1, shape[-1]) - self.mean_) * self.scale_
+        out = np.empty((*shape[:2], self.n_features_out), dtype=np.float32)
+        n_axes = self.axes_.shape[1]
+        turned = out.reshape(len(rows), -1)
+        turned[:, :n_axes] = rows @ self.axes_
+        if n_axes < turned.shape[1]:
+            squares = np.square(rows).sum(axis=1) - np.square(turned[:, :n_axes]).sum(axis=1)
+            turned[:, n_axes] = np.sqrt(np.maximum(squares, 0))
+        return out
 
     def extract_batch(self, images: Sequence[Array]) -> list[Array]:
         """Patch features of each image: float32 (h, w, n_features_out)."""
@@ -150,6 +167,7 @@ class EmbeddedFeatures:
             "neighborhoods": list(self.neighborhoods),
             "compression": self.compression,
             "color_weight": self.color_weight,
+            "n_components": self.n_components,
         }
 
     def get_state(self) -> dict[str, NDArray[Any]]:
@@ -158,6 +176,7 @@ class EmbeddedFeatures:
             raise NotFittedError("EmbeddedFeatures: call fit before get_state")
         state: dict[str, NDArray[Any]] = {
             "mean": self.mean_,
+            "scale": self.scale_,
             "axes": self.axes_,
             "energy": self.energy_,
         }
@@ -166,21 +185,21 @@ class EmbeddedFeatures:
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what `get_state` returned, on an object with the same parameters."""
-        n = self.n_features_out
+        expected = (self._n_measured, min(self.n_components, self._n_measured))
         axes = np.asarray(state["axes"], dtype=np.float32)
-        if axes.shape != (n, n):
-            raise InvalidInputError(f"state holds axes of shape {axes.shape}, expected {(n, n)}")
+        if axes.shape != expected:
+            raise InvalidInputError(f"state holds axes of shape {axes.shape}, expected {expected}")
         self.mean_ = np.asarray(state["mean"], dtype=np.float32)
+        self.scale_ = np.asarray(state["scale"], dtype=np.float32)
         self.energy_ = np.asarray(state["energy"], dtype=np.float32)
         self.lighting_ = Lighting()
         self.lighting_.set_state({k: state[f"light_{k}"] for k in ("mean", "shrink", "reach")})
         self.axes_ = axes
 
     def _check_params(self) -> None:
-        if self.stride < 1 or self.levels < 1:
-            raise InvalidInputError(
-                f"stride and levels must be at least 1, got {self.stride} and {self.levels}"
-            )
+        for name in ("stride", "levels", "n_components"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.compression <= 1:
             raise InvalidInputError(f"compression must be in [0, 1], got {self.compression}")
         if min(self.neighborhoods, default=1.0) <= 0 or self.color_weight < 0:
@@ -242,7 +261,7 @@ class EmbeddedFeatures:
         return np.concatenate([flat, *(blur_grid(flat, s) for s in self.neighborhoods)], axis=-1)
 
     def _fit_axes(self, sample: Sequence[Cells]) -> None:
-        n = self.n_features_out
+        n = self._n_measured
         total, products, count = np.zeros(n), np.zeros((n, n)), 0
         for one in sample:
             rows = self._describe_cells(one).reshape(-1, n).astype(np.float64)
@@ -257,8 +276,9 @@ class EmbeddedFeatures:
         deviation = np.sqrt(np.maximum(np.diag(covariance), np.tile(_FLOORS, repeat) ** 2))
         scale = np.tile(weight, repeat) / deviation
         _, axes = np.linalg.eigh(covariance * np.outer(scale, scale))
-        axes = axes[:, ::-1]
+        axes = axes[:, ::-1][:, : self.n_components]
         largest = np.abs(axes).argmax(axis=0)
-        axes = axes * np.sign(axes[largest, np.arange(n)])
+        axes = axes * np.sign(axes[largest, np.arange(axes.shape[1])])
         self.mean_ = mean.astype(np.float32)
-        self.axes_ = np.ascontiguousarray(scale[:, None] * axes, dtype=np.float32)
+        self.scale_ = scale.astype(np.float32)
+        self.axes_ = np.ascontiguousarray(axes, dtype=np.float32)
