@@ -67,9 +67,7 @@ def test_one_pass_gives_the_same_as_the_separate_calls(fitted: PatchCore, tmp_pa
     predictions = list(fitted.iter_predict(paths))
     assert [p.path for p in predictions] == paths
     np.testing.assert_array_equal([p.score for p in predictions], fitted.decision_function(paths))
-    for prediction, anomaly_map in zip(
-        predictions, fitted.predict_anomaly_map(paths), strict=True
-    ):
+    for prediction, anomaly_map in zip(predictions, fitted.predict_anomaly_map(paths), strict=True):
         np.testing.assert_array_equal(prediction.anomaly_map, anomaly_map)
 
 

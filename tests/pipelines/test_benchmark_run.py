@@ -31,7 +31,7 @@ def test_every_category_gets_every_metric_and_the_defects_are_found(mvtec_root: 
     assert [c.category for c in result.categories] == ["bolt", "cloth"]
     for one in result.categories:
         assert (one.error, one.n_train, one.n_test, one.n_defect) == (None, 6, 6, 3)
-        assert METRICS <= set(one.metrics)
+        assert set(one.metrics) >= METRICS
         assert one.metrics["auroc"] == 1.0
         assert one.metrics["aupro"] > 0.8
         assert all(not math.isnan(v) for v in one.metrics.values())
@@ -70,9 +70,7 @@ def test_one_seed_gives_one_result_and_another_differs_in_its_bank_only(mvtec_ro
     assert first.threshold == again.threshold
 
 
-def test_a_category_that_fails_does_not_stop_the_others(
-    mvtec_root: Path, tmp_path: Path
-) -> None:
+def test_a_category_that_fails_does_not_stop_the_others(mvtec_root: Path, tmp_path: Path) -> None:
     (mvtec_root / "bolt/test/blot/001.png").write_bytes(b"")
     seen = []
     result = bench(mvtec_root, output=tmp_path / "out", on_result=seen.append)
@@ -136,7 +134,13 @@ def test_the_default_detector_is_patchcore_on_the_named_device() -> None:
 def test_the_table_shows_means_over_categories_and_seeds(mvtec_root: Path) -> None:
     result = bench(mvtec_root, seeds=(0, 1))
     table = benchmark_table(result).splitlines()
-    assert [line.split()[0] for line in table[:5]] == ["category", "--------", "bolt", "cloth", "mean"]
+    assert [line.split()[0] for line in table[:5]] == [
+        "category",
+        "--------",
+        "bolt",
+        "cloth",
+        "mean",
+    ]
     aupro = [float(line.split()[6]) for line in table[2:5]]
     assert aupro[2] == pytest.approx(np.mean(aupro[:2]), abs=1e-4)
     by_hand = np.mean([c.metrics["aupro"] for c in result.categories if c.category == "bolt"])

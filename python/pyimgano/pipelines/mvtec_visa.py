@@ -153,7 +153,9 @@ def run_benchmark(
                 seed,
                 metric_size=metric_size,
                 integration_limit=integration_limit,
-                overlays=folder / name / "overlays" if folder and seed == seeds[0] and n_overlays else None,
+                overlays=folder / name / "overlays"
+                if folder and seed == seeds[0] and n_overlays
+                else None,
                 n_overlays=n_overlays,
                 verbose=verbose,
             )
@@ -212,7 +214,9 @@ def evaluate_category(
         for prediction in detector.iter_predict(split.paths):
             if split.masks is not None and prediction.anomaly_map is not None:
                 maps.append(resize_map(prediction.anomaly_map, metric_size))
-            predictions.append(Prediction(prediction.path, prediction.score, prediction.label, None))
+            predictions.append(
+                Prediction(prediction.path, prediction.score, prediction.label, None)
+            )
             advance()
     predict_seconds = time.perf_counter() - start
 

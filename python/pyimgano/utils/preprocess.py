@@ -108,8 +108,10 @@ class ImagePreprocessor:
         self._crop = as_size(center_crop, "center_crop")
         if bit_depth is not None and not 1 <= bit_depth <= 16:
             raise InvalidInputError(f"bit_depth must be 1 to 16, got {bit_depth}")
-        if self._size and self._crop and (
-            self._crop[0] > self._size[0] or self._crop[1] > self._size[1]
+        if (
+            self._size
+            and self._crop
+            and (self._crop[0] > self._size[0] or self._crop[1] > self._size[1])
         ):
             raise InvalidInputError(f"center_crop {self._crop} is larger than resize {self._size}")
 
