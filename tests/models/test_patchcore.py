@@ -196,11 +196,10 @@ def test_an_unreadable_test_file_is_an_error_after_everything_before_it(
 ) -> None:
     paths = [write_image(tmp_path / f"{i}.png", texture(i)) for i in range(3)]
     Path(paths[1]).write_text("no image")
-    seen = []
+    predictions = fitted.iter_predict(paths)
+    assert next(predictions).path == paths[0]
     with pytest.raises(ImageReadError, match=r"1\.png"):
-        for prediction in fitted.iter_predict(paths):
-            seen.append(prediction.path)
-    assert seen == [paths[0]]
+        next(predictions)
 
 
 def test_grey_and_deep_images_are_taken(normal: list[np.ndarray]) -> None:

@@ -50,7 +50,7 @@ class MapScale:
     def unit(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map values in [0, 1] between ``level`` and ``top``."""
         scaled = (anomaly_map - self.level) / (self.top - self.level)
-        return np.clip(scaled, 0.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(scaled, 0.0, 1.0), dtype=np.float32)
 
 
 def to_rgb8(image: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.uint8]:
