@@ -14,7 +14,9 @@ from pyimgano.models.memory_bank import reweight
 from pyimgano.models.patch_map import PatchMapper
 
 #: Above so many rows to cover, their pairwise distances are not held at once.
-_PAIRWISE_LIMIT = 4096
+_PAIRWISE_LIMIT = 1024
+#: Rows searched at once: what is gathered for a search never comes near the size of all features.
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class HeldOut:
 def score_held_out(
     collected: Collected,
     picks: NDArray[np.int64],
+    bank_rows: NDArray[np.float32],
     mapper: PatchMapper,
     *,
     n_neighbors: int,
@@ -59,6 +62,8 @@ def score_held_out(
         Patches of the n training images, N rows in all.
     picks
         int64, sorted: the rows in the memory bank.
+    bank_rows
+        float32, these rows: the memory bank.
     mapper
         Turns patch distances into maps.
     n_neighbors
@@ -68,19 +73,17 @@ def score_held_out(
 
     Notes
     -----
-    Beside the features it holds about 60 bytes per row, and a second copy of the bank.
+    Beside the features and the bank it holds the search index and about 80 bytes per row.
     """
     store = collected.store
     if store.n_images < 2:
         nothing = np.full(store.n_images, np.nan)
         return HeldOut(nothing, nothing.copy(), 0.0)
     rows, image = store.rows, store.image_of_row()
-    bank_rows, bank_image = rows[picks], image[picks]
-    index = KnnIndex(bank_rows, groups=bank_image, n_threads=n_threads)
-    patches = _Repair(rows, image, bank_rows, bank_image, index, n_threads).added()
+    index = KnnIndex(bank_rows, groups=image[picks], n_threads=n_threads)
+    patches = _Repair(rows, image, image[picks], index, n_threads).added()
 
-    own_distance, own_match = index.query(rows, 1, groups=image, n_threads=n_threads)
-    distances = own_distance[:, 0]
+    distances, own_match = _search(index, rows, None, image, n_threads)
     starts = np.cumsum([0, *(h * w for h, w in collected.grids)])
     worst, match, peaks, levels = [], [], [], []
     for i, (start, stop) in enumerate(itertools.pairwise(starts)):
@@ -89,7 +92,7 @@ def score_held_out(
         j = int(np.argmax(here))
         worst.append(start + j)
         added = nearest_added[j]
-        match.append(patches[i][added] if added >= 0 else picks[own_match[start + j, 0]])
+        match.append(patches[i][added] if added >= 0 else picks[own_match[start + j]])
         grid = mapper.at_input(here.reshape(collected.grids[i]), collected.inputs[i])
         peaks.append(float(grid.max()))
         levels.append(float(np.median(grid)))
@@ -117,26 +120,20 @@ class _Repair:
         self,
         rows: NDArray[np.float32],
         image: NDArray[np.int64],
-        bank_rows: NDArray[np.float32],
         bank_image: NDArray[np.int64],
         index: KnnIndex,
         n_threads: int | None,
     ) -> None:
         self._rows = rows
-        nearest, match = KnnIndex(bank_rows, n_threads=n_threads).query(
-            rows, 1, n_threads=n_threads
-        )
+        # No image has the number -1: nothing is left out.
+        nobody = np.full(len(rows), -1, dtype=np.int64)
+        nearest, match = _search(index, rows, None, nobody, n_threads)
         self._radius = float(nearest.max())
-        covered_by = bank_image[match[:, 0]]
+        covered_by = bank_image[match]
         # Only rows that another image's bank row covers can lose their cover.
         self._candidates = np.flatnonzero(covered_by != image)
         self._left_out = covered_by[self._candidates]
-        self._distance = np.zeros(0, dtype=np.float32)
-        if len(self._candidates):
-            without, _ = index.query(
-                rows[self._candidates], 1, groups=self._left_out, n_threads=n_threads
-            )
-            self._distance = without[:, 0]
+        self._distance, _ = _search(index, rows, self._candidates, self._left_out, n_threads)
         self._n_images = int(image[-1]) + 1
 
     def added(self) -> list[NDArray[np.int64]]:
@@ -166,6 +163,28 @@ class _Repair:
             np.minimum(distance, to_new, out=distance)
             distance[farthest] = 0.0
         return np.array(added, dtype=np.int64)
+
+
+def _search(
+    index: KnnIndex,
+    rows: NDArray[np.float32],
+    chosen: NDArray[np.int64] | None,
+    groups: NDArray[np.int64],
+    n_threads: int | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distance and number of the nearest bank row, for all rows or the chosen ones, in blocks."""
+    n = len(rows) if chosen is None else len(chosen)
+    distances, matches = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.int64)
+    for start in range(0, n, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found = index.query(
+            rows[block] if chosen is None else rows[chosen[block]],
+            1,
+            groups=groups[block],
+            n_threads=n_threads,
+        )
+        distances[block], matches[block] = found[0][:, 0], found[1][:, 0]
+    return distances, matches
 
 
 def _improve(
