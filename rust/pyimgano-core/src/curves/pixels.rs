@@ -5,7 +5,7 @@ use rayon::slice::ParallelSliceMut;
 use super::bins::Bins;
 use super::collect::{Entry, Totals, collect};
 use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
-use super::score::{Key, Score};
+use super::score::Score;
 use super::sweep::{Sweep, weight};
 use crate::task::Progress;
 use crate::{Error, Monitor, Result, parallel, task};
@@ -164,7 +164,7 @@ impl<T: Score> Scan<'_, T> {
             let (mut entries, Totals { regions, defect }) =
                 collect(self.planes, ceiling, self.capacity(), self.progress)?;
             entries.par_sort_unstable_by_key(|entry| entry.key);
-            let bins = Bins::new(distinct(&entries));
+            let bins = Bins::new(entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key));
             let counts = self.count(&bins, ceiling)?;
             let normal = self.pixels - defect;
             if normal == 0 || defect == 0 {
@@ -220,9 +220,4 @@ impl<T: Score> Scan<'_, T> {
         }
         Ok(states.into_iter().flat_map(|state| state.counts).collect())
     }
-}
-
-/// The distinct keys of sorted entries.
-fn distinct<K: Key>(entries: &[Entry<K>]) -> Vec<K> {
-    entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key).collect()
 }

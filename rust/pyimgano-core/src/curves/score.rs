@@ -8,6 +8,10 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     const HEADS: usize;
     /// Number of bits below the head.
     const TAIL_BITS: u32;
+    /// Below every key of a finite score.
+    const MIN: Self;
+    /// Above every key of a finite score.
+    const MAX: Self;
     /// The leading bits.
     fn head(self) -> usize;
     /// The bits below the head, without the last `shift`.
@@ -17,6 +21,8 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
 impl Key for u32 {
     const HEADS: usize = 1 << 12;
     const TAIL_BITS: u32 = 20;
+    const MIN: Self = Self::MIN;
+    const MAX: Self = Self::MAX;
     fn head(self) -> usize {
         (self >> Self::TAIL_BITS) as usize
     }
@@ -28,6 +34,8 @@ impl Key for u32 {
 impl Key for u64 {
     const HEADS: usize = 1 << 14;
     const TAIL_BITS: u32 = 50;
+    const MIN: Self = Self::MIN;
+    const MAX: Self = Self::MAX;
     fn head(self) -> usize {
         (self >> Self::TAIL_BITS) as usize
     }
@@ -40,8 +48,10 @@ impl Key for u64 {
 pub trait Score: Copy + PartialOrd + Debug + Send + Sync + 'static {
     /// The integer of the same size.
     type Key: Key;
-    /// A score below all others.
+    /// Minus infinity.
     const LOWEST: Self;
+    /// Infinity.
+    const HIGHEST: Self;
     /// Keys of finite scores compare as the scores do; -0.0 and 0.0 have the same one.
     fn key(self) -> Self::Key;
     /// The score of a key.
@@ -61,6 +71,7 @@ macro_rules! score {
         impl Score for $float {
             type Key = $key;
             const LOWEST: Self = <$float>::NEG_INFINITY;
+            const HIGHEST: Self = <$float>::INFINITY;
             fn key(self) -> $key {
                 const SIGN: $key = 1 << (<$key>::BITS - 1);
                 let bits = (self + 0.0).to_bits(); // -0.0 + 0.0 is 0.0
