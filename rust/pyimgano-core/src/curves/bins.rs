@@ -98,14 +98,14 @@ impl<K: Key> Bins<K> {
     pub fn count<T: Score<Key = K>>(
         &self,
         piece: Piece<'_, T>,
-        ceiling: Option<K>,
+        ceiling: K,
         counts: &mut [u32],
     ) -> bool {
         let Some(&first) = self.keys().first() else {
             return piece.map.iter().all(|score| score.finite());
         };
         let from = T::from_key(first);
-        let to = ceiling.map_or(T::HIGHEST, T::from_key);
+        let to = if ceiling == K::MAX { T::HIGHEST } else { T::from_key(ceiling) };
         let mut finite = true;
         let mut keys = [K::MIN; GROUP];
         for (mask, map) in piece.mask.chunks(GROUP).zip(piece.map.chunks(GROUP)) {

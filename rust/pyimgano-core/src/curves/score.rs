@@ -12,6 +12,12 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     const MIN: Self;
     /// Above every key of a finite score.
     const MAX: Self;
+    /// How many values [`Key::coarse`] can take.
+    const COARSE: usize = 1 << 20;
+    /// More leading bits.
+    fn coarse(self) -> usize;
+    /// The lowest key with these leading bits.
+    fn from_coarse(bits: usize) -> Self;
     /// The leading bits.
     fn head(self) -> usize;
     /// The bits below the head, without the last `shift`.
@@ -19,6 +25,12 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
 }
 
 impl Key for u32 {
+    fn coarse(self) -> usize {
+        (self >> 12) as usize
+    }
+    fn from_coarse(bits: usize) -> Self {
+        (bits as Self) << 12
+    }
     const HEADS: usize = 1 << 12;
     const TAIL_BITS: u32 = 20;
     const MIN: Self = Self::MIN;
@@ -32,6 +44,12 @@ impl Key for u32 {
 }
 
 impl Key for u64 {
+    fn coarse(self) -> usize {
+        (self >> 44) as usize
+    }
+    fn from_coarse(bits: usize) -> Self {
+        (bits as Self) << 44
+    }
     const HEADS: usize = 1 << 14;
     const TAIL_BITS: u32 = 50;
     const MIN: Self = Self::MIN;
