@@ -24,7 +24,7 @@ from pyimgano.evaluation import (
     resize_map,
     resize_mask,
 )
-from reference import curves as reference
+from tests.reference import curves as reference
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kernels.support import interrupted_after
+from tests.kernels.support import interrupted_after
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.kernels import component_stats, filter_components, label_components
-from reference import components as reference
+from tests.reference import components as reference
 
 SHAPES = st.tuples(st.integers(0, 12), st.integers(0, 150))
 MASKS = hnp.arrays(np.uint8, SHAPES, elements=st.sampled_from([0, 0, 1, 255]))

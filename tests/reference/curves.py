@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.components import label
+from tests.reference.components import label
 
 
 def flatten(masks: Sequence[NDArray], maps: Sequence[NDArray]) -> tuple[NDArray, NDArray, NDArray]:
