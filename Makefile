@@ -23,9 +23,9 @@ demo: $(DEMO)/.installed ## core install; benchmark and detection on synthetic i
 	$(DEMO)/bin/pyimgano synth $(OUT)/demo/data --category $(CATEGORIES) --overwrite
 	$(DEMO)/bin/pyimgano-benchmark --dataset synthetic --root $(OUT)/demo/data \
 		--category $(CATEGORIES) --backbone embedded --output $(OUT)/demo/benchmark
-	$(DEMO)/bin/pyimgano detect --normal $(OUT)/demo/data/blister/train/good \
-		--test $(OUT)/demo/data/blister/test --output $(OUT)/demo/detect
-	$(DEMO)/bin/python benches/picture.py $(OUT)/demo/data $(OUT)/demo/picture.png
+	$(DEMO)/bin/pyimgano detect --normal $(OUT)/demo/data/brushed_metal/train/good \
+		--test $(OUT)/demo/data/brushed_metal/test --output $(OUT)/demo/detect
+	$(DEMO)/bin/python docs/picture.py $(OUT)/demo/benchmark $(OUT)/demo/picture.png
 
 $(VENV)/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)

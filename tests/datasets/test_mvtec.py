@@ -73,9 +73,7 @@ def test_one_missing_mask_is_an_error_that_names_the_image(mvtec_root: Path) -> 
 
 
 def test_a_mask_of_another_size_is_an_error_that_names_both(mvtec_root: Path) -> None:
-    write_image(
-        mvtec_root / "bolt/ground_truth/blot/002_mask.png", np.zeros((10, 10), np.uint8)
-    )
+    write_image(mvtec_root / "bolt/ground_truth/blot/002_mask.png", np.zeros((10, 10), np.uint8))
     masks = load_dataset("mvtec", mvtec_root, "bolt").get_test_paths().masks
     with pytest.raises(DatasetError, match=r"002_mask\.png is 10 x 10 .*002\.png is 64 x 48"):
         masks[2]

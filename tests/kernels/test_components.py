@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tests.kernels.support import interrupted_after
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.kernels import component_stats, filter_components, label_components
+from tests.kernels.support import interrupted_after
 from tests.reference import components as reference
 
 SHAPES = st.tuples(st.integers(0, 12), st.integers(0, 150))

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.kernels import greedy_coreset
 from tests.kernels.support import (
     grid,
     interrupted_after,
@@ -17,8 +19,6 @@ from tests.kernels.support import (
     simd_levels,
     special,
 )
-from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.kernels import greedy_coreset
 from tests.reference.coreset import greedy
 
 SPECIAL = special()

@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tests.kernels.support import interrupted_after
 from pyimgano.errors import InvalidInputError, InvalidTypeError, UndefinedMetricWarning
 from pyimgano.kernels import PixelMetrics, pixel_metrics, pro_curve
+from tests.kernels.support import interrupted_after
 from tests.reference import curves as reference
 
 F32, F64 = np.float32, np.float64

@@ -28,9 +28,7 @@ def collected(images: list[np.ndarray]) -> Collected:
 def patches(rng: np.random.Generator, n: int) -> list[np.ndarray]:
     """Images of patches from one smooth population."""
     mixing = rng.normal(size=(4, 12))
-    return [
-        (rng.normal(size=(GRID[0] * GRID[1], 4)) @ mixing).astype(np.float32) for _ in range(n)
-    ]
+    return [(rng.normal(size=(GRID[0] * GRID[1], 4)) @ mixing).astype(np.float32) for _ in range(n)]
 
 
 MAPPER = PatchMapper(GRID, None, 0.0)

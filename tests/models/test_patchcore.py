@@ -67,9 +67,7 @@ def test_one_pass_gives_the_same_as_the_separate_calls(fitted: PatchCore, tmp_pa
     predictions = list(fitted.iter_predict(paths))
     assert [p.path for p in predictions] == paths
     np.testing.assert_array_equal([p.score for p in predictions], fitted.decision_function(paths))
-    for prediction, anomaly_map in zip(
-        predictions, fitted.predict_anomaly_map(paths), strict=True
-    ):
+    for prediction, anomaly_map in zip(predictions, fitted.predict_anomaly_map(paths), strict=True):
         np.testing.assert_array_equal(prediction.anomaly_map, anomaly_map)
 
 
@@ -198,11 +196,10 @@ def test_an_unreadable_test_file_is_an_error_after_everything_before_it(
 ) -> None:
     paths = [write_image(tmp_path / f"{i}.png", texture(i)) for i in range(3)]
     Path(paths[1]).write_text("no image")
-    seen = []
+    predictions = fitted.iter_predict(paths)
+    assert next(predictions).path == paths[0]
     with pytest.raises(ImageReadError, match=r"1\.png"):
-        for prediction in fitted.iter_predict(paths):
-            seen.append(prediction.path)
-    assert seen == [paths[0]]
+        next(predictions)
 
 
 def test_grey_and_deep_images_are_taken(normal: list[np.ndarray]) -> None:

@@ -147,7 +147,9 @@ def test_listing_below_a_folder_leaves_hidden_folders_out(tmp_path: Path) -> Non
     for name in ("x/1.png", "x/y/2.png", ".cache/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    names = [str(Path(p).relative_to(tmp_path)) for p in list_images(tmp_path, recursive=True).paths]
+    names = [
+        str(Path(p).relative_to(tmp_path)) for p in list_images(tmp_path, recursive=True).paths
+    ]
     assert names == ["x/1.png", "x/y/2.png"]
 
 

@@ -21,7 +21,9 @@ def test_a_package_that_is_there_gives_the_module() -> None:
     assert error is None
 
 
-@pytest.mark.parametrize("raises", ["RuntimeError('no driver')", "OSError('libx')", "SystemExit(3)"])
+@pytest.mark.parametrize(
+    "raises", ["RuntimeError('no driver')", "OSError('libx')", "SystemExit(3)"]
+)
 def test_a_broken_package_counts_as_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raises: str
 ) -> None:
@@ -41,6 +43,5 @@ def test_require_names_the_package_the_purpose_and_the_extra() -> None:
     assert isinstance(caught.value, PyimganoError)
     text = str(caught.value)
     assert text == (
-        "surely_not_a_package (needed for tests) is not installed:"
-        ' pip install "pyimgano[faiss]"'
+        'surely_not_a_package (needed for tests) is not installed: pip install "pyimgano[faiss]"'
     )

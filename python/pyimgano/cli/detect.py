@@ -66,6 +66,8 @@ def _run(argv: Sequence[str] | None) -> int:
         f" {run.threshold:.4f} ({run.threshold_source})"
     )
     print(f"results.csv, results.json{'' if args.no_overlays else ', overlays/'} in {args.output}")
+    for note in run.notes:
+        print(f"{PROG}: {note}", file=sys.stderr)
     for path in run.skipped:
         print(f"{PROG}: normal image left out: {path}", file=sys.stderr)
     for bad in run.unreadable:

@@ -25,7 +25,8 @@ def _usage() -> str:
             "",
             *lines,
             "",
-            "pyimgano COMMAND --help explains a command; pyimgano --version prints the version.",
+            "pyimgano COMMAND --help explains a command.",
+            "pyimgano --version prints the version.",
         ]
     )
 

@@ -72,11 +72,11 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
 def _nearest(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     rows = (np.arange(size[0]) * mask.shape[0]) // size[0]
     columns = (np.arange(size[1]) * mask.shape[1]) // size[1]
-    return mask[rows][:, columns]
+    return np.asarray(mask[rows][:, columns])
 
 
 class TestSplit(NamedTuple):
-    """Paths, labels (0 normal, 1 anomalous; None where unknown), masks (None where there are none)."""
+    """Paths, labels (0 normal, 1 anomalous, None: unknown) and masks (None: there are none)."""
 
     paths: list[str]
     labels: NDArray[np.int64] | None

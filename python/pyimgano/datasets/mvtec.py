@@ -11,7 +11,10 @@ from pyimgano.utils.images import list_images, shown
 
 
 class MVTecDataset(Dataset):
-    """``<category>/{train/good, test/good, test/<defect>, ground_truth/<defect>/<stem>_mask.png}``."""
+    """``<category>/{train/good, test/good, test/<defect>, ground_truth/<defect>}``.
+
+    The mask of ``test/<defect>/<stem>.png`` is ``ground_truth/<defect>/<stem>_mask.png``.
+    """
 
     name = "mvtec"
 

@@ -15,9 +15,7 @@ class PatchFeatures(Protocol):
     #: Whether :meth:`fit` learns anything; if not, training images are not read twice.
     needs_fit: bool
 
-    def fit(
-        self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0
-    ) -> Self:
+    def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
         """Learn from normal images (float32 (H, W, 3), RGB in [0, 1]) in one pass."""
         ...
 

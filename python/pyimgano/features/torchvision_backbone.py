@@ -52,8 +52,8 @@ class TorchvisionFeatures:
     backbone
         Name in ``torchvision.models``.
     layers
-        Dotted module names; patches lie on the finest one's grid. None: layer2 + layer3 of a ResNet; an error for
-        any other network.
+        Dotted module names; patches lie on the finest one's grid. None: layer2 + layer3 of a
+        ResNet; an error for any other network.
     weights
         A local file of a state dict, a torchvision weights enum (or its name), or None for
         ImageNet's V1 weights, which torchvision downloads unless they are in its cache.

@@ -61,7 +61,7 @@ def _enum_by_name(name: str, backbone: str) -> Any:
     from torchvision.models import get_model_weights
 
     members = get_model_weights(backbone).__members__
-    return members.get(name.rpartition(".")[2]) if not Path(name).suffix == ".pth" else None
+    return members.get(name.rpartition(".")[2]) if Path(name).suffix != ".pth" else None
 
 
 def _resolve_enum(weights: Any, backbone: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +83,7 @@ def score_held_out(
     distances = own_distance[:, 0]
     starts = np.cumsum([0, *(h * w for h, w in collected.grids)])
     worst, match, peaks, levels = [], [], [], []
-    for i, (start, stop) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for i, (start, stop) in enumerate(itertools.pairwise(starts)):
         here = distances[start:stop]  # a view: improved in place
         nearest_added = _improve(here, rows[start:stop], rows[patches[i]])
         j = int(np.argmax(here))
@@ -145,7 +146,7 @@ class _Repair:
         bounds = np.searchsorted(self._left_out[by_image], np.arange(self._n_images + 1))
         return [
             self._cover(by_image[start:stop])
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            for start, stop in itertools.pairwise(bounds)
         ]
 
     def _cover(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -193,4 +194,4 @@ def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     """Euclidean distances (len(a), len(b)); float64 keeps the cancellation below 1e-6."""
     x, y = a.astype(np.float64), b.astype(np.float64)
     squared = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :] - 2.0 * (x @ y.T)
-    return np.sqrt(np.maximum(squared, 0.0))
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))

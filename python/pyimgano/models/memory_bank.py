@@ -75,7 +75,7 @@ class MemoryBank:
         """The bank rows nearest to one of them, itself included."""
         k = min(self.n_neighbors, len(self.rows))
         _, indices = self._index.kneighbors(self.rows[match : match + 1], k)
-        near = indices[0]
+        near: NDArray[np.int64] = indices[0]
         if match not in near:  # more than k rows are equal to it
             near[-1] = match
         return near

@@ -45,9 +45,7 @@ class PatchMapper:
             up = cv2.GaussianBlur(up, (0, 0), self.gaussian_sigma)
         return np.asarray(up, dtype=np.float32)
 
-    def to_source(
-        self, distances: NDArray[np.float32], loaded: LoadedImage
-    ) -> NDArray[np.float32]:
+    def to_source(self, distances: NDArray[np.float32], loaded: LoadedImage) -> NDArray[np.float32]:
         """The map at the source image's size."""
         pixels = loaded.pixels
         seen = self.at_input(distances, (pixels.shape[0], pixels.shape[1]))
@@ -58,9 +56,7 @@ class PatchMapper:
         height, width = loaded.size
         return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR))
 
-    def _uncrop(
-        self, seen: NDArray[np.float32], outer: tuple[int, int]
-    ) -> NDArray[np.float32]:
+    def _uncrop(self, seen: NDArray[np.float32], outer: tuple[int, int]) -> NDArray[np.float32]:
         frame = np.full(outer, seen.min(), dtype=np.float32)
         inner = as_size((seen.shape[0], seen.shape[1])) or outer
         top, left = crop_offset(outer, inner)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano.datasets.custom import unlabelled_images
-from pyimgano.errors import DatasetError
+from pyimgano.errors import DatasetError, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.base import PixelDetector
 from pyimgano.pipelines.scoring import Unreadable, predict_each
@@ -17,6 +17,7 @@ from pyimgano.reporting.files import make_folder, write_csv, write_json
 from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
 from pyimgano.types import Prediction
 from pyimgano.utils.images import read_image, shown
+from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
 _NUMBER_WIDTH = 4
@@ -40,6 +41,7 @@ class DetectionRun:
     threshold_source: str
     n_normal: int
     skipped: list[str]
+    notes: list[str]
     detections: list[Detection]
 
     @property
@@ -93,7 +95,8 @@ def run_detect(
     detector = create_model(model, verbose=verbose, **model_kwargs)
     detector.validate()
     folder = make_folder(output)
-    detector.fit(normal_paths)
+    with noting(ThresholdWarning) as notes:
+        detector.fit(normal_paths)
     writer = _OverlayWriter(detector, folder / "overlays", Path(test)) if overlays else None
     detections = []
     with track(len(test_paths), "scoring", verbose) as advance:
@@ -115,6 +118,7 @@ def run_detect(
         detector.threshold_source_,
         len(normal_paths) - len(detector.skipped_),
         [shown(path) for path in detector.skipped_],
+        notes,
         detections,
     )
     _write_results(run, folder)
@@ -177,6 +181,7 @@ def _write_results(run: DetectionRun, folder: Path) -> None:
             "threshold_source": run.threshold_source,
             "n_normal": run.n_normal,
             "skipped": run.skipped,
+            "notes": run.notes,
             "detections": [
                 {"file": d.file, "score": d.score, "label": d.label, "error": d.error}
                 for d in run.detections

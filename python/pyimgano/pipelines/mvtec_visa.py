@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +15,12 @@ from numpy.typing import NDArray
 
 from pyimgano.datasets import Dataset, list_categories, load_dataset
 from pyimgano.datasets.base import TestSplit
-from pyimgano.errors import DatasetError, PyimganoError, UndefinedMetricWarning
+from pyimgano.errors import (
+    DatasetError,
+    PyimganoError,
+    ThresholdWarning,
+    UndefinedMetricWarning,
+)
 from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
 from pyimgano.models import create_model
 from pyimgano.models.base import PixelDetector
@@ -26,6 +30,7 @@ from pyimgano.reporting.gallery import write_gallery
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
 from pyimgano.types import Prediction
 from pyimgano.utils.images import shown
+from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
 
@@ -134,7 +139,8 @@ def run_benchmark(
         dataset=dataset,
         root=os.fspath(root),
         model=model,
-        parameters={**model_kwargs, **{k: parameters[k] for k in sorted(parameters)}},
+        detector=repr(detector),
+        parameters=parameters,
         metric_rule=describe_rule(metric_size, integration_limit),
         versions=package_versions(),
         categories=[],
@@ -148,7 +154,9 @@ def run_benchmark(
                 seed,
                 metric_size=metric_size,
                 integration_limit=integration_limit,
-                overlays=folder / name if folder and seed == seeds[0] and n_overlays else None,
+                overlays=folder / name / "overlays"
+                if folder and seed == seeds[0] and n_overlays
+                else None,
                 n_overlays=n_overlays,
                 verbose=verbose,
             )
@@ -196,7 +204,8 @@ def evaluate_category(
     train = dataset.get_train_paths()
     split = dataset.get_test_paths()
     start = time.perf_counter()
-    detector.fit(train)
+    with noting(ThresholdWarning) as fit_notes:
+        detector.fit(train)
     fit_seconds = time.perf_counter() - start
 
     predictions: list[Prediction] = []
@@ -206,7 +215,9 @@ def evaluate_category(
         for prediction in detector.iter_predict(split.paths):
             if split.masks is not None and prediction.anomaly_map is not None:
                 maps.append(resize_map(prediction.anomaly_map, metric_size))
-            predictions.append(Prediction(prediction.path, prediction.score, prediction.label, None))
+            predictions.append(
+                Prediction(prediction.path, prediction.score, prediction.label, None)
+            )
             advance()
     predict_seconds = time.perf_counter() - start
 
@@ -234,7 +245,7 @@ def evaluate_category(
             ImageResult(shown(path), label, p.score, p.label)
             for path, label, p in zip(split.paths, labels, predictions, strict=True)
         ],
-        notes=notes,
+        notes=fit_notes + notes,
     )
 
 
@@ -256,8 +267,7 @@ def _metrics(
         with timer.stage("decode masks"):
             masks = [resize_mask(mask, metric_size) for mask in split.masks]
     scores = np.array([p.score for p in predictions])
-    with timer.stage("metrics"), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UndefinedMetricWarning)
+    with timer.stage("metrics"), noting(UndefinedMetricWarning) as undefined:
         result = evaluate_detector(
             split.labels,
             scores,
@@ -265,10 +275,8 @@ def _metrics(
             pixel_scores=maps if masks is not None else None,
             integration_limit=limit,
         )
-    undefined = [w for w in caught if issubclass(w.category, UndefinedMetricWarning)]
-    notes += dict.fromkeys(str(w.message) for w in undefined)
     metrics = {k: result[k] for k in ("auroc", "average_precision", "f1_max")}
-    return {**metrics, **result.get("pixel_metrics", {})}, notes
+    return {**metrics, **result.get("pixel_metrics", {})}, notes + undefined
 
 
 def describe_rule(metric_size: int | None, integration_limit: float) -> str:

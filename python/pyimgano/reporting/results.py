@@ -60,11 +60,24 @@ class CategoryResult:
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """A whole run: what was asked for, and one result per category and seed."""
+    """A whole run: what was asked for, and one result per category and seed.
+
+    Attributes
+    ----------
+    detector
+        The detector in one line, with the parameters that differ from their defaults.
+    parameters
+        All parameters of the detector.
+    metric_rule
+        How pixel metrics were computed: size, rule, integration limit.
+    versions
+        Of Python and of the packages that took part.
+    """
 
     dataset: str
     root: str
     model: str
+    detector: str
     parameters: dict[str, Any]
     metric_rule: str
     versions: dict[str, str]

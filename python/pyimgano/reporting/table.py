@@ -49,7 +49,7 @@ def benchmark_table(result: BenchmarkResult) -> str:
     lines = [text_table(header, rows)]
     lines += [
         f"AUROC, AP and F1-max of images (I-) and pixels (P-); {result.metric_rule}",
-        f"{result.model}: {_short(result.parameters)}",
+        result.detector,
     ]
     n_seeds = max((len(runs) for runs in by_category.values()), default=1)
     if n_seeds > 1:
@@ -98,7 +98,3 @@ def _spread(by_category: dict[str, list[CategoryResult]]) -> list[str]:
 
 def _number(value: float, digits: int) -> str:
     return "nan" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _short(parameters: dict[str, object]) -> str:
-    return ", ".join(f"{k}={v}" for k, v in parameters.items())

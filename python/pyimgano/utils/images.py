@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import imagesize
@@ -97,7 +98,7 @@ def _check_header(data: bytes, path: str | os.PathLike[str], max_pixels: int) ->
         )
 
 
-def _decode(path: str | os.PathLike[str], flags: int, max_pixels: int) -> NDArray[np.generic]:
+def _decode(path: str | os.PathLike[str], flags: int, max_pixels: int) -> NDArray[Any]:
     data = _read_bytes(path)
     _check_header(data, path, max_pixels)
     try:
@@ -141,7 +142,7 @@ def read_image(
         )
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return image  # type: ignore[return-value]
+    return image
 
 
 def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -150,8 +151,8 @@ def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     image = _decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
     if image.ndim == 3:
         colour = image[..., :3] if image.shape[2] == 4 else image
-        return colour.any(axis=2).astype(np.uint8)
-    return (image != 0).astype(np.uint8)
+        return np.asarray(colour.any(axis=2), dtype=np.uint8)
+    return np.asarray(image != 0, dtype=np.uint8)
 
 
 def join_errors(errors: Sequence[ImageReadError], total: int) -> ImageReadError:

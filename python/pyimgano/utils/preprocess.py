@@ -108,8 +108,10 @@ class ImagePreprocessor:
         self._crop = as_size(center_crop, "center_crop")
         if bit_depth is not None and not 1 <= bit_depth <= 16:
             raise InvalidInputError(f"bit_depth must be 1 to 16, got {bit_depth}")
-        if self._size and self._crop and (
-            self._crop[0] > self._size[0] or self._crop[1] > self._size[1]
+        if (
+            self._size
+            and self._crop
+            and (self._crop[0] > self._size[0] or self._crop[1] > self._size[1])
         ):
             raise InvalidInputError(f"center_crop {self._crop} is larger than resize {self._size}")
 
@@ -152,7 +154,7 @@ class ImagePreprocessor:
 
     def _scale(self, array: NDArray[Any]) -> NDArray[np.float32]:
         top = 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
-        scaled = array.astype(np.float32)
+        scaled: NDArray[Any] = array.astype(np.float32)
         if self._size is not None:
             scaled = resize_image(scaled, self._size)
         scaled /= top
@@ -187,4 +189,4 @@ def _check_array(image: Any) -> NDArray[Any]:
         image = image[..., 0]
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or 0 in image.shape:
         raise InvalidInputError(f"image arrays are (H, W) or (H, W, 3), got {image.shape}")
-    return image
+    return np.asarray(image)

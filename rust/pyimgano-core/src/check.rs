@@ -4,24 +4,25 @@ use rayon::prelude::*;
 
 use crate::{Error, Matrix, Result};
 
-/// An error that names the first NaN or infinity of `matrix`, which is called `name`. Runs in parallel.
-pub(crate) fn finite(name: &str, matrix: Matrix<'_>) -> Result<()> {
+/// The largest magnitude in `matrix`, or an error that calls it `name` and says where its first
+/// NaN or infinity is. Runs on the current pool.
+pub(crate) fn finite(name: &str, matrix: Matrix<'_>) -> Result<f32> {
     const CHUNK: usize = 1 << 16;
     let data = matrix.data();
-    let bad = data.par_chunks(CHUNK).enumerate().find_map_first(|(c, chunk)| {
-        // A sum of x * 0 is 0 unless some x is not finite: no branch in the loop.
-        if chunk.iter().map(|x| x * 0.0).fold(0.0, |a, b| a + b) == 0.0 {
-            return None;
-        }
-        chunk.iter().position(|x| !x.is_finite()).map(|i| c * CHUNK + i)
-    });
-    match bad {
-        None => Ok(()),
-        Some(at) => Err(Error::NotFinite(format!(
-            "{name} must be finite: row {}, column {} is {}",
-            at / matrix.cols(),
-            at % matrix.cols(),
-            data[at]
-        ))),
+    // Without the sign, the bits of a float32 are in order of magnitude; NaN comes last.
+    let magnitude = |x: &f32| x.to_bits() & 0x7fff_ffff;
+    let largest = data
+        .par_chunks(CHUNK)
+        .map(|chunk| chunk.iter().map(magnitude).fold(0, u32::max))
+        .reduce(|| 0, u32::max);
+    if largest < f32::INFINITY.to_bits() {
+        return Ok(f32::from_bits(largest));
     }
+    let at = data.par_iter().position_first(|x| !x.is_finite()).unwrap_or(0);
+    Err(Error::NotFinite(format!(
+        "{name} must be finite: row {}, column {} is {}",
+        at / matrix.cols(),
+        at % matrix.cols(),
+        data[at]
+    )))
 }

@@ -4,10 +4,14 @@
 //! result for any number of threads and any instruction set, and can be stopped through a
 //! [`Monitor`].
 
+mod axes;
+mod blocks;
+mod bounds;
 mod check;
 pub mod components;
 pub mod coreset;
 pub mod curves;
+mod embed;
 pub mod error;
 pub mod matrix;
 pub mod monitor;

@@ -37,6 +37,12 @@ impl<'a> Matrix<'a> {
         self.data
     }
 
+    /// The `count` rows from row `first`.
+    pub fn slice(&self, first: usize, count: usize) -> Self {
+        let data = &self.data[first * self.cols..(first + count) * self.cols];
+        Self { data, rows: count, cols: self.cols }
+    }
+
     /// Row `i`.
     pub fn row(&self, i: usize) -> &'a [f32] {
         &self.data[i * self.cols..(i + 1) * self.cols]

@@ -6,8 +6,8 @@
 """
 
 from .catalogue import CATEGORIES
+from .dataset import SyntheticDataset
 from .generate import generate_synthetic
 from .render import Rendered, render_image
-from .dataset import SyntheticDataset
 
 __all__ = ["CATEGORIES", "Rendered", "SyntheticDataset", "generate_synthetic", "render_image"]

@@ -6,6 +6,11 @@
 mod exact;
 #[cfg(target_arch = "x86_64")]
 mod exact_x86;
+mod panel;
+#[cfg(target_arch = "x86_64")]
+mod panel_x86;
+
+pub use panel::PANEL;
 
 use crate::{Error, Result};
 
@@ -83,6 +88,20 @@ impl Simd {
         self.0
     }
 
+    /// Runs `work`, compiled for this level where it is inlined: for loops the compiler vectorises.
+    #[inline(always)]
+    pub fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a Simd of this level exists only where the CPU has it.
+            Level::Avx512 => unsafe { panel_x86::with_avx512(work) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx2 => unsafe { panel_x86::with_avx2(work) },
+            _ => work(),
+        }
+    }
+
     /// Squared Euclidean distance of two rows of equal length: *the* distance of this crate.
     ///
     /// Differences of the values widened to float64 are squared and added in float64: column i in
@@ -99,5 +118,148 @@ impl Simd {
             Level::Avx2 => unsafe { exact_x86::avx2(a, b) },
             _ => exact::portable(a, b),
         }
+    }
+
+    /// Squared distance in float32, in no fixed order: for bounds only.
+    ///
+    /// Within a factor 1 ± [`near_slack`](crate::bounds::near_slack) of the real one, if nothing
+    /// overflows.
+    #[inline]
+    pub fn near(self, a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len(), "rows of different lengths have no distance");
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a Simd of this level exists only where the CPU has it; lengths are equal.
+            Level::Avx512 => unsafe { panel_x86::near_avx512(a, b) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            Level::Avx2 => unsafe { panel_x86::near_avx2(a, b) },
+            _ => panel::near(a, b),
+        }
+    }
+
+    /// Dot products of all queries with the rows of a panel: query i, row r at `64 * i + r`.
+    pub fn dots(self, panel: &[f32], queries: Queries<'_>, out: &mut [f32]) {
+        let (dims, rows) = (queries.dims, queries.len());
+        assert_eq!(panel.len(), PANEL * dims, "the panel has other dimensions");
+        assert_eq!(out.len(), PANEL * rows, "out has no room for just these products");
+        // `at!(N)` handles queries i..i + N with `f`.
+        #[cfg(target_arch = "x86_64")]
+        macro_rules! at {
+            ($f:ident, $n:literal, $i:ident) => {{
+                let pointers = std::array::from_fn(|q| queries.row($i + q).as_ptr());
+                let out = out[PANEL * $i..PANEL * ($i + $n)].as_mut_ptr();
+                // SAFETY: the level is there, the lengths were checked, each row has dims values.
+                unsafe { panel_x86::$f::<$n>(panel, dims, pointers, out) };
+                $i += $n;
+            }};
+        }
+        let mut i = 0;
+        #[cfg(target_arch = "x86_64")]
+        match self.0 {
+            Level::Avx512 => {
+                while i + 6 <= rows {
+                    at!(dots_avx512, 6, i);
+                }
+                while i + 2 <= rows {
+                    at!(dots_avx512, 2, i);
+                }
+                if i < rows {
+                    at!(dots_avx512, 1, i);
+                }
+            }
+            Level::Avx2 => {
+                while i + 3 <= rows {
+                    at!(dots_avx2, 3, i);
+                }
+                while i < rows {
+                    at!(dots_avx2, 1, i);
+                }
+            }
+            Level::Portable => {}
+        }
+        let (_, rest) = out.split_at_mut(PANEL * i);
+        for (q, out) in rest.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
+            panel::dots(panel, queries.row(i + q), out);
+        }
+    }
+
+    /// For each query of `which`: bit r is set where `bias[r]` plus the dot product with row r of
+    /// the panel is at least the query's threshold.
+    ///
+    /// `thresholds` and `masks` (which is overwritten) run along `which`.
+    pub fn reach(
+        self,
+        panel: &[f32],
+        bias: &[f32; PANEL],
+        queries: Queries<'_>,
+        which: &[u32],
+        thresholds: &[f32],
+        masks: &mut Vec<u64>,
+    ) {
+        let dims = queries.dims;
+        assert_eq!(panel.len(), PANEL * dims, "the panel has other dimensions");
+        assert_eq!(which.len(), thresholds.len(), "each query needs its threshold");
+        masks.clear();
+        // `at!(N)` handles entries i..i + N of `which` with `f`.
+        #[cfg(target_arch = "x86_64")]
+        macro_rules! at {
+            ($f:ident, $n:literal, $i:ident) => {{
+                let pointers =
+                    std::array::from_fn(|q| queries.row(which[$i + q] as usize).as_ptr());
+                let thresholds = std::array::from_fn(|q| thresholds[$i + q]);
+                // SAFETY: the level is there, the lengths were checked, each row has dims values.
+                let found =
+                    unsafe { panel_x86::$f::<$n>(panel, dims, bias, pointers, thresholds) };
+                masks.extend_from_slice(&found);
+                $i += $n;
+            }};
+        }
+        let mut i = 0;
+        #[cfg(target_arch = "x86_64")]
+        match self.0 {
+            Level::Avx512 => {
+                while i + 6 <= which.len() {
+                    at!(reach_avx512, 6, i);
+                }
+                while i + 2 <= which.len() {
+                    at!(reach_avx512, 2, i);
+                }
+                if i < which.len() {
+                    at!(reach_avx512, 1, i);
+                }
+            }
+            Level::Avx2 => {
+                while i + 3 <= which.len() {
+                    at!(reach_avx2, 3, i);
+                }
+                while i < which.len() {
+                    at!(reach_avx2, 1, i);
+                }
+            }
+            Level::Portable => {}
+        }
+        for (q, threshold) in which[i..].iter().zip(&thresholds[i..]) {
+            masks.push(panel::reach(panel, bias, queries.row(*q as usize), *threshold));
+        }
+    }
+}
+
+/// Rows of `dims` values, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Queries<'a> {
+    /// All values.
+    pub rows: &'a [f32],
+    /// Values per row.
+    pub dims: usize,
+}
+
+impl<'a> Queries<'a> {
+    fn len(self) -> usize {
+        self.rows.len().checked_div(self.dims).unwrap_or(0)
+    }
+
+    fn row(self, i: usize) -> &'a [f32] {
+        &self.rows[i * self.dims..(i + 1) * self.dims]
     }
 }

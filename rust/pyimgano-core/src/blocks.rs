@@ -1,0 +1,173 @@
+//! Rows that lie close together, 64 at a time.
+
+use rayon::prelude::*;
+
+use crate::bounds::half;
+use crate::embed::{Embedded, LONG, SHORT};
+use crate::simd::PANEL;
+
+/// Values of one panel of short images.
+pub(crate) const STEP: usize = SHORT * PANEL;
+
+/// Rows in blocks of [`PANEL`], with the ball around each block's short images.
+#[derive(Debug, Clone)]
+pub(crate) struct Blocks {
+    /// The row at each place; block b has places `64 * b ..`, all full but the last.
+    pub rows: Vec<u32>,
+    /// One panel of short images per block, [`STEP`] values; zero where a block ends early.
+    pub panels: Vec<f32>,
+    /// Squared length of the short image at each place.
+    pub norms: Vec<f32>,
+    /// Per block minus half of those: the bias of a dot product with another image.
+    pub biases: Vec<[f32; PANEL]>,
+    /// One ball per block.
+    pub balls: Vec<Ball>,
+}
+
+/// What contains a block's short images.
+#[derive(Debug, Clone)]
+pub(crate) struct Ball {
+    /// Middle.
+    pub centre: [f32; SHORT],
+    /// Squared length of `centre`.
+    pub norm: f64,
+    /// No image is farther than this from `centre`.
+    pub radius: f64,
+    /// The largest slack of the block's rows.
+    pub slack: f64,
+    /// The largest squared length of the block's images.
+    pub longest: f64,
+}
+
+impl Blocks {
+    /// Splits rows again and again across the axis along which they spread most.
+    pub fn of(images: &Embedded) -> Self {
+        let n = images.rest.len();
+        let mut rows: Vec<u32> = (0..n as u32).collect();
+        split(&mut rows, images);
+        let mut panels = vec![0.0; n.div_ceil(PANEL) * STEP];
+        let mut norms = vec![0.0; n];
+        let balls = rows
+            .par_chunks(PANEL)
+            .zip(panels.par_chunks_mut(STEP))
+            .zip(norms.par_chunks_mut(PANEL))
+            .map(|((rows, panel), norms)| fill(rows, images, panel, norms))
+            .collect();
+        let biases = norms
+            .chunks(PANEL)
+            .map(|norms| {
+                let mut bias = [f32::NEG_INFINITY; PANEL];
+                bias.iter_mut().zip(norms).for_each(|(b, norm)| *b = -half(f64::from(*norm)));
+                bias
+            })
+            .collect();
+        Self { rows, panels, norms, biases, balls }
+    }
+
+    /// The short images of block `b`.
+    pub fn panel(&self, b: usize) -> &[f32] {
+        &self.panels[b * STEP..(b + 1) * STEP]
+    }
+
+    /// The rows of block `b`.
+    pub fn block(&self, b: usize) -> &[u32] {
+        &self.rows[b * PANEL..self.rows.len().min((b + 1) * PANEL)]
+    }
+}
+
+/// Orders `rows` so that runs of 64 are close together.
+fn split(rows: &mut [u32], images: &Embedded) {
+    if rows.len() <= PANEL {
+        return;
+    }
+    let axis = widest(rows, images);
+    let value = |row: u32| images.long[row as usize * LONG + axis];
+    let mut keyed: Vec<(f32, u32)> = rows.iter().map(|row| (value(*row), *row)).collect();
+    let middle = rows.len().div_ceil(PANEL) / 2 * PANEL;
+    keyed.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    rows.iter_mut().zip(&keyed).for_each(|(row, (_, kept))| *row = *kept);
+    drop(keyed);
+    let (low, high) = rows.split_at_mut(middle);
+    if low.len() > 4096 {
+        rayon::join(|| split(low, images), || split(high, images));
+    } else {
+        split(low, images);
+        split(high, images);
+    }
+}
+
+/// The axis of the short images along which some of `rows` spread most.
+fn widest(rows: &[u32], images: &Embedded) -> usize {
+    const LOOK: usize = 256;
+    let looked = rows.len().min(LOOK);
+    let (mut sums, mut squares) = ([0.0f64; SHORT - 1], [0.0f64; SHORT - 1]);
+    for i in 0..looked {
+        let row = rows[i * rows.len() / looked] as usize;
+        for (j, x) in images.long[row * LONG..][..SHORT - 1].iter().enumerate() {
+            let x = f64::from(*x);
+            sums[j] += x;
+            squares[j] += x * x;
+        }
+    }
+    let spread = |j: usize| squares[j] - sums[j] * sums[j] / looked as f64;
+    (1..SHORT - 1).fold(0, |best, j| if spread(j) > spread(best) { j } else { best })
+}
+
+/// Turns the short images of `rows` into a panel and finds their ball.
+fn fill(rows: &[u32], images: &Embedded, panel: &mut [f32], norms: &mut [f32]) -> Ball {
+    let mut image = [0.0; SHORT];
+    let mut sums = [0.0; SHORT];
+    let (mut slack, mut longest) = (0.0f64, 0.0f64);
+    for (r, row) in rows.iter().enumerate() {
+        images.short(*row as usize, &mut image);
+        let mut norm = 0.0;
+        for (j, x) in image.iter().enumerate() {
+            panel[j * PANEL + r] = *x;
+            sums[j] += f64::from(*x);
+            norm += f64::from(*x) * f64::from(*x);
+        }
+        norms[r] = norm as f32;
+        slack = slack.max(f64::from(images.slack[*row as usize]));
+        longest = longest.max(norm);
+    }
+    let centre = sums.map(|sum| (sum / rows.len() as f64) as f32);
+    let distance = |r: usize| -> f64 {
+        centre
+            .iter()
+            .enumerate()
+            .map(|(j, c)| (f64::from(panel[j * PANEL + r]) - f64::from(*c)).powi(2))
+            .sum()
+    };
+    let radius = (0..rows.len()).map(distance).fold(0.0, f64::max).sqrt() * (1.0 + 1e-9);
+    let norm = centre.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+    Ball { centre, norm, radius, slack, longest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_in_one_block_and_in_its_ball() {
+        for n in [1usize, 63, 64, 65, 1000] {
+            let long: Vec<f32> = (0..n * LONG).map(|i| ((i * 7919) % 1013) as f32).collect();
+            let images = Embedded { long, rest: vec![1.0; n], slack: vec![0.5; n] };
+            let blocks = Blocks::of(&images);
+            let mut seen = blocks.rows.clone();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..n as u32).collect::<Vec<_>>());
+            assert_eq!(blocks.balls.len(), n.div_ceil(64));
+            for (b, ball) in blocks.balls.iter().enumerate() {
+                for (r, row) in blocks.block(b).iter().enumerate() {
+                    let mut image = [0.0; SHORT];
+                    images.short(*row as usize, &mut image);
+                    let apart: f64 = (0..SHORT)
+                        .map(|j| (f64::from(image[j]) - f64::from(ball.centre[j])).powi(2))
+                        .sum();
+                    assert!(apart.sqrt() <= ball.radius);
+                    assert_eq!(blocks.panel(b)[PANEL * 3 + r], image[3]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Folding a batch of picks into the distances of all rows.
+
+use rayon::prelude::*;
+
+use super::Cover;
+use crate::Result;
+use crate::blocks::STEP;
+use crate::bounds::{dot_threshold, half, limit, near_limit};
+use crate::embed::SHORT;
+use crate::simd::{PANEL, Queries};
+use crate::task::Progress;
+
+/// One row of a [`Target`].
+pub(super) struct Lane {
+    pub nearest: f64,
+    pub norm: f32,
+    pub slack: f32,
+    pub dims: usize,
+}
+
+/// What 64 rows ask of a pick: limits that a pair must meet for the pick to come closer than the
+/// row's nearest one.
+pub(super) struct Target {
+    /// Added to dot products of short images; compared with half the pick's squared length.
+    pub bias: [f32; PANEL],
+    long: [f32; PANEL],
+    full: [f32; PANEL],
+    slack: f64,
+    longest: f64,
+}
+
+impl Target {
+    /// No rows yet; picks have at most `slack` and at most `longest` as squared length.
+    pub fn new(slack: f32, longest: f32) -> Self {
+        Self {
+            bias: [f32::NEG_INFINITY; PANEL],
+            long: [0.0; PANEL],
+            full: [0.0; PANEL],
+            slack: f64::from(slack),
+            longest: f64::from(longest),
+        }
+    }
+
+    /// Row `r` is out of the picks' reach for good.
+    pub fn close(&mut self, r: usize) {
+        self.bias[r] = f32::NEG_INFINITY;
+    }
+
+    /// Sets the limits of row `r`.
+    pub fn set(&mut self, r: usize, lane: Lane) {
+        if lane.nearest <= 0.0 {
+            return self.close(r);
+        }
+        let edge = limit(lane.nearest, self.slack + f64::from(lane.slack));
+        self.bias[r] = -dot_threshold(f64::from(lane.norm), edge, self.longest, SHORT);
+        self.long[r] = near_limit(edge, PANEL);
+        self.full[r] = near_limit(lane.nearest, lane.dims);
+    }
+
+    /// The squared distance of `row`, in lane `r`, to `pick`, if below `nearest`.
+    #[inline]
+    pub fn closer(
+        &self,
+        cover: &Cover<'_>,
+        r: usize,
+        row: usize,
+        pick: usize,
+        nearest: f64,
+    ) -> Option<f64> {
+        let simd = cover.simd;
+        if simd.near(cover.images.long(row), cover.images.long(pick)) > self.long[r] {
+            return None;
+        }
+        let (a, b) = (cover.features.row(row), cover.features.row(pick));
+        if simd.near(a, b) > self.full[r] {
+            return None;
+        }
+        let squared = simd.squared_distance(a, b);
+        (squared < nearest).then_some(squared)
+    }
+}
+
+/// The picks of a batch.
+struct Picks {
+    rows: Vec<u32>,
+    /// Short images one after the other, and in panels.
+    images: Vec<f32>,
+    panels: Vec<f32>,
+    /// Half the squared length of each image, and what is added to its dot products.
+    halves: Vec<f32>,
+    biases: Vec<[f32; PANEL]>,
+    slack: f32,
+    longest: f32,
+}
+
+impl Picks {
+    fn new(cover: &Cover<'_>, places: &[u32]) -> Self {
+        let n = places.len();
+        let rows: Vec<u32> = places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
+        let mut picks = Self {
+            images: vec![0.0; n * SHORT],
+            panels: vec![0.0; n.div_ceil(PANEL) * STEP],
+            halves: vec![0.0; n],
+            biases: vec![[f32::NEG_INFINITY; PANEL]; n.div_ceil(PANEL)],
+            slack: 0.0,
+            longest: 0.0,
+            rows,
+        };
+        for (i, image) in picks.images.chunks_exact_mut(SHORT).enumerate() {
+            let row = picks.rows[i] as usize;
+            cover.images.short(row, image);
+            for (j, x) in image.iter().enumerate() {
+                picks.panels[i / PANEL * STEP + j * PANEL + i % PANEL] = *x;
+            }
+            let norm = cover.blocks.norms[places[i] as usize];
+            picks.halves[i] = half(f64::from(norm));
+            picks.biases[i / PANEL][i % PANEL] = -picks.halves[i];
+            picks.slack = picks.slack.max(cover.images.slack[row]);
+            picks.longest = picks.longest.max(norm);
+        }
+        picks
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+struct Scratch {
+    which: Vec<u32>,
+    halves: Vec<f32>,
+    masks: Vec<u64>,
+}
+
+/// Brings the distances of all rows up to date with the picks at `places`.
+pub(super) fn fold(cover: &mut Cover<'_>, places: &[u32], progress: &Progress) -> Result<()> {
+    let picks = Picks::new(cover, places);
+    let mut nearest = std::mem::take(&mut cover.nearest);
+    let outcome = nearest.par_chunks_mut(PANEL).enumerate().try_for_each_init(
+        Scratch::default,
+        |scratch, (block, nearest)| {
+            progress.check()?;
+            fold_block(cover, &picks, block, nearest, scratch);
+            Ok(())
+        },
+    );
+    cover.nearest = nearest;
+    outcome
+}
+
+fn fold_block(
+    cover: &Cover<'_>,
+    picks: &Picks,
+    block: usize,
+    nearest: &mut [f64],
+    scratch: &mut Scratch,
+) {
+    let rows = cover.blocks.block(block);
+    let ball = &cover.blocks.balls[block];
+    let norms = &cover.blocks.norms[block * PANEL..];
+    let lane = |r: usize, nearest: f64| Lane {
+        nearest,
+        norm: norms[r],
+        slack: cover.images.slack[rows[r] as usize],
+        dims: cover.features.cols(),
+    };
+    let mut target = Target::new(picks.slack, picks.longest);
+    for (r, value) in nearest.iter().enumerate() {
+        target.set(r, lane(r, *value));
+    }
+    let centre = Queries { rows: &ball.centre, dims: SHORT };
+    let images = Queries { rows: &picks.images, dims: SHORT };
+    let others = f64::from(picks.longest);
+    for (p, bias) in picks.biases.iter().enumerate() {
+        let farthest = nearest.iter().copied().fold(0.0, f64::max);
+        if farthest <= 0.0 {
+            return;
+        }
+        // Picks that may come closer to any row of the block.
+        let edge = limit(farthest, ball.slack + f64::from(picks.slack) + ball.radius);
+        let threshold = dot_threshold(ball.norm, edge, others, SHORT);
+        let panel = &picks.panels[p * STEP..(p + 1) * STEP];
+        cover.simd.reach(panel, bias, centre, &[0], &[threshold], &mut scratch.masks);
+        let mut mask = scratch.masks[0];
+        scratch.which.clear();
+        scratch.halves.clear();
+        while mask != 0 {
+            let pick = p * PANEL + mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            scratch.which.push(pick as u32);
+            scratch.halves.push(picks.halves[pick]);
+        }
+        let panel = cover.blocks.panel(block);
+        let (which, halves) = (&scratch.which, &scratch.halves);
+        cover.simd.reach(panel, &target.bias, images, which, halves, &mut scratch.masks);
+        for (pick, mask) in which.iter().zip(&scratch.masks) {
+            let pick = picks.rows[*pick as usize] as usize;
+            let mut mask = *mask;
+            while mask != 0 {
+                let r = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                let row = rows[r] as usize;
+                if let Some(squared) = target.closer(cover, r, row, pick, nearest[r]) {
+                    nearest[r] = squared;
+                    target.set(r, lane(r, squared));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Greedy k-center selection, exact, in batches.
+//!
+//! Greedy picks the row farthest from all picks, again and again (T. Gonzalez 1985). Done plainly it
+//! reads all rows once per pick. Here the first rows in picking order are taken as candidates, and
+//! greedy runs among them alone for as long as its pick comes before every row outside: rows
+//! outside can only get closer, so that pick is plain greedy's. Then all picks of the batch are
+//! folded into all rows in one pass ([`fold`]), most pairs ruled out by bounds
+//! ([`embed`](crate::embed), [`bounds`](crate::bounds)).
+
+mod batch;
+mod fold;
+mod plain;
+mod select;
+
+use crate::axes::Axes;
+use crate::blocks::Blocks;
+use crate::embed::Embedded;
+use crate::simd::Simd;
+use crate::task::{self, Progress};
+use crate::{Error, Matrix, Monitor, Result, bounds, check};
+
+/// Marks a row that is picked already.
+const PICKED: f64 = -1.0;
+
+/// Distances and row numbers in the order of picking: the larger distance, then the lower row.
+fn precedes(a: (f64, u32), b: (f64, u32)) -> bool {
+    a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)
+}
+
+/// `n_samples` row numbers in pick order: `start`, then always the row farthest from all picks.
+///
+/// Distances are [`Simd::squared_distance`]; of equally far rows the lowest comes first, and no
+/// row comes twice. The features are not copied: extra memory is about 360 bytes per row, 16 where
+/// values are so large or small (beyond 1e±12) that float32 bounds are of no use.
+pub fn greedy(
+    features: Matrix<'_>,
+    n_samples: usize,
+    start: usize,
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<usize>> {
+    let rows = features.rows();
+    if rows == 0 || features.cols() == 0 {
+        return Err(Error::Argument(format!(
+            "features must have at least one row and one column, got shape ({rows}, {})",
+            features.cols()
+        )));
+    }
+    if n_samples == 0 || n_samples > rows {
+        return Err(Error::Argument(format!(
+            "n_samples must be between 1 and the number of rows, {rows}, got {n_samples}"
+        )));
+    }
+    if start >= rows {
+        return Err(Error::Argument(format!(
+            "start must be below the number of rows, {rows}, got {start}"
+        )));
+    }
+    if u32::try_from(rows).is_err() {
+        return Err(Error::Argument(format!("features must have fewer than 2^32 rows, got {rows}")));
+    }
+    let simd = Simd::from_env()?;
+    task::run(n_threads, monitor, n_samples, |progress| {
+        let largest = check::finite("features", features)?;
+        if n_samples == 1 {
+            Ok(vec![start])
+        } else if bounds::RANGE.contains(&largest) {
+            batched(features, n_samples, start, simd, progress)
+        } else {
+            plain::greedy(features, n_samples, start, simd, progress)
+        }
+    })
+}
+
+/// All rows with their distances to the picks made so far.
+struct Cover<'a> {
+    features: Matrix<'a>,
+    images: Embedded,
+    blocks: Blocks,
+    /// By place: squared distance to the nearest pick, or [`PICKED`].
+    nearest: Vec<f64>,
+    simd: Simd,
+}
+
+fn batched(
+    features: Matrix<'_>,
+    n_samples: usize,
+    start: usize,
+    simd: Simd,
+    progress: &Progress,
+) -> Result<Vec<usize>> {
+    let axes = Axes::of(features, simd);
+    let images = Embedded::of(features, &axes, simd, progress)?;
+    let blocks = Blocks::of(&images);
+    let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
+    cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
+    let mut picks = vec![start];
+    let mut size = select::FIRST;
+    while picks.len() < n_samples {
+        let chosen = select::farthest(&cover, size);
+        let made = batch::greedy(&mut cover, &chosen, n_samples - picks.len(), progress)?;
+        picks.extend(made.iter().map(|place| cover.blocks.rows[*place as usize] as usize));
+        if picks.len() < n_samples {
+            fold::fold(&mut cover, &made, progress)?;
+        }
+        size = select::next_size(size, made.len(), features.rows());
+    }
+    Ok(picks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(150))]
+
+        #[test]
+        fn batches_equal_plain_greedy(
+            n in 1usize..400, d in 1usize..40, levels in 1u32..2000, seed in any::<u64>()
+        ) {
+            let mut state = seed | 1;
+            let mut next = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 33) as u32
+            };
+            let values: Vec<f32> = (0..n * d).map(|_| (next() % levels) as f32 * 0.37).collect();
+            let rows = Matrix::new(&values, n, d).expect("fits");
+            let n_samples = 1 + next() as usize % n;
+            let start = next() as usize % n;
+            for simd in Simd::all() {
+                let progress = Progress::default();
+                let expected = plain::greedy(rows, n_samples, start, simd, &progress);
+                prop_assert_eq!(batched(rows, n_samples, start, simd, &progress), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Greedy selection without bounds: one pass over all rows per pick, all in float64.
+
+use rayon::prelude::*;
+
+use super::{PICKED, precedes};
+use crate::simd::Simd;
+use crate::task::Progress;
+use crate::{Matrix, Result};
+
+/// The plain algorithm.
+pub(super) fn greedy(
+    features: Matrix<'_>,
+    n_samples: usize,
+    start: usize,
+    simd: Simd,
+    progress: &Progress,
+) -> Result<Vec<usize>> {
+    let mut nearest = vec![f64::INFINITY; features.rows()];
+    let mut picks = vec![start];
+    nearest[start] = PICKED;
+    while picks.len() < n_samples {
+        progress.check()?;
+        let last = features.row(picks[picks.len() - 1]);
+        let best = nearest
+            .par_iter_mut()
+            .enumerate()
+            .with_min_len(512)
+            .map(|(row, value)| {
+                if *value > 0.0 {
+                    *value = value.min(simd.squared_distance(features.row(row), last));
+                }
+                (*value, row as u32)
+            })
+            .reduce(|| (PICKED, u32::MAX), |a, b| if precedes(b, a) { b } else { a });
+        let row = best.1 as usize;
+        nearest[row] = PICKED;
+        picks.push(row);
+        progress.add(1);
+    }
+    Ok(picks)
+}
+
+/// Squared distances of `rows` to row `start`, which itself is marked as picked.
+pub(super) fn distances(
+    features: Matrix<'_>,
+    rows: &[u32],
+    start: usize,
+    simd: Simd,
+    progress: &Progress,
+) -> Result<Vec<f64>> {
+    let first = features.row(start);
+    rows.par_iter()
+        .with_min_len(512)
+        .map(|row| {
+            let row = *row as usize;
+            progress.check()?;
+            Ok(if row == start {
+                PICKED
+            } else {
+                simd.squared_distance(features.row(row), first)
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! A blocked scan of the whole bank, for data whose distances no prefix can bound.
+//!
+//! Blocks of 64 rows are centred and packed into panels; a float32 dot product with every query
+//! rules most pairs out, the rest are settled on the rows themselves.
+
+use rayon::prelude::*;
+
+use super::topk::{Found, TopK};
+use super::{Bank, Job, Slot};
+use crate::Result;
+use crate::axes::subtract;
+use crate::bounds::{U, dot_threshold, half, limit, near_limit};
+use crate::embed::square;
+use crate::simd::{PANEL, Queries};
+
+/// Bytes of queries that one thread works on at a time: they stay in the second-level cache.
+const BYTES: usize = 640 << 10;
+
+/// Answers the queries of all `slots`.
+pub(super) fn answer(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>]) -> Result<()> {
+    let tile = slots.iter().map(|slot| slot.count).max().unwrap_or(1);
+    let fits = (BYTES / (4 * job.queries.cols() * tile)).max(1);
+    let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
+    // As many slots per thread as fit, in equal shares.
+    let rounds = even.div_ceil(fits);
+    slots
+        .par_chunks_mut(even.div_ceil(rounds))
+        .try_for_each_init(Panel::default, |panel, slots| scan(bank, job, slots, panel))
+}
+
+/// A block of the bank, packed.
+#[derive(Default)]
+struct Panel {
+    values: Vec<f32>,
+    centred: Vec<f32>,
+    slack: f64,
+    longest: f64,
+}
+
+impl Panel {
+    /// Packs block `b` and returns its bias.
+    fn pack(&mut self, bank: &Bank, b: usize) -> [f32; PANEL] {
+        let d = bank.cols;
+        self.values.resize(d * PANEL, 0.0);
+        self.centred.resize(d * PANEL, 0.0);
+        (self.slack, self.longest) = (0.0, 0.0);
+        let mut bias = [f32::NEG_INFINITY; PANEL];
+        let places = b * PANEL..bank.rows.len().min((b + 1) * PANEL);
+        let count = places.len();
+        for (r, place) in places.enumerate() {
+            let row = &mut self.centred[r * d..(r + 1) * d];
+            subtract(bank.values(place), &bank.centre, row);
+            let squared = square(row);
+            bias[r] = -half(squared);
+            self.longest = self.longest.max(squared);
+        }
+        self.slack = centring(self.longest);
+        // Eight rows at a time, so that the lines written to are still in the first cache.
+        for r in (0..count).step_by(8) {
+            let rows = r..(r + 8).min(count);
+            for (j, out) in self.values.chunks_exact_mut(PANEL).enumerate() {
+                for r in rows.clone() {
+                    out[r] = self.centred[r * d + j];
+                }
+            }
+        }
+        bias
+    }
+}
+
+/// How far rounding to float32 moves a centred row of that squared length.
+fn centring(squared: f64) -> f64 {
+    1.01 * U * squared.sqrt()
+}
+
+/// A query at work.
+struct Active {
+    query: usize,
+    top: TopK,
+    norm: f64,
+    slack: f64,
+    full: f32,
+}
+
+fn scan(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>], panel: &mut Panel) -> Result<()> {
+    let d = bank.cols;
+    let mut active = vec![];
+    let mut centred = vec![];
+    for slot in slots.iter() {
+        for i in 0..slot.count {
+            let query = slot.first + i;
+            let at = centred.len();
+            centred.resize(at + d, 0.0);
+            subtract(job.queries.row(query), &bank.centre, &mut centred[at..]);
+            let norm = square(&centred[at..]);
+            let bound = slot.bounds.get(i).copied().unwrap_or(f64::INFINITY);
+            let top = TopK::new(job.k, bound);
+            active.push(Active {
+                query,
+                top,
+                norm,
+                slack: centring(norm),
+                full: near_limit(bound, d),
+            });
+        }
+    }
+    let which: Vec<u32> = (0..active.len() as u32).collect();
+    let mut thresholds = vec![];
+    let mut masks = vec![];
+    let queries = Queries { rows: &centred, dims: d };
+    for b in 0..bank.rows.len().div_ceil(PANEL) {
+        job.progress.check()?;
+        let bias = panel.pack(bank, b);
+        let present = bank.present(b);
+        thresholds.clear();
+        thresholds.extend(active.iter().map(|a| {
+            let edge = limit(a.top.bound(), a.slack + panel.slack);
+            dot_threshold(a.norm, edge, panel.longest, d)
+        }));
+        job.simd.reach(&panel.values, &bias, queries, &which, &thresholds, &mut masks);
+        for (a, mask) in active.iter_mut().zip(&masks) {
+            let mut mask = mask & present;
+            while mask != 0 {
+                let place = b * PANEL + mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                a.consider(bank, job, place);
+            }
+        }
+    }
+    let mut done = active.into_iter();
+    for slot in slots.iter_mut() {
+        let distances = slot.distances.chunks_mut(job.k);
+        for (distances, indices) in distances.zip(slot.indices.chunks_mut(job.k)) {
+            if let Some(a) = done.next() {
+                a.top.write(distances, indices);
+            }
+        }
+        job.progress.add(slot.count);
+    }
+    Ok(())
+}
+
+impl Active {
+    #[inline]
+    fn consider(&mut self, bank: &Bank, job: &Job<'_>, place: usize) {
+        let (query, values) = (job.queries.row(self.query), bank.values(place));
+        if !job.eligible(bank, self.query, place) || job.simd.near(query, values) > self.full {
+            return;
+        }
+        let squared = job.simd.squared_distance(query, values);
+        if self.top.put(Found { squared, row: bank.rows[place] as usize }) {
+            self.full = near_limit(self.top.bound(), bank.cols);
+        }
+    }
+}

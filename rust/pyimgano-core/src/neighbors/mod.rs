@@ -1,0 +1,279 @@
+//! Exact nearest neighbours.
+//!
+//! Three ways to the same answer: [`pruned`] rules most pairs out on short images, [`dense`] scans
+//! all of a bank that has no structure, [`plain`] computes everything in float64.
+
+mod dense;
+mod plain;
+mod pruned;
+mod topk;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use crate::axes::{Axes, centre_of};
+use crate::blocks::Blocks;
+use crate::embed::{Embedded, SHORT};
+use crate::simd::{PANEL, Simd};
+use crate::task::{self, Progress};
+use crate::{Error, Matrix, Monitor, Result, bounds, check};
+
+/// Smaller banks are scanned: their axes would cost more than they save.
+const SMALL: usize = 1024;
+
+/// More neighbours than this are looked for in a scan.
+const FEW: usize = 256;
+
+/// Distances and row numbers, `k` for each query, nearest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbors {
+    /// Euclidean distances; infinity where there is no further eligible row.
+    pub distances: Vec<f32>,
+    /// Row numbers in the bank; -1 where there is no further eligible row.
+    pub indices: Vec<i64>,
+}
+
+/// A bank of rows that answers nearest-neighbour queries.
+#[derive(Debug, Clone)]
+pub struct KnnIndex {
+    bank: Bank,
+    structure: Option<Structure>,
+    largest: f32,
+}
+
+/// The rows, in an order of their own.
+#[derive(Debug, Clone)]
+struct Bank {
+    data: Vec<f32>,
+    cols: usize,
+    /// The row at each place.
+    rows: Vec<u32>,
+    groups: Option<Vec<i64>>,
+    /// Subtracted from rows before they are multiplied.
+    centre: Vec<f32>,
+}
+
+impl Bank {
+    /// The values of the row at `place`.
+    #[inline]
+    fn values(&self, place: usize) -> &[f32] {
+        &self.data[place * self.cols..(place + 1) * self.cols]
+    }
+
+    /// A bit for each place of block `b` that holds a row.
+    fn present(&self, b: usize) -> u64 {
+        let count = (self.rows.len() - b * PANEL).min(PANEL);
+        u64::MAX >> (PANEL - count)
+    }
+}
+
+/// Images of the rows, by place.
+#[derive(Debug, Clone)]
+struct Structure {
+    axes: Axes,
+    images: Embedded,
+    blocks: Blocks,
+    /// The blocks' centres one after the other.
+    centres: Vec<f32>,
+}
+
+/// What all threads need to know about a query.
+struct Job<'a> {
+    queries: Matrix<'a>,
+    k: usize,
+    groups: Option<&'a [i64]>,
+    simd: Simd,
+    progress: &'a Progress,
+}
+
+impl Job<'_> {
+    /// Whether the row at `place` counts for query `q`.
+    #[inline]
+    fn eligible(&self, bank: &Bank, q: usize, place: usize) -> bool {
+        match (self.groups, &bank.groups) {
+            (Some(own), Some(theirs)) => own[q] != theirs[place],
+            _ => true,
+        }
+    }
+}
+
+/// Consecutive queries and where their answers go.
+struct Slot<'a> {
+    first: usize,
+    count: usize,
+    distances: &'a mut [f32],
+    indices: &'a mut [i64],
+    /// Squared distances that the k-th neighbours do not exceed, if known.
+    bounds: Vec<f64>,
+}
+
+impl KnnIndex {
+    /// An index of `bank`'s rows, which are copied; `groups` holds one id per row.
+    pub fn new(
+        bank: Matrix<'_>,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        let (rows, cols) = (bank.rows(), bank.cols());
+        if rows == 0 || cols == 0 {
+            return Err(Error::Argument(format!(
+                "bank must have at least one row and one column, got shape ({rows}, {cols})"
+            )));
+        }
+        if u32::try_from(rows).is_err() {
+            return Err(Error::Argument(format!("bank must have fewer than 2^32 rows, got {rows}")));
+        }
+        check_groups("bank", groups, rows)?;
+        let simd = Simd::from_env()?;
+        task::run(n_threads, monitor, 1, |progress| {
+            let largest = check::finite("bank", bank)?;
+            let useful = rows >= SMALL && bounds::RANGE.contains(&largest);
+            Self::build(bank, groups, largest, useful, simd, progress)
+        })
+    }
+
+    fn build(
+        bank: Matrix<'_>,
+        groups: Option<&[i64]>,
+        largest: f32,
+        structured: bool,
+        simd: Simd,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let (centre, structure, rows) = if structured {
+            let axes = Axes::of(bank, simd);
+            let mut images = Embedded::of(bank, &axes, simd, progress)?;
+            let blocks = Blocks::of(&images);
+            images = images.in_order(&blocks.rows);
+            let rows = blocks.rows.clone();
+            let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
+            debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
+            (axes.centre.clone(), Some(Structure { axes, images, blocks, centres }), rows)
+        } else {
+            (centre_of(bank), None, (0..bank.rows() as u32).collect())
+        };
+        let mut data = vec![0.0; bank.data().len()];
+        data.par_chunks_mut(bank.cols())
+            .zip(&rows)
+            .with_min_len(64)
+            .for_each(|(out, row)| out.copy_from_slice(bank.row(*row as usize)));
+        let groups = groups.map(|ids| rows.iter().map(|row| ids[*row as usize]).collect());
+        let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
+        Ok(Self { bank, structure, largest })
+    }
+
+    /// Number of rows of the bank.
+    pub fn rows(&self) -> usize {
+        self.bank.rows.len()
+    }
+
+    /// Number of columns of the bank.
+    pub fn cols(&self) -> usize {
+        self.bank.cols
+    }
+
+    /// The `k` nearest rows of each query; rows of the query's own group do not count.
+    pub fn query(
+        &self,
+        queries: Matrix<'_>,
+        k: usize,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Neighbors> {
+        if queries.cols() != self.cols() {
+            return Err(Error::Argument(format!(
+                "queries must have {} columns as the bank, got {}",
+                self.cols(),
+                queries.cols()
+            )));
+        }
+        if k == 0 {
+            return Err(Error::Argument("k must be at least 1, got 0".into()));
+        }
+        check_groups("queries", groups, queries.rows())?;
+        match (&self.bank.groups, groups) {
+            (Some(_), None) => {
+                return Err(Error::Argument("the bank has groups: queries need groups too".into()));
+            }
+            (None, Some(_)) => {
+                return Err(Error::Argument("groups of queries need an index with groups".into()));
+            }
+            _ => {}
+        }
+        let cells = queries.rows().checked_mul(k).filter(|cells| cells.checked_mul(8).is_some());
+        let Some(cells) = cells else {
+            return Err(Error::Argument(format!(
+                "k of {k} is too large for {} queries",
+                queries.rows()
+            )));
+        };
+        let simd = Simd::from_env()?;
+        task::run(n_threads, monitor, queries.rows(), |progress| {
+            let largest = check::finite("queries", queries)?.max(self.largest);
+            let mut out = Neighbors {
+                distances: vec![f32::INFINITY; cells],
+                indices: vec![-1; cells],
+            };
+            let job = Job { queries, k, groups, simd, progress };
+            if bounds::RANGE.contains(&largest) {
+                self.bounded(&job, &mut out)?;
+            } else {
+                plain::answer(&self.bank, &job, &mut out.distances, &mut out.indices)?;
+            }
+            Ok(out)
+        })
+    }
+
+    fn bounded(&self, job: &Job<'_>, out: &mut Neighbors) -> Result<()> {
+        let mut slots: Vec<Slot<'_>> = out
+            .distances
+            .chunks_mut(pruned::TILE * job.k)
+            .zip(out.indices.chunks_mut(pruned::TILE * job.k))
+            .enumerate()
+            .map(|(tile, (distances, indices))| Slot {
+                first: tile * pruned::TILE,
+                count: distances.len() / job.k,
+                distances,
+                indices,
+                bounds: vec![],
+            })
+            .collect();
+        if let Some(structure) = self.structure.as_ref().filter(|_| job.k <= FEW) {
+            let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let answers = slots
+                .par_iter_mut()
+                .map(|slot| {
+                    // Where tile after tile finds a scan to be cheaper, the rest need not try.
+                    let tries = 2 + 2 * answered.load(Ordering::Relaxed);
+                    if given_up.load(Ordering::Relaxed) > tries {
+                        return Ok(false);
+                    }
+                    let answer = pruned::answer(&self.bank, structure, job, slot)?;
+                    let count = if answer { &answered } else { &given_up };
+                    count.fetch_add(1, Ordering::Relaxed);
+                    Ok(answer)
+                })
+                .collect::<Result<Vec<bool>>>()?;
+            let mut answers = answers.into_iter();
+            slots.retain(|_| !answers.next().unwrap_or(false));
+        }
+        dense::answer(&self.bank, job, &mut slots)
+    }
+}
+
+/// Refuses groups of another length than `rows`.
+fn check_groups(name: &str, groups: Option<&[i64]>, rows: usize) -> Result<()> {
+    match groups {
+        Some(ids) if ids.len() != rows => Err(Error::Argument(format!(
+            "groups must hold one id for each of the {rows} rows of {name}, got {}",
+            ids.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

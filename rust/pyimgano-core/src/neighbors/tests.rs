@@ -1,0 +1,53 @@
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Pruned, dense and plain answers are the same, ties and groups included.
+    #[test]
+    fn every_way_gives_the_same_answer(
+        n in 1usize..300, m in 0usize..140, d in 1usize..50, k in 1usize..12,
+        levels in 1u32..2000, grouped in any::<bool>(), seed in any::<u64>()
+    ) {
+        let mut state = seed | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 33) as u32
+        };
+        let mut values = |rows: usize| -> Vec<f32> {
+            (0..rows * d).map(|_| (next() % levels) as f32 * 0.37).collect()
+        };
+        let (bank, queries) = (values(n), values(m));
+        let bank = Matrix::new(&bank, n, d).expect("fits");
+        let queries = Matrix::new(&queries, m, d).expect("fits");
+        let mut ids = |rows: usize| -> Vec<i64> {
+            (0..rows).map(|_| i64::from(next() % 3)).collect()
+        };
+        let (theirs, own) = (ids(n), ids(m));
+        let progress = Progress::default();
+        for simd in Simd::all() {
+            let job =
+                Job { queries, k, groups: grouped.then_some(&own), simd, progress: &progress };
+            let groups = grouped.then_some(&theirs[..]);
+            let empty = || Neighbors {
+                distances: vec![f32::INFINITY; m * k],
+                indices: vec![-1; m * k],
+            };
+            let mut expected = empty();
+            let index = KnnIndex::build(bank, groups, 1.0, false, simd, &progress).expect("runs");
+            plain::answer(&index.bank, &job, &mut expected.distances, &mut expected.indices)
+                .expect("runs");
+            for structured in [false, true] {
+                let index = KnnIndex::build(bank, groups, 1.0, structured, simd, &progress)
+                    .expect("runs");
+                let mut got = empty();
+                index.bounded(&job, &mut got).expect("runs");
+                prop_assert_eq!(&got, &expected);
+            }
+        }
+    }
+}
