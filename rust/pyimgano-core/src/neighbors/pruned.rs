@@ -67,6 +67,36 @@ pub(super) fn answer(
     Ok(true)
 }
 
+/// Blocks looked into for a first bound.
+const PROBES: usize = 8;
+
+/// For each of 64 queries the blocks whose middles are nearest, nearest first, with what they were
+/// ordered by; block numbers beyond the last where there are not so many.
+type Nearest = [([f32; PANEL], [u32; PANEL]); PROBES];
+
+/// `products` of the queries with the middles of all `balls`.
+#[inline(always)]
+fn nearest_blocks(products: &[f32], balls: &[Ball]) -> Nearest {
+    let mut nearest = [([f32::NEG_INFINITY; PANEL], [u32::MAX; PANEL]); PROBES];
+    for (b, (line, ball)) in products.as_chunks::<PANEL>().0.iter().zip(balls).enumerate() {
+        let offset = half(ball.norm);
+        let mut value = line.map(|x| x - offset);
+        let mut block = [b as u32; PANEL];
+        // Each value sinks to its rank, the ones it beats go on.
+        for (values, blocks) in &mut nearest {
+            for q in 0..PANEL {
+                let beats = value[q] > values[q];
+                let (v, w) = (values[q], blocks[q]);
+                values[q] = if beats { value[q] } else { v };
+                blocks[q] = if beats { block[q] } else { w };
+                value[q] = if beats { v } else { value[q] };
+                block[q] = if beats { w } else { block[q] };
+            }
+        }
+    }
+    nearest
+}
+
 /// Buffers of [`Tile::visit`].
 #[derive(Default)]
 struct Buffers {
@@ -111,46 +141,48 @@ impl<'a> Tile<'a> {
         })
     }
 
-    /// Bounds each query by rows of the blocks whose middles are nearest.
+    /// Bounds each query by the rows that look nearest in the blocks whose middles are nearest.
     fn seed(&mut self) {
         let simd = self.job.simd;
         let structure = self.structure;
-        let balls = &structure.blocks.balls;
-        let mut products = vec![0.0; balls.len() * PANEL];
+        let blocks = &structure.blocks;
+        let mut products = vec![0.0; blocks.balls.len() * PANEL];
         let centres = Queries { rows: &structure.centres, dims: SHORT };
         simd.dots(&self.panel, centres, &mut products);
-        let mut best = [(f32::NEG_INFINITY, 0u32); PANEL];
-        for (b, (line, ball)) in products.as_chunks::<PANEL>().0.iter().zip(balls).enumerate() {
-            let offset = half(ball.norm);
-            for (best, x) in best.iter_mut().zip(line) {
-                if x - offset > best.0 {
-                    *best = (x - offset, b as u32);
-                }
-            }
-        }
-        let mut close = vec![];
-        for (q, best) in best.iter().enumerate().take(self.tops.len()) {
+        let nearest = simd.vectorize(
+            #[inline(always)]
+            || nearest_blocks(&products, &blocks.balls),
+        );
+        let k = self.job.k;
+        let (mut close, mut out) = (vec![], [0.0; PANEL]);
+        for q in 0..self.tops.len() {
             close.clear();
-            let blocks = (best.1 as usize)..balls.len();
-            for b in blocks.take(1 + self.job.k / 32) {
-                for place in b * PANEL..self.bank.rows.len().min((b + 1) * PANEL) {
-                    if self.job.eligible(self.bank, self.first + q, place) {
-                        let near = simd.near(self.images.long(q), structure.images.long(place));
-                        close.push((near, place));
+            let image = Queries { rows: &self.short[q * SHORT..(q + 1) * SHORT], dims: SHORT };
+            for b in nearest.iter().map(|lanes| lanes.1[q] as usize) {
+                if b >= blocks.balls.len() {
+                    continue;
+                }
+                simd.dots(blocks.panel(b), image, &mut out);
+                let count = self.bank.rows.len().min((b + 1) * PANEL) - b * PANEL;
+                for (r, x) in out.iter().enumerate().take(count) {
+                    if self.job.eligible(self.bank, self.first + q, b * PANEL + r) {
+                        close.push((x + blocks.biases[b][r], b * PANEL + r));
                     }
                 }
             }
-            self.spent += close.len() * 8;
-            let k = self.job.k;
+            self.spent += close.len() * PAIR;
             if close.len() < k {
                 continue;
             }
-            close.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0));
+            // Somewhat more than needed: what looks nearest need not be.
+            let tried = (k + 2 + k / 4).min(close.len());
+            close.select_nth_unstable_by(tried - 1, |a, b| b.0.total_cmp(&a.0));
             let query = self.job.queries.row(self.first + q);
-            let bound = close[..k]
+            let mut squared: Vec<f64> = close[..tried]
                 .iter()
                 .map(|(_, place)| simd.squared_distance(query, self.bank.values(*place)))
-                .fold(0.0, f64::max);
+                .collect();
+            let bound = *squared.select_nth_unstable_by(k - 1, f64::total_cmp).1;
             self.tops[q] = TopK::new(k, bound);
             self.tighten(q);
         }
