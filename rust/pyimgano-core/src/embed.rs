@@ -75,8 +75,8 @@ impl Embedded {
     }
 
     /// The long image of row `i`.
-    pub fn long(&self, i: usize) -> &[f32] {
-        &self.long[i * LONG..(i + 1) * LONG]
+    pub fn long(&self, i: usize) -> &[f32; LONG] {
+        &self.long.as_chunks().0[i]
     }
 
     /// Writes the short image of row `i`.

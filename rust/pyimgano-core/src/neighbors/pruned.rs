@@ -38,33 +38,53 @@ struct Tile<'a> {
     spent: usize,
 }
 
-/// Answers the slot's queries; false if a dense scan looks cheaper, with `bounds` to start it from.
+/// Tiles that go through the blocks together, so that a block's rows are fetched once for all.
+pub(super) const TOGETHER: usize = 8;
+
+/// Answers the slots' queries, and tells for each whether it did: where a dense scan looks
+/// cheaper, it leaves `bounds` to start that from.
 pub(super) fn answer(
     bank: &Bank,
     structure: &Structure,
     job: &Job<'_>,
-    slot: &mut Slot<'_>,
-) -> Result<bool> {
-    let mut tile = Tile::new(bank, structure, job, slot)?;
-    tile.seed();
-    let mut buffers = Buffers::default();
-    let dense = slot.count * PANEL * bank.cols / 16;
+    slots: &mut [Slot<'_>],
+) -> Result<Vec<bool>> {
+    let mut tiles = vec![];
+    for slot in slots.iter() {
+        let mut tile = Tile::new(bank, structure, job, slot)?;
+        tile.seed();
+        tiles.push(Some(tile));
+    }
+    let mut buffers = Buffers {
+        masks: vec![],
+        which: vec![],
+        thresholds: vec![],
+        near: [0.0; PANEL],
+        pairs: vec![],
+    };
     for (b, ball) in structure.blocks.balls.iter().enumerate() {
         job.progress.check()?;
-        tile.visit(b, ball, &mut buffers);
-        if b % 8 == 7 && tile.spent > dense * (b + 1) {
-            slot.bounds.extend(tile.tops.iter().map(TopK::bound));
-            return Ok(false);
+        for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
+            let Some(tile) = open else { continue };
+            tile.visit(b, ball, &mut buffers);
+            let dense = slot.count * PANEL * bank.cols / 16;
+            if b % 8 == 7 && tile.spent > dense * (b + 1) {
+                slot.bounds.extend(tile.tops.iter().map(TopK::bound));
+                *open = None;
+            }
         }
     }
-    let distances = slot.distances.chunks_mut(job.k);
-    for ((top, distances), indices) in
-        tile.tops.into_iter().zip(distances).zip(slot.indices.chunks_mut(job.k))
-    {
-        top.write(distances, indices);
+    let answered = tiles.iter().map(Option::is_some).collect();
+    for (tile, slot) in tiles.into_iter().zip(slots) {
+        let Some(tile) = tile else { continue };
+        let indices = slot.indices.chunks_mut(job.k);
+        let places = slot.distances.chunks_mut(job.k).zip(indices);
+        for (top, (distances, indices)) in tile.tops.into_iter().zip(places) {
+            top.write(distances, indices);
+        }
+        job.progress.add(slot.count);
     }
-    job.progress.add(slot.count);
-    Ok(true)
+    Ok(answered)
 }
 
 /// Blocks looked into for a first bound.
@@ -98,11 +118,13 @@ fn nearest_blocks(products: &[f32], balls: &[Ball]) -> Nearest {
 }
 
 /// Buffers of [`Tile::visit`].
-#[derive(Default)]
 struct Buffers {
     masks: Vec<u64>,
     which: Vec<u32>,
     thresholds: Vec<f32>,
+    near: [f32; PANEL],
+    /// Queries and places to be settled.
+    pairs: Vec<(u32, usize)>,
 }
 
 impl<'a> Tile<'a> {
@@ -232,44 +254,45 @@ impl<'a> Tile<'a> {
         simd.reach(panel, bias, queries, &buffers.which, &buffers.thresholds, &mut buffers.masks);
         let present = self.bank.present(b);
         self.spent += buffers.which.len() * PANEL * PAIR;
+        buffers.pairs.clear();
+        let rows = &self.structure.images.long[b * PANEL * LONG..];
+        let rows = &rows[..rows.len().min(PANEL * LONG)];
         for (q, mask) in buffers.which.iter().zip(&buffers.masks) {
-            let q = *q as usize;
-            let mut mask = mask & present;
+            let mask = mask & present;
             if mask == 0 {
                 continue;
             }
-            let mut long = tight.near(tight.square(self.reach[q], slack));
-            while mask != 0 {
-                let place = b * PANEL + mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                self.spent += CLOSE;
-                if simd.near(self.images.long(q), self.structure.images.long(place)) <= long
-                    && self.consider(q, place)
-                {
-                    long = tight.near(tight.square(self.reach[q], slack));
-                }
+            self.spent += CLOSE * mask.count_ones() as usize;
+            let image = self.images.long(*q as usize);
+            let limits = [tight.near(tight.square(self.reach[*q as usize], slack)); PANEL];
+            let mut kept = simd.sift(image, rows, mask, &limits, &mut buffers.near);
+            while kept != 0 {
+                let r = kept.trailing_zeros();
+                kept &= kept - 1;
+                let place = b * PANEL + r as usize;
+                simd.prefetch(self.bank.values(place));
+                buffers.pairs.push((*q, place));
             }
+        }
+        for (q, place) in &buffers.pairs {
+            self.consider(*q as usize, *place);
         }
     }
 
-    /// Settles a pair; true if query `q`'s limits changed.
-    fn consider(&mut self, q: usize, place: usize) -> bool {
+    /// Settles a pair.
+    fn consider(&mut self, q: usize, place: usize) {
         let (job, bank) = (self.job, self.bank);
         if !job.eligible(bank, self.first + q, place) {
-            return false;
+            return;
         }
         self.spent += CLOSE + bank.cols / 8;
         let (query, values) = (job.queries.row(self.first + q), bank.values(place));
         if job.simd.near(query, values) > self.full[q] {
-            return false;
+            return;
         }
         let squared = job.simd.squared_distance(query, values);
-        let smaller = self.tops[q].put(Found { squared, row: bank.rows[place] as usize });
-        if smaller {
+        if self.tops[q].put(Found { squared, row: bank.rows[place] as usize }) {
             self.tighten(q);
         }
-        smaller
     }
 }
-
-const _: () = assert!(LONG == PANEL);
