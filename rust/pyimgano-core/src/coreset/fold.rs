@@ -235,7 +235,12 @@ fn fold_block(
         }
         // The nearest first: most of the others are then out of reach.
         scratch.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        for (near, r, pick) in &scratch.pairs {
+        for (i, (near, r, pick)) in scratch.pairs.iter().enumerate() {
+            if let Some((near, r, _)) = scratch.pairs.get(i + 2)
+                && target.reaches(*r as usize, *near)
+            {
+                cover.simd.prefetch(cover.values(first + *r as usize));
+            }
             let r = *r as usize;
             if !target.reaches(r, *near) {
                 continue;
