@@ -10,6 +10,9 @@ use crate::simd::{PANEL, Queries, Simd};
 /// Axes kept; one short of a panel, whose last column is left zero.
 pub(crate) const AXES: usize = PANEL - 1;
 
+/// Rows of up to this many columns are not turned.
+pub(crate) const NARROW: usize = 16;
+
 /// Rows looked at.
 const SAMPLE: usize = 2048;
 
@@ -36,7 +39,7 @@ impl Axes {
         let centre = centre_of(rows);
         let count = d.min(AXES);
         let mut panel = vec![0.0; d * PANEL];
-        if d <= 16 {
+        if d <= NARROW {
             // Few columns are their own axes: no rounding at all.
             for j in 0..d {
                 panel[j * PANEL + j] = 1.0;

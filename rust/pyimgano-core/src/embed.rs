@@ -6,14 +6,14 @@
 
 use rayon::prelude::*;
 
-use crate::axes::{AXES, Axes, subtract};
+use crate::axes::{AXES, Axes, NARROW, subtract};
 use crate::bounds::{U, gamma};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
 use crate::{Matrix, Result};
 
 /// Columns of the short image: the first axes and the rest's length.
-pub(crate) const SHORT: usize = 17;
+pub(crate) const SHORT: usize = 33;
 
 /// Columns of the long image: all axes and the rest's length.
 pub(crate) const LONG: usize = PANEL;
@@ -75,8 +75,8 @@ impl Embedded {
     }
 
     /// The long image of row `i`.
-    pub fn long(&self, i: usize) -> &[f32] {
-        &self.long[i * LONG..(i + 1) * LONG]
+    pub fn long(&self, i: usize) -> &[f32; LONG] {
+        &self.long.as_chunks().0[i]
     }
 
     /// Writes the short image of row `i`.
@@ -150,7 +150,7 @@ impl Errors {
         let d = axes.centre.len();
         // Each product with an axis: one rounding for centring, sums over a stripe, stripes added.
         // Axes of few columns are unit vectors, which add no rounding beyond centring.
-        let one = if d < SHORT { U } else { gamma(d.min(STRIPE) + d / STRIPE + 4) };
+        let one = if d <= NARROW { U } else { gamma(d.min(STRIPE) + d / STRIPE + 4) };
         let along = |count: usize| {
             (count.min(axes.count) as f64).sqrt() * one * (1.0 + axes.skew) + axes.skew + U
         };

@@ -75,11 +75,20 @@ pub fn greedy(
 /// All rows with their distances to the picks made so far.
 struct Cover<'a> {
     features: Matrix<'a>,
+    /// By place.
     images: Embedded,
     blocks: Blocks,
     /// By place: squared distance to the nearest pick, or [`PICKED`].
     nearest: Vec<f64>,
     simd: Simd,
+}
+
+impl Cover<'_> {
+    /// The values of the row at `place`.
+    #[inline]
+    fn values(&self, place: usize) -> &[f32] {
+        self.features.row(self.blocks.rows[place] as usize)
+    }
 }
 
 fn batched(
@@ -90,8 +99,9 @@ fn batched(
     progress: &Progress,
 ) -> Result<Vec<usize>> {
     let axes = Axes::of(features, simd);
-    let images = Embedded::of(features, &axes, simd, progress)?;
+    let mut images = Embedded::of(features, &axes, simd, progress)?;
     let blocks = Blocks::of(&images);
+    images = images.in_order(&blocks.rows);
     let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
     cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
     let mut picks = vec![start];
