@@ -20,7 +20,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         " images, and print image and pixel metrics.",
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--dataset", required=True, help="mvtec, custom or synthetic")
+    data.add_argument("--dataset", required=True, help="mvtec, visa, btad, custom or synthetic")
     data.add_argument("--root", required=True, help="folder of the set (synthetic: made there)")
     data.add_argument(
         "--category",
