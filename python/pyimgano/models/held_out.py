@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def score_held_out(
     11 % on average on MVTec AD screw, which turns a false-positive rate of 10 % into 1.5 %). So
     the holes are filled as the coreset itself is built: of the uncovered patches of other images
     the farthest is added, until all are again within the coreset's covering radius. That costs
-    three searches of all patches, and no second coreset.
+    two searches of all patches, and no second coreset.
 
     Parameters
     ----------
@@ -81,9 +82,19 @@ def score_held_out(
         return HeldOut(nothing, nothing.copy(), 0.0)
     rows, image = store.rows, store.image_of_row()
     index = KnnIndex(bank_rows, groups=image[picks], n_threads=n_threads)
-    patches = _Repair(rows, image, image[picks], index, n_threads).added()
+    # No image has the number -1: nothing is left out.
+    nobody = np.full(len(rows), -1, dtype=np.int64)
+    distances, own_match = _search(index, rows, nobody, n_threads)
+    radius = float(distances.max())
+    covered_by = image[picks[own_match]]
+    # Leave out the image that covers a row: for its own rows that is the held-out distance, for
+    # rows of others it says whether they would lose their cover.
+    without, next_match = _search(index, rows, covered_by, n_threads)
+    foreign = covered_by != image
+    patches = _repair(rows, covered_by, np.where(foreign, without, 0), radius, store.n_images)
+    distances = np.where(foreign, distances, without)
+    own_match = np.where(foreign, own_match, next_match)
 
-    distances, own_match = _search(index, rows, None, image, n_threads)
     starts = np.cumsum([0, *(h * w for h, w in collected.grids)])
     worst, match, peaks, levels = [], [], [], []
     for i, (start, stop) in enumerate(itertools.pairwise(starts)):
@@ -113,73 +124,59 @@ def score_held_out(
     return HeldOut(scores, np.array(peaks), float(np.median(levels)))
 
 
-class _Repair:
+def _repair(
+    rows: NDArray[np.float32],
+    covered_by: NDArray[np.int64],
+    without: NDArray[np.float32],
+    radius: float,
+    n_images: int,
+) -> list[NDArray[np.int64]]:
     """For each image the rows of other images that must join the bank when it is left out."""
+    uncovered = np.flatnonzero(without > radius)
+    by_image = uncovered[np.argsort(covered_by[uncovered], kind="stable")]
+    bounds = np.searchsorted(covered_by[by_image], np.arange(n_images + 1))
+    return [
+        _cover(rows, by_image[start:stop], without[by_image[start:stop]], radius)
+        for start, stop in pairwise(bounds)
+    ]
 
-    def __init__(
-        self,
-        rows: NDArray[np.float32],
-        image: NDArray[np.int64],
-        bank_image: NDArray[np.int64],
-        index: KnnIndex,
-        n_threads: int | None,
-    ) -> None:
-        self._rows = rows
-        # No image has the number -1: nothing is left out.
-        nobody = np.full(len(rows), -1, dtype=np.int64)
-        nearest, match = _search(index, rows, None, nobody, n_threads)
-        self._radius = float(nearest.max())
-        covered_by = bank_image[match]
-        # Only rows that another image's bank row covers can lose their cover.
-        self._candidates = np.flatnonzero(covered_by != image)
-        self._left_out = covered_by[self._candidates]
-        self._distance, _ = _search(index, rows, self._candidates, self._left_out, n_threads)
-        self._n_images = int(image[-1]) + 1
 
-    def added(self) -> list[NDArray[np.int64]]:
-        """One array of row numbers per image."""
-        uncovered = np.flatnonzero(self._distance > self._radius)
-        by_image = uncovered[np.argsort(self._left_out[uncovered], kind="stable")]
-        bounds = np.searchsorted(self._left_out[by_image], np.arange(self._n_images + 1))
-        return [self._cover(by_image[start:stop]) for start, stop in itertools.pairwise(bounds)]
-
-    def _cover(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        rows = self._candidates[chosen]
-        distance = self._distance[chosen].astype(np.float64)
-        features = self._rows[rows]
-        pairwise = _distances(features, features) if len(rows) <= _PAIRWISE_LIMIT else None
-        added = []
-        while len(rows) and distance.max() > self._radius:
-            farthest = int(np.argmax(distance))
-            added.append(rows[farthest])
-            to_new = (
-                _distances(features, features[farthest : farthest + 1])[:, 0]
-                if pairwise is None
-                else pairwise[farthest]
-            )
-            np.minimum(distance, to_new, out=distance)
-            distance[farthest] = 0.0
-        return np.array(added, dtype=np.int64)
+def _cover(
+    rows: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    radius: float,
+) -> NDArray[np.int64]:
+    """Greedily pick among the chosen rows until all of them are within the radius."""
+    distance = distances.astype(np.float64)
+    features = rows[chosen]
+    to_all = _distances(features, features) if len(chosen) <= _PAIRWISE_LIMIT else None
+    added = []
+    while len(chosen) and distance.max() > radius:
+        farthest = int(np.argmax(distance))
+        added.append(chosen[farthest])
+        to_new = (
+            _distances(features, features[farthest : farthest + 1])[:, 0]
+            if to_all is None
+            else to_all[farthest]
+        )
+        np.minimum(distance, to_new, out=distance)
+        distance[farthest] = 0.0
+    return np.array(added, dtype=np.int64)
 
 
 def _search(
     index: KnnIndex,
     rows: NDArray[np.float32],
-    chosen: NDArray[np.int64] | None,
     groups: NDArray[np.int64],
     n_threads: int | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Distance and number of the nearest bank row, for all rows or the chosen ones, in blocks."""
-    n = len(rows) if chosen is None else len(chosen)
-    distances, matches = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.int64)
-    for start in range(0, n, _BLOCK):
+    """Distance and number of each row's nearest bank row outside its group, block by block."""
+    distances = np.empty(len(rows), dtype=np.float32)
+    matches = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _BLOCK):
         block = slice(start, start + _BLOCK)
-        found = index.query(
-            rows[block] if chosen is None else rows[chosen[block]],
-            1,
-            groups=groups[block],
-            n_threads=n_threads,
-        )
+        found = index.query(rows[block], 1, groups=groups[block], n_threads=n_threads)
         distances[block], matches[block] = found[0][:, 0], found[1][:, 0]
     return distances, matches
 
