@@ -88,8 +88,8 @@ class EmbeddedFeatures:
         stride: int = 6,
         levels: int = 3,
         neighborhoods: tuple[float, ...] = (4 / 3,),
-        compression: float = 0.15,
-        finest_weight: float = 0.75,
+        compression: float = 0.3,
+        finest_weight: float = 0.6,
         color_weight: float = 0.5,
         n_components: int = 80,
     ) -> None:
