@@ -20,7 +20,9 @@ def limit_threads(n: int = THREADS) -> None:
     os.environ["PYIMGANO_NUM_THREADS"] = str(n)
 
 
-def medians(calls: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1) -> dict[str, float]:
+def medians(
+    calls: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1
+) -> dict[str, float]:
     """Median seconds of each call, taken in turns, so that a busy moment hits all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warm_up + repeats):

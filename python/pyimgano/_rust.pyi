@@ -4,6 +4,8 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["KnnIndex", "greedy_coreset", "resolve_threads", "version"]
+
 def version() -> str: ...
 def resolve_threads(n_threads: int | None = None) -> int: ...
 def greedy_coreset(
