@@ -13,8 +13,9 @@ import common
 
 common.limit_threads()
 
-import features as real  # noqa: E402
 import numpy as np  # noqa: E402
+
+import features as real  # noqa: E402
 
 BANK = 16_384
 

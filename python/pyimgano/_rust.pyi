@@ -1,10 +1,20 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KnnIndex", "greedy_coreset", "resolve_threads", "version"]
+__all__ = [
+    "KnnIndex",
+    "component_stats",
+    "filter_components",
+    "greedy_coreset",
+    "label_components",
+    "pixel_metrics",
+    "pro_curve",
+    "resolve_threads",
+    "version",
+]
 
 def version() -> str: ...
 def resolve_threads(n_threads: int | None = None) -> int: ...
@@ -33,3 +43,34 @@ class KnnIndex:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
     @property
     def shape(self) -> tuple[int, int]: ...
+
+def label_components(
+    mask: NDArray[np.uint8], labels: NDArray[np.int32], connectivity: int
+) -> int: ...
+def component_stats(
+    labels: NDArray[np.int32],
+    maps: Sequence[NDArray[np.float32]] | Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], NDArray[np.float64]]: ...
+def filter_components(
+    maps: Sequence[NDArray[np.float32]],
+    out: Sequence[NDArray[np.float32]],
+    *,
+    threshold: float,
+    min_area: int,
+    min_score: float | None,
+    connectivity: int,
+    n_threads: int | None,
+) -> None: ...
+def pixel_metrics(
+    masks: Sequence[NDArray[np.uint8]],
+    maps: Sequence[NDArray[np.float32]] | Sequence[NDArray[np.float64]],
+    *,
+    integration_limit: float,
+    n_threads: int | None,
+) -> tuple[float, float, float, float, float]: ...
+def pro_curve(
+    masks: Sequence[NDArray[np.uint8]],
+    maps: Sequence[NDArray[np.float32]] | Sequence[NDArray[np.float64]],
+    *,
+    n_threads: int | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.support import (
+from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.kernels import KnnIndex
+from tests.kernels.support import (
     grid,
     interrupted_after,
     matrices,
@@ -17,9 +19,7 @@ from kernels.support import (
     simd_levels,
     special,
 )
-from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.kernels import KnnIndex
-from reference.neighbors import nearest
+from tests.reference.neighbors import nearest
 
 SPECIAL = special()
 

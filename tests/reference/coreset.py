@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reference.neighbors import squared_distances
+from tests.reference.neighbors import squared_distances
 
 
 def greedy(features, n_samples, start):

@@ -30,6 +30,23 @@ pub fn slice<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> 
     array.as_slice().map_err(|_| not_contiguous(name))
 }
 
+/// Anomaly maps, all of one precision.
+#[derive(FromPyObject)]
+pub enum Maps<'py> {
+    Single(Vec<PyReadonlyArray2<'py, f32>>),
+    Double(Vec<PyReadonlyArray2<'py, f64>>),
+}
+
+/// Height and width of an image.
+pub fn shape<T: Element>(image: &PyReadonlyArray2<'_, T>) -> [usize; 2] {
+    [image.shape()[0], image.shape()[1]]
+}
+
+/// The values of a C-contiguous image, without a copy.
+pub fn pixels<'a, T: Element>(image: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'a [T]> {
+    image.as_slice().map_err(|_| not_contiguous("an image"))
+}
+
 fn not_contiguous(name: &str) -> PyErr {
     InvalidInputError::new_err(format!("{name} must be C-contiguous"))
 }

@@ -1,7 +1,9 @@
 //! `pyimgano._rust`: checks arguments, releases the GIL, calls `pyimgano_core`, maps errors.
 
+mod components;
 mod convert;
 mod coreset;
+mod curves;
 mod neighbors;
 
 use pyo3::prelude::*;
@@ -12,7 +14,11 @@ mod _rust {
     use super::*;
 
     #[pymodule_export]
+    use super::components::{component_stats, filter_components, label_components};
+    #[pymodule_export]
     use super::coreset::greedy_coreset;
+    #[pymodule_export]
+    use super::curves::{pixel_metrics, pro_curve};
     #[pymodule_export]
     use super::neighbors::KnnIndex;
 

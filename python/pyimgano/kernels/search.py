@@ -1,41 +1,15 @@
-"""The exact kernels: coreset, nearest neighbours, components, curves.
-
-Arrays are taken without a copy where they are C-contiguous, the GIL is released, Ctrl-C works, and
-results do not depend on the number of threads or the instruction set.
-"""
+"""Greedy coreset and exact nearest neighbours."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import _rust
 from pyimgano.errors import InvalidInputError, InvalidTypeError
-
-__all__ = ["KnnIndex", "greedy_coreset"]
-
-
-def _integer(name: str, value: Any) -> int:
-    """`value` as an int; floats and the like are refused."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise InvalidTypeError(f"{name} must be an int, got {type(value).__name__}") from None
-
-
-def _at_least(name: str, value: Any, least: int) -> int:
-    number = _integer(name, value)
-    if number < least:
-        raise InvalidInputError(f"{name} must be at least {least}, got {number}")
-    return number
-
-
-def _threads(n_threads: int | None) -> int | None:
-    return None if n_threads is None else _at_least("n_threads", n_threads, 1)
+from pyimgano.kernels.arguments import at_least, threads
 
 
 def _float32_rows(name: str, values: ArrayLike) -> NDArray[np.float32]:
@@ -113,7 +87,15 @@ def greedy_coreset(
 
     Notes
     -----
-    The features are not copied. Extra memory: 8 bytes per row of `features`, and per pick.
+    The features are not copied, whatever they hold. Extra memory: about 700 bytes per row at its
+    peak and 420 after that, however many columns there are, and a few MB; 16 bytes per row where
+    the largest magnitude is outside 1e-12 to 1e12. There float32 bounds are of no use, so that
+    every distance is computed in float64: as exact, but slower. Values up to float32's largest are
+    fine: nothing overflows.
+
+    Rows of little use are never looked at twice: picks are made in batches, short images of the
+    rows along their principal axes rule most pairs out, and only what is left is settled on the
+    rows themselves, in float64.
 
     References
     ----------
@@ -128,14 +110,14 @@ def greedy_coreset(
     array([0, 3, 2])
     """
     rows = _float32_rows("features", features)
-    n_samples = _at_least("n_samples", n_samples, 1)
+    n_samples = at_least("n_samples", n_samples, 1)
     if start is None:
         if len(rows) == 0:
             raise InvalidInputError(f"features must have at least one row, got shape {rows.shape}")
         start = int(np.random.default_rng(random_state).integers(len(rows)))
     else:
-        start = _at_least("start", start, 0)
-    return _rust.greedy_coreset(rows, n_samples, start, _threads(n_threads), progress)
+        start = at_least("start", start, 0)
+    return _rust.greedy_coreset(rows, n_samples, start, threads(n_threads), progress)
 
 
 class KnnIndex:
@@ -160,7 +142,8 @@ class KnnIndex:
 
     Notes
     -----
-    Extra memory: a copy of `bank`, and 8 bytes per row with `groups`.
+    Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row, 700 while building;
+    8 bytes per row with `groups`.
 
     Examples
     --------
@@ -178,7 +161,7 @@ class KnnIndex:
         n_threads: int | None = None,
     ) -> None:
         rows, ids = _float32_rows("bank", bank), _group_ids(groups)
-        self._index = _rust.KnnIndex(rows, ids, _threads(n_threads))
+        self._index = _rust.KnnIndex(rows, ids, threads(n_threads))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -225,7 +208,8 @@ class KnnIndex:
 
         Notes
         -----
-        Extra memory: the result, and 16 `k` bytes per thread.
+        Extra memory: the result, 350 + 16 `k` bytes per query, and up to 1 MB + 512 times the bytes
+        of a row per thread; never a matrix of queries by bank.
         """
         rows, ids = _float32_rows("queries", queries), _group_ids(groups)
-        return self._index.query(rows, _at_least("k", k, 1), ids, _threads(n_threads))
+        return self._index.query(rows, at_least("k", k, 1), ids, threads(n_threads))

@@ -1,0 +1,63 @@
+# `make help` lists the targets. Two environments: .venv-demo holds what a user installs (core
+# only), .venv everything for development.
+
+PYTHON ?= python3
+OUT ?= out
+VENV := .venv
+DEMO := .venv-demo
+SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
+CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
+
+.PHONY: help demo test test-fast lint format wheel-check bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(DEMO)/.installed: $(SOURCES) $(shell find python -name '*.py')
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip install --quiet --force-reinstall --no-deps .
+	$(DEMO)/bin/pip install --quiet .
+	touch $@
+
+demo: $(DEMO)/.installed ## core install; benchmark and detection on synthetic images
+	$(DEMO)/bin/pyimgano synth $(OUT)/demo/data --category $(CATEGORIES) --overwrite
+	$(DEMO)/bin/pyimgano-benchmark --dataset synthetic --root $(OUT)/demo/data \
+		--category $(CATEGORIES) --backbone embedded --output $(OUT)/demo/benchmark
+	$(DEMO)/bin/pyimgano detect --normal $(OUT)/demo/data/brushed_metal/train/good \
+		--test $(OUT)/demo/data/brushed_metal/test --output $(OUT)/demo/detect
+	$(DEMO)/bin/python docs/picture.py $(OUT)/demo/benchmark $(OUT)/demo/picture.png
+
+$(VENV)/.installed: $(SOURCES)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)/bin/pip install --quiet --group dev --editable ".[all]"
+	touch $@
+
+test: $(VENV)/.installed ## every test, with all extras
+	cargo test --quiet --workspace
+	$(VENV)/bin/python -m pytest
+
+test-fast: $(VENV)/.installed ## the tests that take seconds
+	$(VENV)/bin/python -m pytest -m "not slow"
+
+lint: $(VENV)/.installed ## formatting, linters, types, stubs
+	cargo fmt --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m mypy.stubtest pyimgano._rust
+
+format: $(VENV)/.installed ## format everything
+	cargo fmt
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix --quiet .
+
+wheel-check: $(VENV)/.installed ## wheel and sdist, each installed and run where there is no Rust
+	PYTHON=$(VENV)/bin/python MATURIN=$(VENV)/bin/maturin bash .ci/wheel-check
+
+bench: ## criterion benchmarks of the kernels
+	cargo bench --package pyimgano-core
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) $(DEMO) $(OUT) target dist

@@ -1,0 +1,80 @@
+"""``pyimgano detect``: learn from one folder, check another."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pyimgano.cli import options
+
+PROG = "pyimgano detect"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Learn what is normal from one folder of good images, then score every image"
+        " of another folder. No labels and no particular layout are needed.",
+    )
+    parser.add_argument("--normal", required=True, metavar="DIR", help="folder of good images")
+    parser.add_argument("--test", required=True, metavar="DIR", help="folder of images to check")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="folder for results and overlays"
+    )
+    parser.add_argument("--no-overlays", action="store_true", help="write no pictures")
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out unreadable normal images, and list them"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
+    parser.add_argument(
+        "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    options.add_detector_options(parser, backbone="embedded")
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    args = build_parser().parse_args(argv)
+    from pyimgano.pipelines.detect import run_detect
+    from pyimgano.reporting.table import text_table
+
+    run = run_detect(
+        normal=args.normal,
+        test=args.test,
+        output=args.output,
+        model=args.model,
+        overlays=not args.no_overlays,
+        verbose=sys.stderr.isatty() and not args.quiet,
+        random_state=args.seed,
+        on_bad_image="skip" if args.skip_bad else "raise",
+        **options.detector_kwargs(args),
+    )
+    rows = [
+        [d.file, f"{d.score:.4f}", "ANOMALOUS" if d.label else "normal"]
+        for d in run.detections[: max(0, args.top)]
+        if d.score is not None
+    ]
+    print(text_table(["file", "score", "verdict"], rows))
+    left_out = len(run.detections) - len(run.unreadable) - len(rows)
+    if left_out > 0:
+        print(f"... and {left_out} more, with lower scores")
+    print(
+        f"{run.n_anomalous} of {len(run.detections)} images above the threshold"
+        f" {run.threshold:.4f} ({run.threshold_source})"
+    )
+    print(f"results.csv, results.json{'' if args.no_overlays else ', overlays/'} in {args.output}")
+    for note in run.notes:
+        print(f"{PROG}: {note}", file=sys.stderr)
+    for path in run.skipped:
+        print(f"{PROG}: normal image left out: {path}", file=sys.stderr)
+    for bad in run.unreadable:
+        print(f"{PROG}: not scored: {bad.error}", file=sys.stderr)
+    return options.FAILED if run.unreadable else options.OK
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return options.run(PROG, _run, argv)

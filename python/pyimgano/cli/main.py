@@ -1,0 +1,62 @@
+"""``pyimgano``: one command, with subcommands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from pyimgano.cli.options import OK, USAGE
+
+_COMMANDS = {
+    "benchmark": "exact benchmark numbers for one, several or all categories",
+    "detect": "learn from one folder of good images, check another",
+    "synth": "write the synthetic image set",
+}
+
+
+def _usage() -> str:
+    width = max(map(len, _COMMANDS))
+    lines = [f"  {name.ljust(width)}  {what}" for name, what in _COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: pyimgano COMMAND [OPTIONS]",
+            "",
+            "Find defects in images after learning from good parts only.",
+            "",
+            *lines,
+            "",
+            "pyimgano COMMAND --help explains a command.",
+            "pyimgano --version prints the version.",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return OK if arguments else USAGE
+    name, rest = arguments[0], arguments[1:]
+    if name == "--version":
+        import pyimgano
+
+        print(f"pyimgano {pyimgano.__version__}")
+        return OK
+    if name == "benchmark":
+        from pyimgano.cli import benchmark
+
+        return benchmark.main(rest, prog="pyimgano benchmark")
+    if name == "detect":
+        from pyimgano.cli import detect
+
+        return detect.main(rest)
+    if name == "synth":
+        from pyimgano.cli import synth
+
+        return synth.main(rest)
+    print(
+        f"pyimgano: error: unknown command {name!r}: choose from {', '.join(_COMMANDS)}",
+        file=sys.stderr,
+    )
+    return USAGE

@@ -1,0 +1,63 @@
+"""``pyimgano synth``: write the synthetic image set."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pyimgano.cli import options
+
+PROG = "pyimgano synth"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    from pyimgano.datasets.synthetic import CATEGORIES
+
+    parser = argparse.ArgumentParser(
+        prog=PROG, description="Write a synthetic image set in the MVTec AD layout."
+    )
+    parser.add_argument("root", help="folder to write to")
+    parser.add_argument(
+        "--category", nargs="+", metavar="NAME", help=f"some of: {', '.join(CATEGORIES)}"
+    )
+    parser.add_argument("--train", type=int, default=24, metavar="N", help="training images (24)")
+    parser.add_argument("--good", type=int, default=10, metavar="N", help="good test images (10)")
+    parser.add_argument(
+        "--defects", type=int, default=5, metavar="N", help="test images per kind of defect (5)"
+    )
+    parser.add_argument(
+        "--image-size", type=options.image_size, default=256, metavar="S", help="S or HxW (256)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a set written with other parameters"
+    )
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    args = build_parser().parse_args(argv)
+    from pyimgano.datasets.synthetic import generate_synthetic
+    from pyimgano.utils.progress import track
+
+    with track(1, "rendering", sys.stderr.isatty()) as advance:
+        names = generate_synthetic(
+            args.root,
+            categories=args.category,
+            n_train=args.train,
+            n_test_good=args.good,
+            n_test_defect=args.defects,
+            image_size=args.image_size,
+            seed=args.seed,
+            overwrite=args.overwrite,
+            progress=advance.to,
+        )
+    print(f"{', '.join(names)} in {args.root}")
+    return options.OK
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return options.run(PROG, _run, argv)

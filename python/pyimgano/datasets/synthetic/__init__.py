@@ -1,0 +1,13 @@
+"""Synthetic data in the MVTec AD layout: textures and objects, defects, masks; no download.
+
+>>> from pyimgano.datasets.synthetic import generate_synthetic
+>>> generate_synthetic("demo", categories=["fabric", "gear"])  # doctest: +SKIP
+['fabric', 'gear']
+"""
+
+from .catalogue import CATEGORIES
+from .dataset import SyntheticDataset
+from .generate import generate_synthetic
+from .render import Rendered, render_image
+
+__all__ = ["CATEGORIES", "Rendered", "SyntheticDataset", "generate_synthetic", "render_image"]

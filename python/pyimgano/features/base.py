@@ -1,0 +1,36 @@
+"""What PatchCore asks of a feature extractor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PatchFeatures(Protocol):
+    """Images in, one feature vector per patch of a regular grid out."""
+
+    #: Whether :meth:`fit` learns anything; if not, training images are not read twice.
+    needs_fit: bool
+
+    def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
+        """Learn from normal images (float32 (H, W, 3), RGB in [0, 1]) in one pass."""
+        ...
+
+    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Features of each image: float32 (h, w, d), d the same for all."""
+        ...
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Fitted arrays, by name."""
+        ...
+
+    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Restore what :meth:`get_state` gave."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Parameters and origin, ready for JSON."""
+        ...

@@ -1,0 +1,223 @@
+"""Patch features from any torchvision backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError, UnknownNameError
+from pyimgano.features.pooling import aggregate
+from pyimgano.features.torchvision_weights import load_weights
+from pyimgano.registry import unknown_name
+from pyimgano.utils.optional_deps import require
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+#: Mean and standard deviation of ImageNet's RGB channels, for images in [0, 1].
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+Normalization = str | tuple[Sequence[float], Sequence[float]]
+
+
+def resolve_normalization(normalization: Normalization) -> tuple[list[float], list[float]]:
+    """Per-channel mean and standard deviation out of ``"imagenet"`` or ``(mean, std)``."""
+    if isinstance(normalization, str):
+        if normalization != "imagenet":
+            raise InvalidInputError(
+                f'normalization must be "imagenet" or (mean, std), got {normalization!r}'
+            )
+        normalization = IMAGENET
+    try:
+        mean, std = ([float(v) for v in part] for part in normalization)
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            f"normalization must be (mean, std) with 3 values each, got {normalization!r}"
+        ) from None
+    if len(mean) != 3 or len(std) != 3 or not all(s > 0 for s in std):
+        raise InvalidInputError(
+            f"normalization must be 3 means and 3 positive standard deviations: {normalization!r}"
+        )
+    return mean, std
+
+
+class TorchvisionFeatures:
+    """Named layers of a torchvision network, pooled as PatchCore does.
+
+    Parameters
+    ----------
+    backbone
+        Name in ``torchvision.models``.
+    layers
+        Dotted module names; patches lie on the finest one's grid. None: layer2 + layer3 of a
+        ResNet; an error for any other network.
+    weights
+        A local file of a state dict, a torchvision weights enum (or its name), or None for
+        ImageNet's V1 weights, which torchvision downloads unless they are in its cache.
+    pretrained
+        False: seeded random weights, for tests; excludes ``weights``.
+    normalization
+        ``"imagenet"`` or (mean, std) of RGB in [0, 1].
+    device
+        Any torch device.
+    batch_size
+        Images per forward pass.
+
+    Attributes
+    ----------
+    weights_info : dict
+        Where the weights came from and the SHA-256 of a file.
+
+    Raises
+    ------
+    MissingDependencyError
+        torch or torchvision is not installed.
+    WeightsError
+        The weights cannot be had, or lack a layer in use; names the file and the layer.
+    UnknownNameError
+        No such backbone or layer.
+    """
+
+    needs_fit = False
+
+    def __init__(
+        self,
+        backbone: str = "wide_resnet50_2",
+        *,
+        layers: Sequence[str] | None = None,
+        weights: Any = None,
+        pretrained: bool = True,
+        normalization: Normalization = "imagenet",
+        device: str = "cpu",
+        batch_size: int = 8,
+    ) -> None:
+        if batch_size < 1:
+            raise InvalidInputError(f"batch_size must be at least 1, got {batch_size}")
+        purpose = f"backbone {backbone!r}"
+        hint = 'or use backbone="embedded", which needs neither torch nor weights'
+        try:
+            torch = require("torch", extra="torch", purpose=purpose)
+            models = require("torchvision.models", extra="torch", purpose=purpose)
+        except ImportError as error:
+            raise type(error)(f"{error}; {hint}") from error
+        self.backbone = backbone
+        self.batch_size = batch_size
+        self.device = device
+        mean, std = resolve_normalization(normalization)
+        self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
+        network = _build(models, torch, backbone)
+        self.layers = _resolve_layers(models, network, backbone, layers)
+        self._body = _cut(network, backbone, self.layers)
+        self.weights_info = load_weights(
+            self._body, backbone=backbone, weights=weights, pretrained=pretrained
+        )
+        self._body.eval().to(device)
+        self._is_channels_last = type(network).__name__ == "SwinTransformer"
+
+    def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
+        """Nothing to learn: the backbone stays as it is."""
+        return self
+
+    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Features of each image; images of equal size share a forward pass.
+
+        Parameters
+        ----------
+        images
+            float32 (H, W, 3), RGB in [0, 1].
+
+        Returns
+        -------
+        list of ndarray
+            float32 (h, w, d).
+        """
+        features: list[NDArray[np.float32]] = []
+        for _, run in groupby(images, key=lambda image: image.shape):
+            same_size = list(run)
+            for start in range(0, len(same_size), self.batch_size):
+                features.extend(self._forward(same_size[start : start + self.batch_size]))
+        return features
+
+    def _forward(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        import torch
+
+        with torch.inference_mode():
+            batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
+            batch = ((batch - self._mean) / self._std).contiguous()
+            maps = self._body(batch)
+            pooled = aggregate([self._as_map(name, maps[name]) for name in self.layers])
+            array: NDArray[np.float32] = pooled.float().cpu().numpy()
+        return array
+
+    def _as_map(self, layer: str, output: Tensor) -> Tensor:
+        if getattr(output, "ndim", 0) != 4:
+            shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
+            raise InvalidInputError(
+                f"layer {layer!r} of {self.backbone} gives {shape}, not a feature map"
+                " (n, channels, height, width): choose a convolutional layer"
+            )
+        return output.permute(0, 3, 1, 2) if self._is_channels_last else output
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Nothing is fitted."""
+        return {}
+
+    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Nothing is fitted."""
+
+    def describe(self) -> dict[str, Any]:
+        """Backbone, layers and the origin of the weights."""
+        return {"backbone": self.backbone, "layers": list(self.layers), **self.weights_info}
+
+
+def _build(models: Any, torch: Any, backbone: str) -> nn.Module:
+    """The network with seeded random weights, without touching the global random state."""
+    if backbone not in models.list_models(module=models):
+        raise unknown_name("backbone", backbone, [*models.list_models(module=models), "embedded"])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        builder = models.get_model_builder(backbone)
+        # These two build helper heads that would draw a download or a warning otherwise.
+        extra = {"init_weights": True} if backbone in {"googlenet", "inception_v3"} else {}
+        network: nn.Module = builder(weights=None, **extra)
+    return network
+
+
+def _resolve_layers(
+    models: Any, network: nn.Module, backbone: str, layers: Sequence[str] | None
+) -> tuple[str, ...]:
+    known = [name for name, _ in network.named_modules() if name]
+    if layers is None:
+        if isinstance(network, models.ResNet):
+            return ("layer2", "layer3")
+        top = [name for name in known if name.count(".") <= 1]
+        raise InvalidInputError(
+            f"backbone {backbone!r} has no default layers: pass layers=[...] out of"
+            f" {', '.join(top)}"
+        )
+    if isinstance(layers, str) or not layers:
+        raise InvalidInputError(f"layers must be a list of layer names, got {layers!r}")
+    for name in layers:
+        if name not in known:
+            raise unknown_name(f"layer of {backbone}", name, known)
+    return tuple(layers)
+
+
+def _cut(network: nn.Module, backbone: str, layers: Sequence[str]) -> nn.Module:
+    """The part of the network that the layers need, as a module that returns them by name."""
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    network.eval()
+    try:
+        body: nn.Module = create_feature_extractor(
+            network, {name: name for name in layers}, suppress_diff_warning=True
+        )
+    except Exception as error:  # torch.fx raises whatever the traced code raises
+        raise UnknownNameError(
+            f"layers {list(layers)} cannot be taken from {backbone}: {error}"
+        ) from error
+    return body

@@ -1,0 +1,96 @@
+"""What every detector offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError, NotFittedError
+from pyimgano.types import ImageInput, Prediction
+from pyimgano.utils.params import ParamsMixin
+from pyimgano.utils.preprocess import check_images
+
+
+def check_one_class(n_images: int, y: Any) -> None:
+    """Training uses normal images only: labels may be given, but none may say anomalous."""
+    if n_images == 0:
+        raise InvalidInputError("fit needs at least one normal image, got none")
+    if y is None:
+        return
+    labels = np.asarray(y)
+    if labels.shape != (n_images,):
+        raise InvalidInputError(f"y has shape {labels.shape} for {n_images} images")
+    if np.any(labels != 0):
+        raise InvalidInputError(
+            f"fit takes normal images only (label 0); y marks {np.count_nonzero(labels)} others"
+        )
+
+
+class Detector(ParamsMixin, ABC):
+    """Base of all detectors.
+
+    Attributes
+    ----------
+    decision_scores_ : ndarray
+        float64 (n,), scores of the training images.
+    threshold_ : float
+        Images with a score above it are anomalous.
+    threshold_source_ : str
+        How ``threshold_`` was obtained.
+    labels_ : ndarray
+        int64 (n,), ``decision_scores_ > threshold_``.
+    """
+
+    decision_scores_: NDArray[np.float64]
+    threshold_: float
+    threshold_source_: str
+    labels_: NDArray[np.int64]
+
+    @abstractmethod
+    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
+        """Learn from normal images; ``y`` is for compatibility and may hold zeros only."""
+
+    @abstractmethod
+    def decision_function(self, X: Sequence[ImageInput]) -> NDArray[np.float64]:
+        """Anomaly scores, float64 (n,), higher is more anomalous."""
+
+    def predict(self, X: Sequence[ImageInput]) -> NDArray[np.int64]:
+        """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
+        return (self.decision_function(X) > self.threshold_).astype(np.int64)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "threshold_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
+
+
+class PixelDetector(Detector):
+    """A detector that also says where."""
+
+    @abstractmethod
+    def iter_predict(
+        self, X: Sequence[ImageInput], *, with_maps: bool = True
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order; memory does not grow with the number of images."""
+
+    def decision_function(self, X: Sequence[ImageInput]) -> NDArray[np.float64]:
+        """Anomaly scores, float64 (n,), higher is more anomalous."""
+        scores = [p.score for p in self.iter_predict(X, with_maps=False)]
+        return np.array(scores, dtype=np.float64)
+
+    def predict_anomaly_map(self, X: Sequence[ImageInput]) -> list[NDArray[np.float32]]:
+        """Anomaly maps, float32 (H, W) each at its image's own size."""
+        return [_map_of(p) for p in self.iter_predict(X)]
+
+    def get_anomaly_map(self, image: ImageInput) -> NDArray[np.float32]:
+        """Anomaly map of one image, float32 (H, W) at its own size."""
+        return self.predict_anomaly_map(check_images([image]))[0]
+
+
+def _map_of(prediction: Prediction) -> NDArray[np.float32]:
+    if prediction.anomaly_map is None:
+        raise InvalidInputError("this detector gives no anomaly map")
+    return prediction.anomaly_map

@@ -1,0 +1,85 @@
+"""Detectors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import Any
+
+from pyimgano.registry import Entry, Registry
+
+_MODELS = Registry("model")
+
+
+def register_model(
+    name: str,
+    factory: Callable[..., Any],
+    *,
+    summary: str = "",
+    tags: Iterable[str] = (),
+    extra: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Make a detector available under a name.
+
+    Parameters
+    ----------
+    name
+        Name for :func:`create_model`.
+    factory
+        Class or function that returns a detector.
+    summary
+        One line for listings.
+    tags
+        Words to filter by.
+    extra
+        The extra of pyimgano that it needs.
+    overwrite
+        Replace an entry of the same name.
+    """
+    _MODELS.add(Entry(name, factory, summary, tuple(tags), extra), overwrite=overwrite)
+
+
+def create_model(name: str, **kwargs: Any) -> Any:
+    """A new detector.
+
+    Raises
+    ------
+    UnknownNameError
+        No model of that name; lists the nearest ones.
+    """
+    return _MODELS.get(name).factory(**kwargs)
+
+
+def list_models(tags: Iterable[str] | None = None) -> list[str]:
+    """Names of the models, sorted; with ``tags`` only those that carry all of them."""
+    return _MODELS.names([tags] if isinstance(tags, str) else tags)
+
+
+def model_info(name: str) -> dict[str, Any]:
+    """Name, summary, tags and needed extra of a model."""
+    entry = _MODELS.get(name)
+    return {
+        "name": entry.name,
+        "summary": entry.summary,
+        "tags": list(entry.tags),
+        "extra": entry.extra,
+    }
+
+
+def _lazy(module: str, attribute: str) -> Callable[..., Any]:
+    """A factory that imports its module when it is first called."""
+
+    def build(**kwargs: Any) -> Any:
+        return getattr(import_module(module), attribute)(**kwargs)
+
+    return build
+
+
+for _name in ("patchcore", "vision_patchcore"):
+    register_model(
+        _name,
+        _lazy("pyimgano.models.patchcore", "PatchCore"),
+        summary="Nearest neighbours among patch features of normal images (Roth et al., 2022)",
+        tags=("pixel", "memory bank", "core"),
+    )

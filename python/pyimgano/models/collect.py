@@ -1,0 +1,101 @@
+"""Training images to patch features, in bounded batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import ImageReadError
+from pyimgano.features import PatchFeatures
+from pyimgano.models.feature_store import FeatureStore
+from pyimgano.types import ImageInput
+from pyimgano.utils.images import join_errors
+from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage
+from pyimgano.utils.progress import track
+from pyimgano.utils.timing import StageTimer
+
+
+@dataclass
+class Collected:
+    """Patch features of the training images that could be read.
+
+    Attributes
+    ----------
+    store
+        Their rows, image after image.
+    grids
+        Patch grid (h, w) of each stored image.
+    inputs
+        Size (H, W) at which each stored image went into the extractor.
+    kept
+        Positions of the stored images in what was given.
+    skipped
+        Positions of the unreadable ones.
+    """
+
+    store: FeatureStore
+    grids: list[tuple[int, int]] = field(default_factory=list)
+    inputs: list[tuple[int, int]] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+
+
+def readable_pixels(
+    images: Sequence[ImageInput], preprocessor: ImagePreprocessor, timer: StageTimer
+) -> Iterator[NDArray[np.float32]]:
+    """The pixels of every readable image; :func:`collect` reports the others."""
+    for image in images:
+        try:
+            with timer.stage("decode"):
+                pixels = preprocessor.load(image).pixels
+        except ImageReadError:
+            continue
+        yield pixels
+
+
+def collect(
+    images: Sequence[ImageInput],
+    preprocessor: ImagePreprocessor,
+    features: PatchFeatures,
+    *,
+    batch_size: int,
+    skip_bad: bool,
+    verbose: bool,
+    timer: StageTimer,
+) -> Collected:
+    """Read every image once and keep its patch features.
+
+    Raises
+    ------
+    ImageReadError
+        Names all unreadable files; with ``skip_bad`` only if there is no readable one.
+    """
+    collected = Collected(FeatureStore(len(images)))
+    errors: list[ImageReadError] = []
+    with track(len(images), "reading training images", verbose) as advance:
+        for start in range(0, len(images), batch_size):
+            batch: list[LoadedImage] = []
+            stop = min(start + batch_size, len(images))
+            for i in range(start, stop):
+                try:
+                    with timer.stage("decode"):
+                        batch.append(preprocessor.load(images[i]))
+                    collected.kept.append(i)
+                except ImageReadError as error:
+                    errors.append(error)
+                    collected.skipped.append(i)
+            if not errors or skip_bad:  # else only look for further unreadable files
+                with timer.stage("backbone"):
+                    extracted = features.extract_batch([loaded.pixels for loaded in batch])
+                for loaded, patches in zip(batch, extracted, strict=True):
+                    height, width, depth = patches.shape
+                    collected.store.append(patches.reshape(-1, depth))
+                    collected.grids.append((height, width))
+                    collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
+            advance(stop - start)
+    if errors and not (skip_bad and collected.kept):
+        raise join_errors(errors, len(images))
+    return collected

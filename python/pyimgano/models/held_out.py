@@ -1,0 +1,210 @@
+"""Scores of the training images, each against a memory bank that never saw its image."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.kernels import KnnIndex
+from pyimgano.models.collect import Collected
+from pyimgano.models.memory_bank import reweight
+from pyimgano.models.patch_map import PatchMapper
+
+#: Above so many rows to cover, their pairwise distances are not held at once.
+_PAIRWISE_LIMIT = 1024
+#: Rows searched at once: what is gathered for a search never comes near the size of all features.
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What leaving each training image out says about normal images.
+
+    Attributes
+    ----------
+    scores
+        float64 (n,), image scores; NaN for a single image, which leaves nothing to score it with.
+    map_peaks
+        float64 (n,), the highest value of each image's map.
+    map_level
+        Median over the images of the median of their maps.
+    """
+
+    scores: NDArray[np.float64]
+    map_peaks: NDArray[np.float64]
+    map_level: float
+
+
+def score_held_out(
+    collected: Collected,
+    picks: NDArray[np.int64],
+    bank_rows: NDArray[np.float32],
+    mapper: PatchMapper,
+    *,
+    n_neighbors: int,
+    n_threads: int | None = None,
+) -> HeldOut:
+    """Score each training image against the bank as it would be without that image.
+
+    Dropping an image's own rows from the bank is not enough: patches of other images that only
+    those rows covered would be left without a neighbour, and scores would come out too high (by
+    11 % on average on MVTec AD screw, which turns a false-positive rate of 10 % into 1.5 %). So
+    the holes are filled as the coreset itself is built: of the uncovered patches of other images
+    the farthest is added, until all are again within the coreset's covering radius. That costs
+    two searches of all patches, and no second coreset.
+
+    Parameters
+    ----------
+    collected
+        Patches of the n training images, N rows in all.
+    picks
+        int64, sorted: the rows in the memory bank.
+    bank_rows
+        float32, these rows: the memory bank.
+    mapper
+        Turns patch distances into maps.
+    n_neighbors
+        As in the detector's score.
+    n_threads
+        Threads of the searches; None for the default.
+
+    Notes
+    -----
+    Beside the features and the bank it holds the search index and about 80 bytes per row.
+    """
+    store = collected.store
+    if store.n_images < 2:
+        nothing = np.full(store.n_images, np.nan)
+        return HeldOut(nothing, nothing.copy(), 0.0)
+    rows, image = store.rows, store.image_of_row()
+    index = KnnIndex(bank_rows, groups=image[picks], n_threads=n_threads)
+    # No image has the number -1: nothing is left out.
+    nobody = np.full(len(rows), -1, dtype=np.int64)
+    distances, own_match = _search(index, rows, nobody, n_threads)
+    radius = float(distances.max())
+    covered_by = image[picks[own_match]]
+    # Leave out the image that covers a row: for its own rows that is the held-out distance, for
+    # rows of others it says whether they would lose their cover.
+    without, next_match = _search(index, rows, covered_by, n_threads)
+    foreign = covered_by != image
+    patches = _repair(rows, covered_by, np.where(foreign, without, 0), radius, store.n_images)
+    distances = np.where(foreign, distances, without)
+    own_match = np.where(foreign, own_match, next_match)
+
+    starts = np.cumsum([0, *(h * w for h, w in collected.grids)])
+    worst, match, peaks, levels = [], [], [], []
+    for i, (start, stop) in enumerate(itertools.pairwise(starts)):
+        here = distances[start:stop]  # a view: improved in place
+        nearest_added = _improve(here, rows[start:stop], rows[patches[i]])
+        j = int(np.argmax(here))
+        worst.append(start + j)
+        added = nearest_added[j]
+        match.append(patches[i][added] if added >= 0 else picks[own_match[start + j]])
+        grid = mapper.at_input(here.reshape(collected.grids[i]), collected.inputs[i])
+        peaks.append(float(grid.max()))
+        levels.append(float(np.median(grid)))
+
+    anchors = rows[match]
+    k = min(n_neighbors, len(picks))
+    _, near = index.query(
+        anchors, k, groups=np.arange(store.n_images, dtype=np.int64), n_threads=n_threads
+    )
+    scores = np.empty(store.n_images)
+    for i in range(store.n_images):
+        known = picks[near[i][near[i] >= 0]]
+        candidates = np.concatenate([known, patches[i]])
+        neighbours = _nearest(rows, match[i], candidates, k)
+        scores[i] = reweight(
+            rows[worst[i]], float(distances[worst[i]]), rows[neighbours], neighbours == match[i]
+        )
+    return HeldOut(scores, np.array(peaks), float(np.median(levels)))
+
+
+def _repair(
+    rows: NDArray[np.float32],
+    covered_by: NDArray[np.int64],
+    without: NDArray[np.float32],
+    radius: float,
+    n_images: int,
+) -> list[NDArray[np.int64]]:
+    """For each image the rows of other images that must join the bank when it is left out."""
+    uncovered = np.flatnonzero(without > radius)
+    by_image = uncovered[np.argsort(covered_by[uncovered], kind="stable")]
+    bounds = np.searchsorted(covered_by[by_image], np.arange(n_images + 1))
+    return [
+        _cover(rows, by_image[start:stop], without[by_image[start:stop]], radius)
+        for start, stop in pairwise(bounds)
+    ]
+
+
+def _cover(
+    rows: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    radius: float,
+) -> NDArray[np.int64]:
+    """Greedily pick among the chosen rows until all of them are within the radius."""
+    distance = distances.astype(np.float64)
+    features = rows[chosen]
+    to_all = _distances(features, features) if len(chosen) <= _PAIRWISE_LIMIT else None
+    added = []
+    while len(chosen) and distance.max() > radius:
+        farthest = int(np.argmax(distance))
+        added.append(chosen[farthest])
+        to_new = (
+            _distances(features, features[farthest : farthest + 1])[:, 0]
+            if to_all is None
+            else to_all[farthest]
+        )
+        np.minimum(distance, to_new, out=distance)
+        distance[farthest] = 0.0
+    return np.array(added, dtype=np.int64)
+
+
+def _search(
+    index: KnnIndex,
+    rows: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    n_threads: int | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distance and number of each row's nearest bank row outside its group, block by block."""
+    distances = np.empty(len(rows), dtype=np.float32)
+    matches = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found = index.query(rows[block], 1, groups=groups[block], n_threads=n_threads)
+        distances[block], matches[block] = found[0][:, 0], found[1][:, 0]
+    return distances, matches
+
+
+def _improve(
+    distances: NDArray[np.float32], patches: NDArray[np.float32], added: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Lower distances in place where an added row is nearer; its number, or -1 where none is."""
+    which = np.full(len(distances), -1, dtype=np.int64)
+    if len(added):
+        to_added, match = KnnIndex(added).query(patches, 1)
+        nearer = to_added[:, 0] < distances
+        distances[nearer] = to_added[nearer, 0]
+        which[nearer] = match[nearer, 0]
+    return which
+
+
+def _nearest(
+    rows: NDArray[np.float32], anchor: int, candidates: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    """The ``k`` candidates nearest to a row that is among them, that row always included."""
+    distance = _distances(rows[candidates], rows[anchor : anchor + 1])[:, 0]
+    distance[candidates == anchor] = -1.0
+    return candidates[np.argsort(distance, kind="stable")[:k]]
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Euclidean distances (len(a), len(b)); float64 keeps the cancellation below 1e-6."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    squared = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :] - 2.0 * (x @ y.T)
+    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))

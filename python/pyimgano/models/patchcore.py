@@ -1,0 +1,335 @@
+"""PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
+from pyimgano.features import PatchFeatures, build_features
+from pyimgano.models.base import PixelDetector, check_one_class
+from pyimgano.models.collect import Collected, collect, readable_pixels
+from pyimgano.models.feature_store import FeatureStore
+from pyimgano.models.held_out import score_held_out
+from pyimgano.models.knn_index import create_knn_index
+from pyimgano.models.memory_bank import MemoryBank, select_coreset
+from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
+from pyimgano.utils.progress import track
+from pyimgano.utils.timing import StageTimer
+
+
+class PatchCore(PixelDetector):
+    """Nearest neighbours among the patch features of normal images.
+
+    Parameters
+    ----------
+    backbone
+        A torchvision backbone, or ``"embedded"``, which needs no torch, no weights file and no
+        network.
+    layers
+        Layers of the backbone; None: layer2 + layer3 of a ResNet.
+    weights
+        Local weights file, torchvision enum or its name; None: ImageNet V1 by torchvision.
+    pretrained
+        False: random weights, for tests.
+    image_size
+        S for (S, S), (height, width), or None for each image's own size.
+    normalization
+        ``"imagenet"`` or (mean, std) of RGB in [0, 1].
+    coreset_ratio
+        Share of the training patches kept as memory bank, in (0, 1].
+    n_neighbors
+        Bank rows in the re-weighting of the image score.
+    knn_backend
+        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"`` or ``"faiss"``.
+    device
+        torch device of the backbone.
+    batch_size
+        Images per forward pass.
+    random_state
+        Seed of the coreset's start, of the folds, and of everything else that is drawn.
+    contamination
+        Share of normal images that may exceed ``threshold_``.
+    preset
+        ``"paper"``: resize to 256, centre crop to 224, whatever ``image_size`` says.
+    gaussian_sigma
+        Smoothing of the map, in pixels at ``image_size``.
+    bit_depth
+        Bits used in 16-bit images; None: all 16.
+    max_pixels
+        Larger image files are refused before they are decoded.
+    on_bad_image
+        ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
+        out and list them in ``skipped_``.
+    verbose
+        Show a progress bar while fitting.
+
+    Attributes
+    ----------
+    memory_bank_ : ndarray
+        float32 (m, d).
+    threshold_ : float
+        See :func:`~pyimgano.models.threshold.conformal_threshold`.
+    map_threshold_ : float
+        The same for the highest value of an image's map.
+    map_level_ : float
+        Median of the held-out maps: the level of normal surface, for displays.
+    decision_scores_ : ndarray
+        float64 (n,): held-out scores of the training images, in their order.
+    skipped_ : list of str
+        Training images left out.
+    timings_ : dict
+        Seconds per stage of the last fit and of all predictions since.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: str = "wide_resnet50_2",
+        layers: Sequence[str] | None = None,
+        weights: Any = None,
+        pretrained: bool = True,
+        image_size: ImageSize = 256,
+        normalization: Any = "imagenet",
+        coreset_ratio: float = 0.1,
+        n_neighbors: int = 9,
+        knn_backend: str = "auto",
+        device: str = "cpu",
+        batch_size: int = 8,
+        random_state: int = 0,
+        contamination: float = 0.1,
+        preset: str | None = None,
+        gaussian_sigma: float = 4.0,
+        bit_depth: int | None = None,
+        max_pixels: int = 100_000_000,
+        on_bad_image: str = "raise",
+        verbose: bool = False,
+    ) -> None:
+        self.backbone = backbone
+        self.layers = layers
+        self.weights = weights
+        self.pretrained = pretrained
+        self.image_size = image_size
+        self.normalization = normalization
+        self.coreset_ratio = coreset_ratio
+        self.n_neighbors = n_neighbors
+        self.knn_backend = knn_backend
+        self.device = device
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.contamination = contamination
+        self.preset = preset
+        self.gaussian_sigma = gaussian_sigma
+        self.bit_depth = bit_depth
+        self.max_pixels = max_pixels
+        self.on_bad_image = on_bad_image
+        self.verbose = verbose
+
+    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
+        """Build the memory bank and the threshold from normal images.
+
+        Images are read in batches of ``batch_size``; what is kept are their patch features,
+        4 bytes x d per patch, once.
+
+        Parameters
+        ----------
+        X
+            Paths or arrays of normal images.
+        y
+            None or zeros.
+
+        Raises
+        ------
+        ImageReadError
+            Names every file that cannot be read.
+        InvalidInputError
+            A parameter is out of range.
+        """
+        images = check_images(X)
+        check_one_class(len(images), y)
+        self._check_params()
+        timer = StageTimer()
+        preprocessor = self._build_preprocessor()
+        with timer.stage("setup"):
+            features = self._build_features()
+        if features.needs_fit:
+            pixels = readable_pixels(images, preprocessor, timer)
+            with timer.stage("backbone"):
+                features.fit(pixels, random_state=self.random_state)
+        collected = collect(
+            images,
+            preprocessor,
+            features,
+            batch_size=self.batch_size,
+            skip_bad=self.on_bad_image == "skip",
+            verbose=self.verbose,
+            timer=timer,
+        )
+        self._preprocessor, self.features_ = preprocessor, features
+        self._mapper = PatchMapper(
+            as_size(256 if self.preset else self.image_size),
+            as_size(224 if self.preset else None),
+            self.gaussian_sigma,
+        )
+        self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
+        picks = self._select_bank(collected.store, timer)
+        with timer.stage("threshold"):
+            self._fit_thresholds(collected, picks)
+        with timer.stage("knn"):
+            self._bank = MemoryBank(
+                self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
+            )
+        self.timings_ = timer.seconds
+        return self
+
+    def validate(self) -> None:
+        """Check the parameters and that the backbone and its weights can be had, without images."""
+        self._check_params()
+        self._build_preprocessor()
+        self._build_features()
+
+    def iter_predict(
+        self, X: Sequence[ImageInput], *, with_maps: bool = True
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order, in one backbone pass.
+
+        Parameters
+        ----------
+        X
+            Paths or arrays.
+        with_maps
+            False leaves out the anomaly maps.
+
+        Yields
+        ------
+        Prediction
+            With ``anomaly_map`` float32 (H, W) at the image's own size.
+
+        Raises
+        ------
+        ImageReadError
+            At an unreadable file, after everything before it was yielded.
+        """
+        self._check_fitted()
+        images = check_images(X)
+        timer = StageTimer()
+        timer.seconds = self.timings_
+        for start in range(0, len(images), self.batch_size):
+            batch: list[LoadedImage] = []
+            failure: ImageReadError | None = None
+            for image in images[start : start + self.batch_size]:
+                try:
+                    with timer.stage("decode"):
+                        batch.append(self._preprocessor.load(image))
+                except ImageReadError as error:
+                    failure = error
+                    break
+            for loaded, patches in zip(batch, self._extract(batch, timer), strict=True):
+                yield self._predict_patches(loaded, patches, with_maps, timer)
+            if failure is not None:
+                raise failure
+
+    def _predict_patches(
+        self,
+        loaded: LoadedImage,
+        patches: NDArray[np.float32],
+        with_map: bool,
+        timer: StageTimer,
+    ) -> Prediction:
+        height, width, depth = patches.shape
+        with timer.stage("knn"):
+            score, distances = self._bank.score(patches.reshape(-1, depth))
+        anomaly_map = None
+        if with_map:
+            with timer.stage("map"):
+                grid = distances.reshape(height, width)
+                anomaly_map = self._mapper.to_source(grid, loaded)
+        return Prediction(loaded.path, score, int(score > self.threshold_), anomaly_map)
+
+    def _extract_patch_features(
+        self, image: ImageInput
+    ) -> tuple[NDArray[np.float32], tuple[int, int]]:
+        """Features of one image, float32 (h * w, d), and the patch grid (h, w)."""
+        self._check_fitted()
+        (patches,) = self._extract([self._preprocessor.load(image)], StageTimer())
+        height, width, depth = patches.shape
+        return patches.reshape(-1, depth), (height, width)
+
+    def _extract(
+        self, batch: Sequence[LoadedImage], timer: StageTimer
+    ) -> list[NDArray[np.float32]]:
+        with timer.stage("backbone"):
+            return self.features_.extract_batch([loaded.pixels for loaded in batch])
+
+    def _check_params(self) -> None:
+        check_contamination(self.contamination)
+        if not 0.0 < self.coreset_ratio <= 1.0:
+            raise InvalidInputError(
+                f"coreset_ratio must be above 0 and at most 1, got {self.coreset_ratio}"
+            )
+        for name, low in (("n_neighbors", 1), ("batch_size", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, (int, np.integer)) or value < low:
+                raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        as_size(self.image_size)
+        create_knn_index(self.knn_backend)
+        if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):
+            raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
+        if self.on_bad_image not in ("raise", "skip"):
+            raise InvalidInputError(
+                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
+            )
+        if self.preset not in (None, "paper"):
+            raise InvalidInputError(f'preset must be None or "paper", got {self.preset!r}')
+
+    def _build_preprocessor(self) -> ImagePreprocessor:
+        paper = self.preset == "paper"
+        return ImagePreprocessor(
+            256 if paper else self.image_size,
+            center_crop=224 if paper else None,
+            bit_depth=self.bit_depth,
+            max_pixels=self.max_pixels,
+        )
+
+    def _build_features(self) -> PatchFeatures:
+        return build_features(
+            self.backbone,
+            layers=self.layers,
+            weights=self.weights,
+            pretrained=self.pretrained,
+            normalization=self.normalization,
+            device=self.device,
+            batch_size=self.batch_size,
+        )
+
+    def _select_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
+        with timer.stage("coreset"), track(1, "selecting the coreset", self.verbose) as bar:
+            picks = select_coreset(
+                store.rows, self.coreset_ratio, random_state=self.random_state, progress=bar.to
+            )
+            self.memory_bank_ = store.rows[picks]
+        return picks
+
+    def _fit_thresholds(self, collected: Collected, picks: NDArray[np.int64]) -> None:
+        held_out = score_held_out(
+            collected, picks, self.memory_bank_, self._mapper, n_neighbors=self.n_neighbors
+        )
+        n = collected.store.n_images
+        self.decision_scores_ = held_out.scores
+        self.threshold_ = conformal_threshold(held_out.scores, self.contamination)
+        self.threshold_source_ = (
+            f"{n} training images, each left out of the bank; contamination {self.contamination:g}"
+        )
+        with warnings.catch_warnings():  # it would say the same again
+            warnings.simplefilter("ignore", ThresholdWarning)
+            self.map_threshold_ = conformal_threshold(held_out.map_peaks, self.contamination)
+        self.map_level_ = held_out.map_level
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)

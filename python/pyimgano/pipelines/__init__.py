@@ -1,0 +1,1 @@
+"""Whole jobs: benchmark runs and detection in unlabelled folders."""

@@ -1,0 +1,190 @@
+"""Learn from one folder, check another: no labels, no layout."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyimgano.datasets.custom import unlabelled_images
+from pyimgano.errors import DatasetError, ThresholdWarning
+from pyimgano.models import create_model
+from pyimgano.models.base import PixelDetector
+from pyimgano.pipelines.scoring import Unreadable, predict_each
+from pyimgano.reporting.files import make_folder, write_csv, write_json
+from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
+from pyimgano.types import Prediction
+from pyimgano.utils.images import read_image, shown
+from pyimgano.utils.notes import noting
+from pyimgano.utils.progress import track
+
+_NUMBER_WIDTH = 4
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One checked file; ``score`` and ``label`` are None where it could not be read."""
+
+    file: str
+    score: float | None
+    label: int | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class DetectionRun:
+    """Everything that ``detect`` found, the most anomalous file first, unreadable ones last."""
+
+    threshold: float
+    threshold_source: str
+    n_normal: int
+    skipped: list[str]
+    notes: list[str]
+    detections: list[Detection]
+
+    @property
+    def n_anomalous(self) -> int:
+        """Files with label 1."""
+        return sum(d.label == 1 for d in self.detections)
+
+    @property
+    def unreadable(self) -> list[Detection]:
+        """Files without a score."""
+        return [d for d in self.detections if d.error is not None]
+
+
+def run_detect(
+    *,
+    normal: str | os.PathLike[str],
+    test: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    model: str = "patchcore",
+    overlays: bool = True,
+    verbose: bool = False,
+    **model_kwargs: Any,
+) -> DetectionRun:
+    """Fit on all images of one folder and score all images of another.
+
+    Writes ``results.csv``, ``results.json`` and one overlay per test image, named so that a file
+    listing shows the most anomalous first. Memory does not grow with the number of test images.
+
+    Parameters
+    ----------
+    normal, test
+        Folders; images in sub-folders count too.
+    output
+        Folder for the results; created if missing.
+    model
+        Name of a pixel detector.
+    overlays
+        False writes no pictures.
+    verbose
+        Progress bars.
+    **model_kwargs
+        Parameters of the model.
+    """
+    normal_paths, test_paths = unlabelled_images(normal), unlabelled_images(test)
+    shared = set(map(os.path.realpath, normal_paths)) & set(map(os.path.realpath, test_paths))
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} images are in both folders, such as {shown(min(shared))}: a score says"
+            " nothing about an image that was learned from"
+        )
+    detector = create_model(model, verbose=verbose, **model_kwargs)
+    detector.validate()
+    folder = make_folder(output)
+    with noting(ThresholdWarning) as notes:
+        detector.fit(normal_paths)
+    writer = _OverlayWriter(detector, folder / "overlays", Path(test)) if overlays else None
+    detections = []
+    with track(len(test_paths), "scoring", verbose) as advance:
+        for path, outcome in zip(
+            test_paths, predict_each(detector, test_paths, with_maps=overlays), strict=True
+        ):
+            if isinstance(outcome, Unreadable):
+                detections.append(Detection(shown(path), None, None, outcome.reason))
+            else:
+                detections.append(Detection(shown(path), outcome.score, outcome.label))
+                if writer is not None:
+                    writer.add(path, outcome)
+            advance()
+    if writer is not None:
+        writer.rank()
+    detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
+    run = DetectionRun(
+        detector.threshold_,
+        detector.threshold_source_,
+        len(normal_paths) - len(detector.skipped_),
+        [shown(path) for path in detector.skipped_],
+        notes,
+        detections,
+    )
+    _write_results(run, folder)
+    return run
+
+
+class _OverlayWriter:
+    """Writes pictures as they come and gives them their rank when all scores are known."""
+
+    def __init__(self, detector: PixelDetector, folder: Path, test: Path) -> None:
+        self._folder = make_folder(folder)
+        for old in self._folder.glob("[0-9]*_*.png"):
+            old.unlink()
+        self._test = test
+        self._scale = MapScale.around(
+            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", math.inf)
+        )
+        self._threshold = detector.threshold_
+        self._written: list[tuple[float, Path, str]] = []
+
+    def add(self, path: str, prediction: Prediction) -> None:
+        """Write the picture of one image."""
+        if prediction.anomaly_map is None:
+            return
+        name = shown(Path(path).relative_to(self._test))
+        verdict = "ANOMALOUS" if prediction.label else "normal"
+        picture = panel(
+            to_rgb8(read_image(path)),
+            prediction.anomaly_map,
+            self._scale,
+            caption=f"{name}  {verdict}  score {prediction.score:.3f} / {self._threshold:.3f}",
+        )
+        stem = "_".join(Path(name).with_suffix("").parts).replace("\\", "_")[-120:]
+        temporary = self._folder / f".{len(self._written)}.png"
+        write_png(temporary, picture)
+        self._written.append((prediction.score, temporary, stem))
+
+    def rank(self) -> None:
+        """Rename: the highest score becomes number 1."""
+        ordered = sorted(self._written, key=lambda item: item[0], reverse=True)
+        width = max(_NUMBER_WIDTH, len(str(len(ordered))))
+        for number, (score, temporary, stem) in enumerate(ordered, start=1):
+            temporary.replace(self._folder / f"{number:0{width}d}_{score:.3f}_{stem}.png")
+
+
+def _write_results(run: DetectionRun, folder: Path) -> None:
+    write_csv(
+        folder / "results.csv",
+        ["file", "score", "label", "error"],
+        [
+            ["" if v is None else v for v in (d.file, d.score, d.label, d.error)]
+            for d in run.detections
+        ],
+    )
+    finite = math.isfinite(run.threshold)
+    write_json(
+        folder / "results.json",
+        {
+            "threshold": run.threshold if finite else None,
+            "threshold_source": run.threshold_source,
+            "n_normal": run.n_normal,
+            "skipped": run.skipped,
+            "notes": run.notes,
+            "detections": [
+                {"file": d.file, "score": d.score, "label": d.label, "error": d.error}
+                for d in run.detections
+            ],
+        },
+    )

@@ -1,0 +1,145 @@
+"""Heat maps drawn on their images."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import OutputError
+from pyimgano.utils.images import shown
+from pyimgano.utils.preprocess import resize_image
+
+_WHITE = (255, 255, 255)
+_GREEN = (90, 230, 90)
+_BAND = 22
+
+
+@dataclass(frozen=True)
+class MapScale:
+    """How map values become colours, the same for all images of a detector.
+
+    Attributes
+    ----------
+    floor
+        No colour at or below it.
+    threshold
+        Highest value that normal images are expected to reach: half of the colour scale; a contour
+        is drawn there.
+    """
+
+    floor: float
+    threshold: float
+
+    @classmethod
+    def around(cls, level: float, threshold: float) -> MapScale:
+        """Colour starts half-way between normal surface (``level``) and the threshold."""
+        if not math.isfinite(threshold):
+            threshold = 2 * level if level > 0 else 1.0
+        return cls((level + threshold) / 2, max(threshold, level + 1e-12))
+
+    def unit(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map values in [0, 1): 0 at the floor, 1/2 at the threshold, never quite 1.
+
+        A gross defect lies far above the threshold; a linear scale would show it as one flat patch.
+        """
+        excess = np.maximum(anomaly_map - self.floor, 0.0) / (self.threshold - self.floor)
+        return np.asarray(excess / (1.0 + excess), dtype=np.float32)
+
+
+def to_rgb8(image: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.uint8]:
+    """Any supported image as uint8 (H, W, 3) for display."""
+    if image.dtype == np.uint16:
+        top = float(2 ** (bit_depth or 16) - 1)
+        image = np.minimum(image.astype(np.float32) * (255.0 / top), 255.0).astype(np.uint8)
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    return np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def heat_overlay(
+    image: NDArray[np.uint8], anomaly_map: NDArray[np.float32], scale: MapScale
+) -> NDArray[np.uint8]:
+    """Blend a heat map into an RGB image; normal surface keeps its look.
+
+    Parameters
+    ----------
+    image
+        uint8 (H, W, 3), RGB.
+    anomaly_map
+        float32 (H, W).
+    scale
+        Colour scale.
+
+    Returns
+    -------
+    ndarray
+        uint8 (H, W, 3), RGB, with a white contour where the map crosses ``scale.threshold``.
+    """
+    unit = scale.unit(anomaly_map)
+    colours = cv2.applyColorMap((unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    colours = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB).astype(np.float32)
+    alpha = np.minimum(1.5 * unit, 0.75)[..., None]
+    blended = (image * (1.0 - alpha) + colours * alpha).astype(np.uint8)
+    return _contour(blended, anomaly_map > scale.threshold, _WHITE)
+
+
+def _contour(
+    image: NDArray[np.uint8], mask: NDArray[Any], colour: tuple[int, int, int]
+) -> NDArray[np.uint8]:
+    outlines, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    thick = max(1, round(max(image.shape[:2]) / 320))
+    return np.asarray(cv2.drawContours(image, outlines, -1, colour, thick))
+
+
+def panel(
+    image: NDArray[np.uint8],
+    anomaly_map: NDArray[np.float32],
+    scale: MapScale,
+    *,
+    caption: str,
+    mask: NDArray[np.uint8] | None = None,
+    height: int = 320,
+) -> NDArray[np.uint8]:
+    """Image and heat map side by side under a caption; a known mask is outlined in green.
+
+    Returns
+    -------
+    ndarray
+        uint8 (height + caption, w, 3), RGB.
+    """
+    left, right = image.copy(), heat_overlay(image, anomaly_map, scale)
+    if mask is not None and mask.any():
+        left = _contour(left, mask, _GREEN)
+    width = max(1, round(image.shape[1] * height / image.shape[0]))
+    pair = [resize_image(side, (height, width)) for side in (left, right)]
+    gap = np.full((height, 4, 3), 255, dtype=np.uint8)
+    body = np.hstack([pair[0], gap, pair[1]])
+    band = np.full((_BAND, body.shape[1], 3), 255, dtype=np.uint8)
+    text = caption.encode("ascii", "replace").decode()
+    size = 0.42
+    while size > 0.2 and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] > (
+        body.shape[1] - 8
+    ):
+        size -= 0.02
+    cv2.putText(band, text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 1, cv2.LINE_AA)
+    return np.vstack([band, body])
+
+
+def write_png(path: str | os.PathLike[str], rgb: NDArray[np.uint8]) -> None:
+    """Write an RGB picture; the file name may hold any character."""
+    ok, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    try:
+        if not ok:
+            raise OSError("encoding failed")
+        Path(path).write_bytes(data.tobytes())
+    except OSError as error:
+        raise OutputError(f"cannot write {shown(path)}: {error}") from error

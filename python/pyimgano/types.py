@@ -1,0 +1,38 @@
+"""Types that several parts of the package share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: A path, or an RGB / grey array (H, W) or (H, W, 3) of uint8 or uint16.
+ImageInput: TypeAlias = str | os.PathLike[str] | NDArray[Any]
+#: S for (S, S), (height, width), or None for an image's own size.
+ImageSize: TypeAlias = int | tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a detector says of one image.
+
+    Attributes
+    ----------
+    path
+        The file; None for an array.
+    score
+        Continuous, higher is more anomalous.
+    label
+        1 where ``score > threshold_``, else 0.
+    anomaly_map
+        float32 (H, W) at the image's own size, higher is more anomalous; None where the detector
+        has no map or none was asked for.
+    """
+
+    path: str | None
+    score: float
+    label: int
+    anomaly_map: NDArray[np.float32] | None

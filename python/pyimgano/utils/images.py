@@ -1,0 +1,164 @@
+"""Image files: which there are in a folder, and their pixels."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import imagesize
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import DatasetError, ImageReadError
+
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm"}
+)
+#: Largest image that is decoded by default: 10,000 x 10,000.
+MAX_PIXELS = 100_000_000
+
+
+@dataclass(frozen=True)
+class FolderListing:
+    """The image files of a folder and how many other files were left out."""
+
+    paths: list[str]
+    ignored: int
+
+
+def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> FolderListing:
+    """List the image files of a folder, sorted by name.
+
+    Dotfiles, ``Thumbs.db`` and files without an image suffix (in any case) are left out and
+    counted.
+
+    Raises
+    ------
+    DatasetError
+        The folder does not exist or is not a folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise DatasetError(f"image folder {os.fspath(root)!r} {what}")
+    entries = root.rglob("*") if recursive else root.iterdir()
+    paths, ignored = [], 0
+    for entry in entries:
+        hidden = any(part.startswith(".") for part in entry.relative_to(root).parts)
+        if entry.is_dir():
+            continue
+        if hidden or entry.suffix.lower() not in IMAGE_SUFFIXES:
+            ignored += 1
+        else:
+            paths.append(os.fspath(entry))
+    return FolderListing(sorted(paths), ignored)
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as it can be printed anywhere, undecodable bytes escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _read_bytes(path: str | os.PathLike[str]) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageReadError(f"cannot read image {shown(path)}: {error.strerror}") from error
+    if not data:
+        raise ImageReadError(f"cannot read image {shown(path)}: the file is empty")
+    return data
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of an image file, EXIF orientation applied, without decoding it."""
+    return _header_size(_read_bytes(path), path)
+
+
+def _header_size(data: bytes, path: str | os.PathLike[str]) -> tuple[int, int]:
+    try:
+        width, height = imagesize.get(io.BytesIO(data))
+    except Exception as error:  # a damaged header may make the parser raise anything
+        raise ImageReadError(f"cannot read image {shown(path)}: damaged header") from error
+    if width <= 0 or height <= 0:
+        raise ImageReadError(f"cannot read image {shown(path)}: not an image, or its header is cut")
+    return height, width
+
+
+def _check_header(data: bytes, path: str | os.PathLike[str], max_pixels: int) -> None:
+    height, width = _header_size(data, path)
+    if width * height > max_pixels:
+        raise ImageReadError(
+            f"image {shown(path)} is {width} x {height} pixels, above the limit of"
+            f" {max_pixels:,} pixels (max_pixels)"
+        )
+
+
+def _decode(path: str | os.PathLike[str], flags: int, max_pixels: int) -> NDArray[Any]:
+    data = _read_bytes(path)
+    _check_header(data, path, max_pixels)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
+    except cv2.error as error:
+        raise ImageReadError(f"cannot decode image {shown(path)}: damaged or cut short") from error
+    if image is None:
+        raise ImageReadError(f"cannot decode image {shown(path)}: damaged or cut short")
+    return np.asarray(image)
+
+
+def read_image(
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Decode an image file as RGB or grey.
+
+    Alpha is dropped and the EXIF orientation applied. The size in the header is checked before
+    anything is decoded.
+
+    Parameters
+    ----------
+    path
+        A file with any name that the system allows.
+    max_pixels
+        Largest width x height that is decoded.
+
+    Returns
+    -------
+    ndarray
+        (H, W) or (H, W, 3), uint8 or uint16.
+
+    Raises
+    ------
+    ImageReadError
+        The file cannot be read or decoded as a whole, or is too large; names the file.
+    """
+    image = _decode(path, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH, max_pixels)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ImageReadError(
+            f"image {shown(path)} has {image.dtype} pixels; 8- and 16-bit integers are supported"
+        )
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image
+
+
+def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a ground-truth mask: uint8 (H, W), 1 where any channel of the file is not zero."""
+    # UNCHANGED: label indices must come through untouched by any colour conversion.
+    image = _decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
+    if image.ndim == 3:
+        colour = image[..., :3] if image.shape[2] == 4 else image
+        return np.asarray(colour.any(axis=2), dtype=np.uint8)
+    return np.asarray(image != 0, dtype=np.uint8)
+
+
+def join_errors(errors: Sequence[ImageReadError], total: int) -> ImageReadError:
+    """One error that names every unreadable file of a list."""
+    if len(errors) == 1:
+        return errors[0]
+    return ImageReadError(
+        f"{len(errors)} of {total} images cannot be used: " + "; ".join(str(e) for e in errors)
+    )

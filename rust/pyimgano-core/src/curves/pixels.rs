@@ -1,0 +1,229 @@
+//! The passes over the images, and what comes out of them.
+
+use rayon::slice::ParallelSliceMut;
+
+use super::bins::Bins;
+use super::collect::{Collected, Entry, Range, Totals, collect};
+use super::plan::floors;
+use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
+use super::score::{Key, Score};
+use super::sweep::{Sweep, weight};
+use crate::task::Progress;
+use crate::{Error, Monitor, Result, parallel, task};
+
+/// All pixel-level figures of a test set; all NaN where there is no defect or no normal pixel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PixelMetrics {
+    /// Area under the ROC curve.
+    pub auroc: f64,
+    /// Average precision (not interpolated).
+    pub ap: f64,
+    /// The best F1 of any threshold.
+    pub f1_max: f64,
+    /// `score > f1_threshold` has that F1: a cut midway between two adjacent scores of the set.
+    pub f1_threshold: f64,
+    /// Area under the PRO curve up to the limit, divided by the limit.
+    pub aupro: f64,
+}
+
+const UNDEFINED: PixelMetrics = PixelMetrics {
+    auroc: f64::NAN,
+    ap: f64::NAN,
+    f1_max: f64::NAN,
+    f1_threshold: f64::NAN,
+    aupro: f64::NAN,
+};
+
+/// A vertex of the PRO curve: what `score > threshold` flags.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Vertex {
+    /// Share of all normal pixels that is flagged.
+    pub fpr: f64,
+    /// Mean share of each region that is flagged.
+    pub pro: f64,
+    /// Infinity at the first vertex, minus infinity at the last one.
+    pub threshold: f64,
+}
+
+/// The figures of all images together.
+///
+/// Extra memory: at most about three quarters of the maps' size (never less than some megabytes),
+/// plus the runs of one mask per thread. Where more defect scores are distinct than fit, the maps
+/// are read several times.
+pub fn pixel_metrics<T: Score>(
+    planes: &[Plane<'_, T>],
+    integration_limit: f64,
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+) -> Result<PixelMetrics> {
+    if !(integration_limit > 0.0 && integration_limit <= 1.0) {
+        return Err(Error::Argument(format!(
+            "integration_limit must be above 0 and at most 1, got {integration_limit}"
+        )));
+    }
+    with_scan(planes, n_threads, monitor, |scan| {
+        let mut best = None;
+        let swept = scan.run(integration_limit, |_, at| {
+            if at.better_f1 {
+                best = Some(at.key);
+            }
+        })?;
+        let (Some(sweep), Some(best)) = (swept, best) else {
+            return Ok(UNDEFINED);
+        };
+        let high = T::from_key(best);
+        let low = largest_below(&scan.pieces, high, scan.progress)?;
+        Ok(PixelMetrics {
+            auroc: sweep.auroc(),
+            ap: sweep.ap(),
+            f1_max: sweep.f1_max(),
+            f1_threshold: low.map_or(high.below(), |low| T::midway(low, high)).as_f64(),
+            aupro: sweep.aupro(),
+        })
+    })
+}
+
+/// The exact PRO curve from (0, 0) to (1, 1): its vertices, points on straight stretches left out.
+/// Empty where there is no defect or no normal pixel.
+///
+/// Extra memory as for [`pixel_metrics`], and at most 48 bytes per distinct defect score.
+pub fn pro_vertices<T: Score>(
+    planes: &[Plane<'_, T>],
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+) -> Result<Vec<Vertex>> {
+    with_scan(planes, n_threads, monitor, |scan| {
+        let mut all = vec![Vertex { fpr: 0.0, pro: 0.0, threshold: f64::INFINITY }];
+        let mut push = |vertex: Vertex| {
+            if all.last().is_none_or(|last| (last.fpr, last.pro) != (vertex.fpr, vertex.pro)) {
+                all.push(vertex);
+            }
+        };
+        let swept = scan.run(1.0, |sweep, at| {
+            let score = T::from_key(at.key);
+            let (fpr, pro) = at.before;
+            push(Vertex { fpr, pro, threshold: score.as_f64() });
+            push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold: score.below().as_f64() });
+        })?;
+        if swept.is_none() {
+            return Ok(Vec::new());
+        }
+        push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY });
+        Ok(all)
+    })
+}
+
+/// Calls `work` on a pool, with what it needs to read the images.
+fn with_scan<T: Score, R: Send>(
+    planes: &[Plane<'_, T>],
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+    work: impl FnOnce(&Scan<'_, T>) -> Result<R> + Send,
+) -> Result<R> {
+    let pixels: usize = planes.iter().map(|plane| plane.map.len()).sum();
+    let n_threads = if pixels < parallel::WORTH_SHARING { Some(1) } else { n_threads };
+    task::run(n_threads, monitor, 1, |progress| {
+        work(&Scan { planes, pieces: pieces(planes), pixels: pixels as u64, progress })
+    })
+}
+
+/// A defect score that the sweep has just passed.
+struct Passed<K> {
+    key: K,
+    /// FPR and PRO of the scores above it.
+    before: (f64, f64),
+    better_f1: bool,
+}
+
+/// The images, cut up, and the means to read them.
+struct Scan<'a, T> {
+    planes: &'a [Plane<'a, T>],
+    pieces: Vec<Piece<'a, T>>,
+    pixels: u64,
+    progress: &'a Progress,
+}
+
+impl<T: Score> Scan<'_, T> {
+    /// How many entries to hold at a time, with one histogram per thread.
+    fn capacity(&self) -> usize {
+        let map_bytes = self.pixels as usize * size_of::<T>();
+        let entry =
+            2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 8 + 8 * rayon::current_num_threads();
+        (map_bytes / 4 * 3 / entry).max(1 << 16)
+    }
+
+    /// Sweeps all defect scores from the top, telling `passed` of each; `None` where a class is
+    /// missing.
+    fn run(
+        &self,
+        limit: f64,
+        mut passed: impl FnMut(&Sweep, Passed<T::Key>),
+    ) -> Result<Option<Sweep>> {
+        let mut floors = floors(&self.pieces, self.capacity() / 4 * 3, self.progress)?.into_iter();
+        let mut range = Range { floor: T::Key::MIN, ceiling: T::Key::MAX };
+        let mut floor = floors.next();
+        let mut sweep = None;
+        while let Some(wanted) = floor {
+            range.floor = wanted;
+            let collected = collect(self.planes, range, self.capacity(), self.progress)?;
+            let Collected { mut entries, totals: Totals { regions, defect }, .. } = collected;
+            entries.par_sort_unstable_by_key(|entry| entry.key);
+            let bins = Bins::new(entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key));
+            let counts = self.count(&bins, range.ceiling)?;
+            let normal = self.pixels - defect;
+            if normal == 0 || defect == 0 {
+                return Ok(None);
+            }
+            let sweep = sweep.get_or_insert_with(|| Sweep::new(normal, defect, regions, limit));
+            let count = |bin: usize| counts.iter().map(|one| u64::from(one[bin])).sum::<u64>();
+            let mut rest = &entries[..];
+            for (i, &key) in bins.keys().iter().enumerate().rev() {
+                sweep.skip(count(2 * i + 2));
+                let before = (sweep.fpr(), sweep.pro());
+                let (mut pixels, mut total) = (0, 0);
+                while let Some((entry, lower)) = rest.split_last().filter(|(e, _)| e.key == key) {
+                    pixels += u64::from(entry.count);
+                    total += weight(entry.count, entry.area);
+                    rest = lower;
+                }
+                let better_f1 = sweep.step(count(2 * i + 1), pixels, total);
+                passed(sweep, Passed { key, before, better_f1 });
+            }
+            if let Some(&lowest) = bins.keys().first() {
+                range.ceiling = lowest;
+            }
+            if collected.range.floor == wanted {
+                floor = floors.next();
+            }
+        }
+        Ok(sweep)
+    }
+
+    /// Histograms of the normal pixels, to be added up.
+    fn count(&self, bins: &Bins<T::Key>, ceiling: T::Key) -> Result<Vec<Vec<u32>>> {
+        struct State {
+            counts: Vec<Vec<u32>>,
+            pixels: usize,
+            finite: bool,
+        }
+        let make = || State { counts: vec![vec![0; bins.len()]], pixels: 0, finite: true };
+        let pieces = &self.pieces;
+        let work = |state: &mut State, i: usize| {
+            let piece = pieces[i];
+            state.pixels += piece.map.len();
+            if state.pixels > u32::MAX as usize {
+                state.counts.push(vec![0; bins.len()]);
+                state.pixels = piece.map.len();
+            }
+            if let Some(counts) = state.counts.last_mut() {
+                state.finite &= bins.count(piece, ceiling, counts);
+            }
+            Ok(())
+        };
+        let states = parallel::for_each(pieces.len(), self.progress, make, work)?;
+        if states.iter().any(|state| !state.finite) {
+            return Err(first_not_finite(self.planes));
+        }
+        Ok(states.into_iter().flat_map(|state| state.counts).collect())
+    }
+}

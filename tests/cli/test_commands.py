@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pyimgano.cli import benchmark, main
+from pyimgano.datasets import list_datasets
+from tests.conftest import texture, with_blot, write_image
+
+SMALL = ["--backbone", "embedded", "--image-size", "48x64", "--quiet"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = main.main(list(argv))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_benchmark_prints_a_table_and_writes_json_and_pictures(
+    mvtec_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["--dataset", "mvtec", "--root", str(mvtec_root), "--output", str(tmp_path / "o")]
+    assert benchmark.main([*argv, *SMALL]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^category +I-AUROC +I-AP +I-F1max +P-AUROC +P-AP +AUPRO +fit s", out)
+    assert re.search(r"^bolt +1\.0000", out, re.M)
+    assert re.search(r"^mean +1\.0000", out, re.M)
+    assert "native resolution" in out
+    assert json.loads((tmp_path / "o/results.json").read_text())["dataset"] == "mvtec"
+    assert len(list((tmp_path / "o/bolt/overlays").iterdir())) >= 4
+
+
+def test_the_help_names_every_data_set() -> None:
+    (line,) = re.findall(r"--dataset DATASET (.*?)--root", " ".join(
+        benchmark.build_parser().format_help().split("data:")[1].split()
+    ))  # fmt: skip
+    assert sorted(re.findall(r"\w+", line.replace(" or ", " "))) == list_datasets()
+
+
+def test_benchmark_prints_json_on_request(
+    mvtec_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(
+        capsys, "benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), "--json",
+        "--category", "cloth", "--metric-size", "32", *SMALL,
+    )  # fmt: skip
+    assert code == 0
+    assert [c["category"] for c in json.loads(out)["categories"]] == ["cloth"]
+
+
+def test_benchmark_makes_the_synthetic_set_by_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "synth", str(tmp_path), "--category", "mesh", "--train", "9",
+                       "--good", "2", "--defects", "1", "--image-size", "64")  # fmt: skip
+    assert code == 0
+    assert "mesh in" in out
+    code, out, _ = run(capsys, "benchmark", "--dataset", "synthetic", "--root", str(tmp_path),
+                       "--category", "mesh", *SMALL)  # fmt: skip
+    assert code == 0
+    assert "mesh" in out
+
+
+def test_a_failed_category_gives_exit_code_1_and_keeps_the_rest(
+    mvtec_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (mvtec_root / "bolt/train/good/000.png").write_bytes(b"")
+    code, out, err = run(
+        capsys, "benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), *SMALL
+    )
+    assert code == 1
+    assert re.search(r"bolt failed: .*000\.png.*empty", err)
+    assert re.search(r"^cloth +1\.0000", out, re.M)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--category", "nut"], "unknown category .*'nut'"),
+        (["--coreset-ratio", "0"], "coreset_ratio must be above 0"),
+        (["--coreset-ratio", "2"], "coreset_ratio must be .* at most 1, got 2"),
+        (["--model", "patchcor"], "unknown model 'patchcor'; did you mean 'patchcore'"),
+        (["--dataset", "mvtek"], "unknown dataset 'mvtek'"),
+        (["--root", "/nowhere"], "/nowhere does not exist"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    mvtec_root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    code, out, err = run(
+        capsys, "benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), *SMALL, *arguments
+    )
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"pyimgano benchmark: error: .*{message}.*\n", err)
+
+
+def test_weights_that_do_not_fit_are_one_line_and_exit_code_2(
+    mvtec_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    argv = ["benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), "--backbone", "resnet18"]
+    for name, why in (("other.pth", "lack layer 'conv1'"), ("gone.pth", "does not exist")):
+        code, _, err = run(capsys, *argv, "--weights", str(tmp_path / name))
+        assert code == 2
+        assert re.fullmatch(rf"pyimgano benchmark: error: .*{name}.*{why}.*\n", err)
+
+
+def test_detect_ranks_files_and_shows_the_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(10):
+        write_image(tmp_path / f"normal/{i}.png", texture(i))
+    write_image(tmp_path / "test/bad.png", with_blot(texture(40)))
+    write_image(tmp_path / "test/good.png", texture(41))
+    argv = ["detect", "--normal", str(tmp_path / "normal"), "--test", str(tmp_path / "test"),
+            "--output", str(tmp_path / "out"), *SMALL]  # fmt: skip
+    code, out, _ = run(capsys, *argv)
+    assert code == 0
+    assert re.search(r"bad\.png +\d+\.\d{4} +ANOMALOUS\n.*good\.png", out)
+    assert "each left out" in out
+    (tmp_path / "test/good.png").write_text("not an image")
+    code, out, err = run(capsys, *argv)
+    assert code == 1
+    assert "bad.png" in out
+    assert re.search(r"not scored: .*good\.png", err)
+    shutil.rmtree(tmp_path / "normal")
+    code, _, err = run(capsys, *argv)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+
+
+def test_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    assert all(name in out for name in ("benchmark", "detect", "synth"))
+    assert max(map(len, out.splitlines())) <= 80
+    code, _, err = run(capsys, "detekt")
+    assert code == 2
+    assert "unknown command 'detekt'" in err
+    code, out, _ = run(capsys, "--version")
+    assert re.fullmatch(r"pyimgano \d+\.\d+\.\d+\n", out)
+
+
+def test_the_installed_commands_run_in_a_process_of_their_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pyimgano", "benchmark", "--root", "x"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--dataset" in done.stderr

@@ -1,0 +1,73 @@
+"""Fixtures that several parts of the suite share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+SHARED = REPO.parent / "shared"
+
+
+def write_image(path: Path, array: np.ndarray) -> str:
+    """Write an array (RGB or grey) losslessly or as its suffix says; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array
+    ok, data = cv2.imencode(path.suffix.lower(), pixels)
+    assert ok
+    path.write_bytes(data.tobytes())
+    return os.fspath(path)
+
+
+def texture(seed: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    """A smooth random RGB image, uint8 (H, W, 3)."""
+    noise = np.random.default_rng(seed).uniform(0, 255, (*size, 3)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 1.5)
+    return np.clip(128 + 4 * (smooth - smooth.mean()), 0, 255).astype(np.uint8)
+
+
+def with_blot(image: np.ndarray, top: int = 16, left: int = 24, side: int = 12) -> np.ndarray:
+    """The same image with a flat bright square."""
+    marked = image.copy()
+    marked[top : top + side, left : left + side] = 255
+    return marked
+
+
+@pytest.fixture
+def mvtec_root(tmp_path: Path) -> Path:
+    """Two categories in the MVTec AD layout, 48 x 64 pixels, one defect type."""
+    root = tmp_path / "set"
+    for category in ("bolt", "cloth"):
+        offset = 0 if category == "bolt" else 100
+        base = root / category
+        for i in range(6):
+            write_image(base / f"train/good/{i:03d}.png", texture(offset + i))
+        for i in range(3):
+            write_image(base / f"test/good/{i:03d}.png", texture(offset + 20 + i))
+            write_image(base / f"test/blot/{i:03d}.png", with_blot(texture(offset + 30 + i)))
+            mask = np.zeros((48, 64), np.uint8)
+            mask[16:28, 24:36] = 255
+            write_image(base / f"ground_truth/blot/{i:03d}_mask.png", mask)
+    return root
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real images in the MVTec AD layout, where they are present."""
+    path = SHARED / "data" / "mvtec"
+    if not path.is_dir():
+        pytest.skip(f"no real images at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def resnet18_file() -> Path:
+    """Real ResNet-18 weights, where they are present."""
+    path = SHARED / "weights" / "resnet18_imagenet1k_v1_bnfolded_conv1-layer3.pth"
+    if not path.is_file():
+        pytest.skip(f"no weights file at {path}")
+    return path

@@ -1,0 +1,447 @@
+"""Pixel curves: by hand, against the slow reference, against scikit-learn."""
+
+import multiprocessing
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from pyimgano.errors import InvalidInputError, InvalidTypeError, UndefinedMetricWarning
+from pyimgano.kernels import PixelMetrics, pixel_metrics, pro_curve
+from tests.kernels.support import interrupted_after
+from tests.reference import curves as reference
+
+F32, F64 = np.float32, np.float64
+
+
+def image_set(n=6, size=96, seed=0, dtype=F32):
+    """Smooth noise, and blobs where the masks have them; sizes differ."""
+    rng = np.random.default_rng(seed)
+    masks, maps = [], []
+    for i in range(n):
+        shape = (size + 7 * i, size + 11 * (i % 3))
+        mask = np.zeros(shape, np.uint8)
+        for _ in range(i % 4):
+            centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+            cv2.circle(mask, centre, int(rng.integers(2, 15)), 255, -1)
+        noise = cv2.GaussianBlur(rng.normal(size=shape), (0, 0), 2)
+        maps.append((noise + cv2.GaussianBlur(mask / 255.0, (0, 0), 5)).astype(dtype))
+        masks.append(mask)
+    return masks, maps
+
+
+def f1_at(masks, maps, threshold):
+    flagged = np.concatenate([(m > threshold).ravel() for m in maps])
+    defect = np.concatenate([(np.asarray(m) != 0).ravel() for m in masks])
+    return 2 * np.sum(flagged & defect) / (flagged.sum() + defect.sum())
+
+
+def check(masks, maps, limit=0.3):
+    """The kernel's figures, after comparing them with the reference."""
+    found = pixel_metrics(masks, maps, integration_limit=limit)
+    for name, value in reference.metrics(masks, maps, limit).items():
+        assert getattr(found, name) == pytest.approx(value, abs=1e-12), name
+    assert f1_at(masks, maps, found.f1_threshold) == pytest.approx(found.f1_max, abs=1e-15)
+    return found
+
+
+# By hand
+
+
+def test_one_row_by_hand():
+    # Regions: A = columns 0 and 1, B = column 4. Normal: columns 2, 3, 5, 6.
+    masks = np.array([[[1, 1, 0, 0, 9, 0, 0]]], np.uint8)
+    maps = np.array([[[7.0, 5.0, 6.0, 5.0, 4.0, 5.0, 1.0]]], F32)
+    # Score  flagged      TP FP  FPR   PRO
+    # 7      A1            1  0  0     1/4
+    # 6      + normal      1  1  1/4   1/4
+    # 5      + A2, 2 norm  2  3  3/4   1/2
+    # 4      + B           3  3  3/4   1
+    # 1      + normal      3  4  1     1
+    full = pixel_metrics(masks, maps, integration_limit=1.0)
+    # A1 beats 4 normals, A2 beats 1 and ties with 2, B beats 1: 7 of 12 pairs.
+    assert full.auroc == pytest.approx(7 / 12, abs=1e-15)
+    # Recall rises by a third at precisions 1/1, 2/5 and 3/6.
+    assert full.ap == pytest.approx((1 + 0.4 + 0.5) / 3, abs=1e-15)
+    # F1: 2/4 at 7, 4/8 at 5, 6/9 at 4; cut between 4 and 1.
+    assert full.f1_max == pytest.approx(6 / 9, abs=1e-15)
+    assert full.f1_threshold == 2.5
+    # 1/4 up to FPR 1/4, a line to (3/4, 1/2), then 1: 1/16 + 3/16 + 1/4.
+    assert full.aupro == pytest.approx(0.5, abs=1e-15)
+    # Up to 1/2 the line reaches 3/8: (1/16 + 5/64) / (1/2).
+    assert pixel_metrics(masks, maps, integration_limit=0.5).aupro == pytest.approx(9 / 32)
+    assert pixel_metrics(masks, maps, integration_limit=0.25).aupro == pytest.approx(0.25)
+
+    fpr, pro, thresholds = pro_curve(masks, maps)
+    # (0, 0) is also what `score > 7` flags.
+    assert fpr.tolist() == [0, 0, 0.25, 0.75, 0.75, 1]
+    assert pro.tolist() == [0, 0.25, 0.25, 0.5, 1, 1]
+    assert thresholds[0] == np.inf
+    assert thresholds[-1] == -np.inf
+
+
+def test_good_images_count_in_the_false_positive_rate():
+    masks = np.zeros((2, 1, 4), np.uint8)
+    masks[0, 0, 0] = 1
+    maps = np.array([[[0.5, 0.1, 0.1, 0.9]], [[0.1, 0.1, 0.1, 0.1]]], F32)
+    # One normal pixel of 7, not of 3, is above the defect.
+    assert pixel_metrics(masks, maps, integration_limit=1.0).aupro == pytest.approx(6 / 7)
+    assert pixel_metrics(masks[:1], maps[:1], integration_limit=1.0).aupro == pytest.approx(2 / 3)
+
+
+def test_regions_weigh_the_same_whatever_their_size():
+    # A region of 1 pixel is found at once, one of 8 pixels never (below all normal pixels).
+    masks = np.array([[[1, 0, 0, 0, *[1] * 8]]], np.uint8)
+    maps = np.array([[[9.0, 5.0, 5.0, 5.0, *[1.0] * 8]]], F32)
+    found = pixel_metrics(masks, maps)
+    assert found.aupro == pytest.approx(0.5)
+    assert found.auroc == pytest.approx(1 / 9)
+
+
+def test_regions_are_8_connected_and_end_at_the_image():
+    diagonal = np.array([[[1, 0], [0, 1]]], np.uint8)
+    maps = np.array([[[2.0, 1.0], [1.0, 0.0]]], F32)
+    assert pro_curve(diagonal, maps)[1].tolist() == [0, 0.5, 0.5, 1]  # one region, two pixels
+    two = np.array([[[0, 1]], [[1, 1]]], np.uint8)  # side by side in memory, not in an image
+    maps = np.array([[[0.0, 3.0]], [[2.0, 1.0]]], F32)
+    assert pro_curve(two, maps)[1].tolist() == [0, 0.5, 0.75, 1, 1]
+
+
+def test_the_two_zeros_tie():
+    masks = np.array([[[1, 0, 1, 0]]], np.uint8)
+    for dtype in (F32, F64):
+        maps = np.array([[[0.0, -0.0, -0.0, 0.0]]], dtype)
+        found = check(masks, maps)
+        assert found.auroc == 0.5
+        assert found.f1_threshold < 0
+
+
+def test_float64_is_not_rounded_to_float32():
+    masks = np.array([[[1, 0]]], np.uint8)
+    maps = np.array([[[1.0 + 1e-12, 1.0]]])
+    assert pixel_metrics(masks, maps).auroc == 1.0
+    assert pixel_metrics(masks, maps.astype(F32)).auroc == 0.5
+    # One float64 map among float32 ones is not rounded either.
+    mixed = [np.array([[1.0]], F32), np.array([[1.0 + 1e-12]])]
+    assert pixel_metrics([[[False]], [[True]]], mixed).auroc == 1.0
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_the_threshold_never_rounds_up_to_the_score_it_cuts_off(dtype):
+    for low in (dtype(1.0), np.nextafter(dtype(1), dtype(2)), dtype(0), dtype(-3)):
+        high = np.nextafter(low, dtype(np.inf))
+        found = check(np.array([[[1, 0]]], np.uint8), np.array([[[high, low]]], dtype))
+        assert found.f1_threshold == low
+    limits = np.finfo(dtype)
+    found = check(np.array([[[1, 0]]], np.uint8), np.array([[[limits.max, limits.min]]], dtype))
+    assert found.f1_threshold == 0
+
+
+def test_a_threshold_below_the_lowest_score():
+    # Flagging everything is best: the threshold is the next number below the lowest score.
+    for dtype in (F32, F64):
+        maps = np.array([[[0.5, 0.25, 0.25]]], dtype)
+        found = check(np.array([[[1, 1, 0]]], np.uint8), maps)
+        assert found.f1_threshold == np.nextafter(dtype(0.25), dtype(0))
+
+
+# Against the reference
+
+
+@st.composite
+def sets(draw):
+    """Tiny images of differing sizes with many ties, or with extreme scores."""
+    scores = draw(
+        st.sampled_from(
+            [
+                [0.0, 1.0],
+                [-0.0, 0.0, 1e-45, -1e-45],
+                [-3.0, -1.0, 0.0, 0.5, 1.0, 2.0],
+                [3e38, -3e38, 1.0, 1e-38],
+                [1.0, 1.0000001, 1.0000002, 0.9999999],
+                np.linspace(-1, 1, 50).astype(F32).tolist(),
+            ]
+        )
+    )
+    dtype = draw(st.sampled_from([F32, F64]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    share = draw(st.sampled_from([0.1, 0.5, 0.9]))
+    masks, maps = [], []
+    for _ in range(draw(st.integers(1, 4))):
+        shape = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+        defect = np.uint8(rng.integers(1, 256))
+        masks.append(np.where(rng.random(shape) < share, defect, np.uint8(0)))
+        maps.append(rng.choice(scores, shape).astype(dtype))
+    return masks, maps
+
+
+def both_classes(masks):
+    defect = np.concatenate([np.asarray(m).ravel() != 0 for m in masks])
+    return defect.any() and not defect.all()
+
+
+@given(images=sets(), limit=st.sampled_from([0.01, 0.3, 0.5, 1.0]))
+def test_all_figures_are_the_references(images, limit):
+    masks, maps = images
+    assume(both_classes(masks))
+    check(masks, maps, limit)
+
+
+@given(images=sets())
+def test_the_curve_is_the_references(images):
+    masks, maps = images
+    assume(both_classes(masks))
+    fpr, pro, thresholds = pro_curve(masks, maps)
+    c = reference.curve(masks, maps)
+    # Every threshold flags what it says,
+    defect = np.concatenate([np.asarray(m).ravel() != 0 for m in masks])
+    _, _, weights = reference.flatten(masks, maps)
+    regions = weights.sum()
+    for x, y, threshold in zip(fpr, pro, thresholds, strict=True):
+        flagged = np.concatenate([(m > threshold).ravel() for m in maps])
+        assert x == pytest.approx(np.sum(flagged & ~defect) / np.sum(~defect), abs=1e-12)
+        assert y == pytest.approx(weights[flagged].sum() / regions, abs=1e-12)
+    # all points of the full curve lie on the lines between the vertices,
+    for x, y in zip(c["fp"] / c["fp"][-1], c["pro"], strict=True):
+        at = fpr == x
+        assert np.any(np.isclose(pro[at], y)) or y == pytest.approx(np.interp(x, fpr, pro))
+    # and it only rises, with no vertex twice.
+    steps = np.stack([np.diff(fpr), np.diff(pro)])
+    assert (steps >= 0).all()
+    assert (steps.max(axis=0) > 0).all()
+    assert (np.diff(thresholds) < 0).all()
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_a_set_of_differing_sizes(dtype):
+    masks, maps = image_set(dtype=dtype)
+    found = pixel_metrics(masks, maps)
+    flags = np.concatenate([m.ravel() != 0 for m in masks])
+    scores = np.concatenate([m.ravel() for m in maps])
+    assert found.auroc == pytest.approx(roc_auc_score(flags, scores), abs=1e-12)
+    assert found.ap == pytest.approx(average_precision_score(flags, scores), abs=1e-12)
+    assert f1_at(masks, maps, found.f1_threshold) == pytest.approx(found.f1_max, abs=1e-15)
+    fpr, pro, _ = pro_curve(masks, maps)
+    inside = fpr <= 0.3
+    x = np.r_[fpr[inside], 0.3]
+    y = np.r_[pro[inside], np.interp(0.3, fpr, pro)]
+    assert found.aupro == pytest.approx(reference.area(y, x) / 0.3, abs=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
+@pytest.mark.parametrize("decimals", [0, 1, 3, 9])
+def test_ties_and_shares_of_all_degrees(share, decimals):
+    rng = np.random.default_rng(3)
+    masks = (rng.random((3, 120, 130)) < share).astype(np.uint8)
+    maps = np.round(rng.normal(size=masks.shape) + masks, decimals)
+    for dtype in (F32, F64):
+        found = pixel_metrics(masks, maps.astype(dtype))
+        scores = maps.astype(dtype).ravel()
+        assert found.auroc == pytest.approx(roc_auc_score(masks.ravel(), scores), abs=1e-12)
+        ap = average_precision_score(masks.ravel(), scores)
+        assert found.ap == pytest.approx(ap, abs=1e-12)
+
+
+def test_constant_maps():
+    masks, maps = image_set()
+    found = pixel_metrics(masks, [np.full_like(m, 0.5) for m in maps])
+    share = np.mean(np.concatenate([m.ravel() != 0 for m in masks]))
+    assert found.auroc == 0.5
+    assert found.ap == pytest.approx(share)
+    assert found.f1_max == pytest.approx(2 * share / (1 + share))
+    assert found.aupro == pytest.approx(0.15)
+
+
+def test_perfect_maps():
+    masks, _ = image_set()
+    found = pixel_metrics(masks, [(m != 0).astype(F32) for m in masks])
+    assert found == PixelMetrics(1.0, 1.0, 1.0, 0.5, 1.0)
+
+
+# Plotting
+
+
+def test_fewer_points_are_a_subset_with_both_ends():
+    masks, maps = image_set()
+    everything = set(zip(*pro_curve(masks, maps), strict=True))
+    for max_points in (2, 3, 50, 10**9):
+        few = list(zip(*pro_curve(masks, maps, max_points=max_points), strict=True))
+        assert len(few) <= max_points
+        assert everything.issuperset(few)
+        assert few[0] == (0, 0, np.inf)
+        assert few[-1] == (1, 1, -np.inf)
+    # Evenly spread: no two neighbours are farther apart than a step and the longest line.
+    fpr, pro, _ = pro_curve(masks, maps)
+    few_fpr, few_pro, _ = pro_curve(masks, maps, max_points=101)
+    longest = (np.diff(fpr) + np.diff(pro)).max()
+    assert (np.diff(few_fpr) + np.diff(few_pro)).max() <= 2 / 100 + longest
+    with pytest.raises(InvalidInputError, match="max_points must be at least 2"):
+        pro_curve(masks, maps, max_points=1)
+
+
+# Undefined
+
+
+@pytest.mark.parametrize(("value", "missing"), [(0, "defect"), (1, "normal")])
+def test_one_class_only_is_undefined_with_a_warning(value, missing):
+    masks, maps = np.full((2, 3, 4), value, np.uint8), np.zeros((2, 3, 4), F32)
+    with pytest.warns(UndefinedMetricWarning, match=f"no {missing} pixel"):
+        found = pixel_metrics(masks, maps)
+    assert np.isnan([found.auroc, found.ap, found.f1_max, found.f1_threshold, found.aupro]).all()
+    with pytest.warns(UndefinedMetricWarning, match=f"no {missing} pixel"):
+        assert [len(column) for column in pro_curve(masks, maps)] == [0, 0, 0]
+
+
+def test_bad_scores_are_refused_even_where_nothing_is_defined():
+    with pytest.raises(InvalidInputError, match=r"maps\[0\] holds NaN"):
+        pixel_metrics(np.zeros((1, 2, 2), bool), np.full((1, 2, 2), np.nan, F32))
+
+
+# Bad input
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [F32, F64])
+@pytest.mark.parametrize("on_defect", [True, False])
+def test_values_that_are_not_finite_are_named(bad, dtype, on_defect):
+    masks, maps = image_set(dtype=dtype)
+    place = tuple(np.argwhere((masks[3] != 0) == on_defect)[5])
+    maps[3][place] = maps[5][0, 0] = bad
+    text = rf"maps\[3\] holds .* at row {place[0]}, column {place[1]}$"
+    for function in (pixel_metrics, pro_curve):
+        with pytest.raises(InvalidInputError, match=text):
+            function(masks, maps)
+
+
+def test_other_dtypes_are_refused_naming_the_cast():
+    masks, maps = image_set(3)
+    with pytest.raises(InvalidTypeError, match=r"masks\[1\]\.astype\(bool\)"):
+        pixel_metrics([masks[0], masks[1].astype(int), masks[2]], maps)
+    for dtype in (np.float16, np.int32, bool):
+        with pytest.raises(InvalidTypeError, match=r"maps\[2\]\.astype\(np\.float32\)"):
+            pixel_metrics(masks, [*maps[:2], maps[2].astype(dtype)])
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    masks, maps = image_set(3)
+    with pytest.raises(InvalidInputError, match="3 masks, but 2 maps"):
+        pixel_metrics(masks, maps[:2])
+    with pytest.raises(InvalidInputError, match=r"masks\[1\] and maps\[1\] must have one shape"):
+        pixel_metrics(masks, [maps[0], maps[1][1:], maps[2]])
+    with pytest.raises(InvalidInputError, match=r"masks must have shape \(n, H, W\)"):
+        pixel_metrics(masks[0], maps[0])
+    with pytest.raises(InvalidInputError, match=r"masks\[0\] must have shape \(H, W\)"):
+        pixel_metrics([masks[0][None]], [maps[0][None]])
+    with pytest.raises(InvalidInputError, match="no images"):
+        pixel_metrics([], [])
+    with pytest.raises(InvalidInputError, match="no images"):
+        pixel_metrics(np.zeros((0, 4, 4), bool), np.zeros((0, 4, 4), F32))
+    for shape in ((0, 5), (5, 0), (0, 0)):
+        with pytest.raises(InvalidInputError, match=r"maps\[3\] has no pixels"):
+            pixel_metrics([*masks, np.zeros(shape, bool)], [*maps, np.zeros(shape, F32)])
+
+
+@pytest.mark.parametrize("limit", [0.0, -0.1, 1.0001, np.nan, np.inf])
+def test_limits_out_of_range_are_refused(limit):
+    with pytest.raises(InvalidInputError, match="integration_limit must be above 0"):
+        pixel_metrics(*image_set(3), integration_limit=limit)
+
+
+# What is taken
+
+
+def test_arrays_of_any_layout_and_lazy_sequences():
+    masks, maps = image_set()
+    masks = np.stack([m[:96, :96] for m in masks])
+    maps = np.stack([m[:96, :96] for m in maps])
+    expected = pixel_metrics(masks, maps)
+
+    class Lazy:
+        def __init__(self, images):
+            self.images = images
+
+        def __len__(self):
+            return len(self.images)
+
+        def __getitem__(self, i):
+            return self.images[range(len(self))[i]].copy()
+
+    wide = np.zeros((*maps.shape[:2], 192), F32)
+    wide[..., ::2] = maps
+    frozen = maps.copy()
+    frozen.flags.writeable = False
+    assert pixel_metrics(Lazy(masks), Lazy(maps)) == expected
+    assert pixel_metrics(masks != 0, wide[..., ::2]) == expected
+    assert pixel_metrics(np.asfortranarray(masks), np.asfortranarray(maps)) == expected
+    assert pixel_metrics(masks[::-1], frozen[::-1]) == expected
+    assert pixel_metrics(list(masks), tuple(maps)) == expected
+    assert pixel_metrics(masks // 255, maps.astype(F64)).auroc == expected.auroc
+
+
+# Threads and processes
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_any_number_of_threads_gives_the_same_bits(dtype):
+    masks, maps = image_set(9, dtype=dtype)
+    expected = pixel_metrics(masks, maps, n_threads=1)
+    curve = pro_curve(masks, maps, n_threads=1)
+    for n_threads in (2, 3, 8, 33):
+        assert pixel_metrics(masks, maps, n_threads=n_threads) == expected
+        for a, b in zip(pro_curve(masks, maps, n_threads=n_threads), curve, strict=True):
+            np.testing.assert_array_equal(a, b)
+    # Nor does the order of the images matter.
+    assert pixel_metrics(masks[::-1], maps[::-1]) == expected
+
+
+def test_thread_numbers_out_of_range_are_refused(monkeypatch):
+    with pytest.raises(InvalidInputError, match="n_threads must be at least 1"):
+        pixel_metrics(*image_set(3), n_threads=0)
+    monkeypatch.setenv("PYIMGANO_NUM_THREADS", "many")
+    with pytest.raises(InvalidInputError, match="PYIMGANO_NUM_THREADS"):
+        pixel_metrics(*image_set(6))
+
+
+def _put_metrics(queue):
+    queue.put(pixel_metrics(*image_set(), n_threads=2))
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
+)
+def test_works_in_a_forked_child():
+    expected = pixel_metrics(*image_set(), n_threads=2)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_put_metrics, args=(queue,))
+    child.start()
+    assert queue.get(timeout=30) == expected
+    child.join(30)
+    assert child.exitcode == 0
+
+
+def test_two_threads_at_once():
+    masks, maps = image_set()
+    expected = pixel_metrics(masks, maps)
+    wrong = []
+
+    def work():
+        for _ in range(20):
+            wrong.extend([] if pixel_metrics(masks, maps, n_threads=2) == expected else [1])
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_it():
+    masks, maps = image_set(4, 400)
+    assert interrupted_after(lambda: pixel_metrics(masks * 800, maps * 800)) < 0.5
