@@ -8,9 +8,10 @@ import common
 
 common.limit_threads()
 
-import features as real  # noqa: E402
 import knn  # noqa: E402
 import numpy as np  # noqa: E402
+
+import features as real  # noqa: E402
 
 
 def _timed(kernel: str, varied: str, value: int, call, repeats: int) -> dict[str, Any]:
