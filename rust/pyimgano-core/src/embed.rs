@@ -39,8 +39,7 @@ impl Embedded {
     /// Images of all `rows`, whose centred values must lie in [`RANGE`](crate::bounds::RANGE).
     pub fn of(rows: Matrix<'_>, axes: &Axes, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = rows.rows();
-        let mut all =
-            Self { long: vec![0.0; n * LONG], rest: vec![0.0; n], slack: vec![0.0; n] };
+        let mut all = Self { long: vec![0.0; n * LONG], rest: vec![0.0; n], slack: vec![0.0; n] };
         let errors = Errors::new(axes);
         all.long
             .par_chunks_mut(ROWS * LONG)
@@ -105,10 +104,16 @@ impl Scratch {
         for first in (0..d).step_by(STRIPE) {
             let dims = STRIPE.min(d - first);
             self.stripe.resize(n * dims, 0.0);
+            let centre = &axes.centre[first..first + dims];
             for (i, centred) in self.stripe.chunks_exact_mut(dims).enumerate() {
                 let row = &rows[i * d + first..][..dims];
-                subtract(row, &axes.centre[first..first + dims], centred);
-                self.squares[i] += square(centred);
+                self.squares[i] += simd.vectorize(
+                    #[inline(always)]
+                    || {
+                        subtract(row, centre, centred);
+                        square(centred)
+                    },
+                );
             }
             let panel = &axes.panel[first * PANEL..(first + dims) * PANEL];
             let queries = Queries { rows: &self.stripe, dims };
@@ -123,6 +128,7 @@ impl Scratch {
 }
 
 /// Squared length in float64.
+#[inline(always)]
 pub(crate) fn square(values: &[f32]) -> f64 {
     let mut sums = [0.0; 16];
     let (chunks, tail) = values.as_chunks::<16>();

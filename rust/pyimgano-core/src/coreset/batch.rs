@@ -55,8 +55,7 @@ pub(super) fn greedy(
 impl Candidates {
     fn gather(cover: &Cover<'_>, chosen: &Chosen) -> Self {
         let n = chosen.places.len();
-        let rows: Vec<u32> =
-            chosen.places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
+        let rows: Vec<u32> = chosen.places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
         let nearest: Vec<f64> = chosen.places.iter().map(|p| cover.nearest[*p as usize]).collect();
         let norms: Vec<f32> =
             chosen.places.iter().map(|p| cover.blocks.norms[*p as usize]).collect();
@@ -117,9 +116,11 @@ impl Candidates {
 
     /// The first of all candidates that are left.
     fn first(&self) -> Option<(f64, u32, usize)> {
-        let best = self.firsts.iter().copied().reduce(|a, b| {
-            if precedes((b.0, b.1), (a.0, a.1)) { b } else { a }
-        })?;
+        let best = self
+            .firsts
+            .iter()
+            .copied()
+            .reduce(|a, b| if precedes((b.0, b.1), (a.0, a.1)) { b } else { a })?;
         (best.0 >= 0.0).then_some(best)
     }
 

@@ -57,11 +57,13 @@ pub fn greedy(
         )));
     }
     if u32::try_from(rows).is_err() {
-        return Err(Error::Argument(format!("features must have fewer than 2^32 rows, got {rows}")));
+        return Err(Error::Argument(format!(
+            "features must have fewer than 2^32 rows, got {rows}"
+        )));
     }
     let simd = Simd::from_env()?;
     task::run(n_threads, monitor, n_samples, |progress| {
-        let largest = check::finite("features", features)?;
+        let largest = check::finite("features", features, simd)?;
         if n_samples == 1 {
             Ok(vec![start])
         } else if bounds::RANGE.contains(&largest) {

@@ -123,12 +123,14 @@ impl KnnIndex {
             )));
         }
         if u32::try_from(rows).is_err() {
-            return Err(Error::Argument(format!("bank must have fewer than 2^32 rows, got {rows}")));
+            return Err(Error::Argument(format!(
+                "bank must have fewer than 2^32 rows, got {rows}"
+            )));
         }
         check_groups("bank", groups, rows)?;
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, 1, |progress| {
-            let largest = check::finite("bank", bank)?;
+            let largest = check::finite("bank", bank, simd)?;
             let useful = rows >= SMALL && bounds::RANGE.contains(&largest);
             Self::build(bank, groups, largest, useful, simd, progress)
         })
@@ -212,11 +214,9 @@ impl KnnIndex {
         };
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, queries.rows(), |progress| {
-            let largest = check::finite("queries", queries)?.max(self.largest);
-            let mut out = Neighbors {
-                distances: vec![f32::INFINITY; cells],
-                indices: vec![-1; cells],
-            };
+            let largest = check::finite("queries", queries, simd)?.max(self.largest);
+            let mut out =
+                Neighbors { distances: vec![f32::INFINITY; cells], indices: vec![-1; cells] };
             let job = Job { queries, k, groups, simd, progress };
             if bounds::RANGE.contains(&largest) {
                 self.bounded(&job, &mut out)?;

@@ -226,9 +226,9 @@ impl<'a> Tile<'a> {
         simd.vectorize(
             #[inline(always)]
             || {
-                for q in 0..PANEL {
-                    let edge = tight.square(self.reach[q], apart);
-                    bias[q] = -tight.threshold(self.norms[q], edge, ball.norm as f32);
+                for ((bias, reach), norm) in bias.iter_mut().zip(&self.reach).zip(&self.norms) {
+                    let edge = tight.square(*reach, apart);
+                    *bias = -tight.threshold(*norm, edge, ball.norm as f32);
                 }
             },
         );

@@ -252,8 +252,7 @@ impl Simd {
                     std::array::from_fn(|q| queries.row(which[$i + q] as usize).as_ptr());
                 let thresholds = std::array::from_fn(|q| thresholds[$i + q]);
                 // SAFETY: the level is there, the lengths were checked, each row has dims values.
-                let found =
-                    unsafe { panel_x86::$f::<$n>(panel, dims, bias, pointers, thresholds) };
+                let found = unsafe { panel_x86::$f::<$n>(panel, dims, bias, pointers, thresholds) };
                 masks.extend_from_slice(&found);
                 $i += $n;
             }};

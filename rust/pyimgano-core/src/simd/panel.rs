@@ -68,9 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn values(seed: u64, n: usize) -> Vec<f32> {
-        (0..n as u64)
-            .map(|i| (((i + 1) * (2 * seed + 77_777) * 7_919) % 17) as f32 - 8.0)
-            .collect()
+        (0..n as u64).map(|i| (((i + 1) * (2 * seed + 77_777) * 7_919) % 17) as f32 - 8.0).collect()
     }
 
     proptest! {

@@ -121,9 +121,9 @@ unsafe fn sums_avx2<const Q: usize>(
             let column = panel.add(j * PANEL + first);
             for part in 0..4 {
                 let row = _mm256_loadu_ps(column.add(8 * part));
-                for q in 0..Q {
-                    let x = _mm256_broadcast_ss(&*queries[q].add(j));
-                    sums[q][part] = _mm256_fmadd_ps(x, row, sums[q][part]);
+                for (sums, query) in sums.iter_mut().zip(queries) {
+                    let x = _mm256_broadcast_ss(&*query.add(j));
+                    sums[part] = _mm256_fmadd_ps(x, row, sums[part]);
                 }
             }
         }
@@ -207,8 +207,7 @@ pub(super) unsafe fn near_avx512(a: &[f32], b: &[f32]) -> f32 {
         // SAFETY: the mask selects no more than the d - i values left.
         unsafe {
             let (p, q) = (a.as_ptr().add(i), b.as_ptr().add(i));
-            sums[0] =
-                step(sums[0], _mm512_maskz_loadu_ps(mask, p), _mm512_maskz_loadu_ps(mask, q));
+            sums[0] = step(sums[0], _mm512_maskz_loadu_ps(mask, p), _mm512_maskz_loadu_ps(mask, q));
         }
         i += 16;
     }
