@@ -84,8 +84,8 @@ def pixel_metrics(
 
     Notes
     -----
-    Extra memory: at most three quarters of the maps' size (or a few MB for small sets), typically
-    a tenth, and the runs of one mask per thread.
+    Extra memory: at most the maps' size (but a few MB for small sets), typically
+    a fifth, and the runs of one mask per thread.
 
     References
     ----------

@@ -47,7 +47,7 @@ pub struct Vertex {
 
 /// The figures of all images together.
 ///
-/// Extra memory: at most about three quarters of the maps' size (never less than some megabytes),
+/// Extra memory: at most the maps' size (but a few megabytes for small sets),
 /// plus the runs of one mask per thread. Where more defect scores are distinct than fit, the maps
 /// are read several times.
 pub fn pixel_metrics<T: Score>(
@@ -149,7 +149,7 @@ impl<T: Score> Scan<'_, T> {
         let map_bytes = self.pixels as usize * size_of::<T>();
         let entry =
             2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 8 + 8 * rayon::current_num_threads();
-        (map_bytes / 4 * 3 / entry).max(1 << 16)
+        (map_bytes / entry).max(1 << 16)
     }
 
     /// Sweeps all defect scores from the top, telling `passed` of each; `None` where a class is
@@ -159,7 +159,7 @@ impl<T: Score> Scan<'_, T> {
         limit: f64,
         mut passed: impl FnMut(&Sweep, Passed<T::Key>),
     ) -> Result<Option<Sweep>> {
-        let mut floors = floors(&self.pieces, self.capacity() / 4 * 3, self.progress)?.into_iter();
+        let mut floors = floors(&self.pieces, self.capacity() / 10 * 9, self.progress)?.into_iter();
         let mut range = Range { floor: T::Key::MIN, ceiling: T::Key::MAX };
         let mut floor = floors.next();
         let mut sweep = None;
