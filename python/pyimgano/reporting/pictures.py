@@ -25,8 +25,8 @@ class PictureWriter:
     ----------
     root
         Folder of the run: the names handed out are relative to it.
-    category
-        Name of the category; the pictures go to ``<root>/pictures/<category>``.
+    name
+        The pictures go to ``<root>/pictures/<name>``.
     scale
         Colours of the heat maps.
     bit_depth
@@ -34,10 +34,10 @@ class PictureWriter:
     """
 
     def __init__(
-        self, root: Path, category: str, scale: MapScale, *, bit_depth: int | None = None
+        self, root: Path, name: str, scale: MapScale, *, bit_depth: int | None = None
     ) -> None:
         self._root = root
-        self._folder = make_folder(root / "pictures" / category)
+        self._folder = make_folder(root / "pictures" / name)
         self._scale = scale
         self._bit_depth = bit_depth
         self._count = 0

@@ -111,6 +111,8 @@ class BenchmarkResult:
         Of Python and of the packages that took part.
     label
         What the run is called beside others; empty for the model's name.
+    folder
+        Where its pictures are, seen from the folder of the report.
     """
 
     dataset: str
@@ -122,6 +124,7 @@ class BenchmarkResult:
     versions: dict[str, str]
     categories: list[CategoryResult]
     label: str = ""
+    folder: str = ""
 
     @property
     def title(self) -> str:
