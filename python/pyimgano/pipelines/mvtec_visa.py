@@ -176,6 +176,8 @@ def run_benchmark(
         versions=package_versions(),
         categories=[],
         label=label,
+        metric_size=metric_size,
+        integration_limit=integration_limit,
     )
     jobs = [
         _Job(

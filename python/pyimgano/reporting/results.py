@@ -113,6 +113,8 @@ class BenchmarkResult:
         What the run is called beside others; empty for the model's name.
     folder
         Where its pictures are, seen from the folder of the report.
+    metric_size, integration_limit
+        The two numbers in the rule.
     """
 
     dataset: str
@@ -125,6 +127,8 @@ class BenchmarkResult:
     categories: list[CategoryResult]
     label: str = ""
     folder: str = ""
+    metric_size: int | None = None
+    integration_limit: float = 0.3
 
     @property
     def title(self) -> str:
