@@ -144,10 +144,7 @@ class _Repair:
         uncovered = np.flatnonzero(self._distance > self._radius)
         by_image = uncovered[np.argsort(self._left_out[uncovered], kind="stable")]
         bounds = np.searchsorted(self._left_out[by_image], np.arange(self._n_images + 1))
-        return [
-            self._cover(by_image[start:stop])
-            for start, stop in itertools.pairwise(bounds)
-        ]
+        return [self._cover(by_image[start:stop]) for start, stop in itertools.pairwise(bounds)]
 
     def _cover(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         rows = self._candidates[chosen]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from pyimgano.utils.optional_deps import optional_import
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -93,7 +95,6 @@ def limit_threads(n_threads: int) -> Iterator[None]:
 def _set_threads(n_threads: int) -> list[Callable[[], object]]:
     """Apply a limit; returns how to undo it."""
     import cv2
-    from threadpoolctl import threadpool_limits
 
     undo: list[Callable[[], object]] = []
     # The second is for torch where it is imported later on.
@@ -106,7 +107,9 @@ def _set_threads(n_threads: int) -> list[Callable[[], object]]:
     if torch is not None:
         undo.append(partial(torch.set_num_threads, torch.get_num_threads()))
         torch.set_num_threads(n_threads)
-    undo.append(threadpool_limits(n_threads).restore_original_limits)
+    blas, _ = optional_import("threadpoolctl")  # it comes with scikit-learn
+    if blas is not None:
+        undo.append(blas.threadpool_limits(n_threads).restore_original_limits)
     return undo
 
 

@@ -14,8 +14,8 @@ from pyimgano.reporting.overlay import MapScale, encode, heat_layer, to_rgb8
 from pyimgano.utils.images import read_image
 from pyimgano.utils.preprocess import resize_image
 
-#: Longest side of a picture, and the WebP quality of images.
-SIDE, QUALITY = 288, 80
+#: Longest side of image and mask, and of the heat map, which is smooth; WebP quality.
+SIDE, HEAT_SIDE, QUALITY = 288, 160, 80
 
 
 class PictureWriter:
@@ -53,8 +53,8 @@ class PictureWriter:
         size = thumbnail_size(image.shape[:2])
         files = {"image": (".webp", encode(".webp", resize_image(image, size), quality=QUALITY))}
         if anomaly_map is not None:
-            small = np.asarray(resize_image(anomaly_map, size), dtype=np.float32)
-            heat = heat_layer(small, self._scale)
+            small = resize_image(anomaly_map, thumbnail_size(image.shape[:2], HEAT_SIDE))
+            heat = heat_layer(np.asarray(small, dtype=np.float32), self._scale)
             files["heat"] = (".webp", encode(".webp", heat, quality=QUALITY))
         if mask is not None and mask.any():
             files["mask"] = (".png", encode(".png", _small_mask(mask, size)))
@@ -79,4 +79,4 @@ def _small_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
     share = cv2.resize(
         (mask != 0).astype(np.float32), (size[1], size[0]), interpolation=cv2.INTER_AREA
     )
-    return (share > 0).astype(np.uint8) * np.uint8(255)
+    return np.where(share > 0, 255, 0).astype(np.uint8)

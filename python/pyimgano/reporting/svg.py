@@ -72,9 +72,7 @@ def _wrap(kind: str, parts: Sequence[str], description: str, data: str = "") -> 
     )
 
 
-def line_plot(
-    kind: str, title: str, points: Points, *, x: str, y: str, x_max: float = 1.0
-) -> str:
+def line_plot(kind: str, title: str, points: Points, *, x: str, y: str, x_max: float = 1.0) -> str:
     """A curve in the unit square (or its left part); says so where there is none."""
     frame = _Frame((0.0, x_max), (0.0, 1.0))
     parts = frame.axes(title, x, y)
