@@ -140,7 +140,9 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
     unused = set(given)
     found = []
     for spec in specs:
-        known = create_model(spec.model, **spec.parameters).get_params()
+        known = create_model(spec.model).get_params()
+        if not spec.parameters.keys() <= known.keys():
+            raise InvalidInputError(f"--model {spec.title}: {spec.model} has no backbone to choose")
         own = {"backbone": args.default_backbone} if "backbone" in known else {}
         own |= {name: value for name, value in given.items() if name in known}
         own |= spec.parameters
@@ -150,7 +152,9 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
         found.append(replace(spec, parameters=own))
     if unused:
         option = "--" + min(unused).replace("_", "-")
-        raise InvalidInputError(f"{option}: {' and '.join(s.model for s in specs)} has no such")
+        raise InvalidInputError(
+            f"{option}: {' and '.join(s.model for s in specs)} has no such option"
+        )
     return found
 
 

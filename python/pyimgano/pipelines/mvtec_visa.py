@@ -16,7 +16,7 @@ from pyimgano.errors import DatasetError, InvalidInputError, OutputError, Pyimga
 from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
 from pyimgano.pipelines.evaluate import evaluate_category
-from pyimgano.pipelines.parallel import run_each
+from pyimgano.pipelines.parallel import count_workers, run_each
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
@@ -146,6 +146,7 @@ def run_benchmark(
     names = resolve_categories(dataset, root, categories)
     if not seeds:
         raise InvalidInputError("seeds is empty: give at least one")
+    n_workers = count_workers(n_jobs)
     detector = create_model(model, **model_kwargs)
     if hasattr(detector, "validate"):
         detector.validate()
@@ -178,11 +179,12 @@ def run_benchmark(
         metric_size=metric_size,
         integration_limit=integration_limit,
     )
+    visible = verbose and n_workers == 1
     jobs = [
         _Job(
             name,
             seed,
-            _with(model_kwargs, detector, model, random_state=seed, verbose=verbose),
+            _with(model_kwargs, detector, model, random_state=seed, verbose=visible),
             partial(load_dataset, dataset, root, name),
             checkpoints,
             {
@@ -190,7 +192,7 @@ def run_benchmark(
                 "integration_limit": integration_limit,
                 "output": folder if seed == seeds[0] else None,
                 "n_overlays": n_overlays,
-                "verbose": verbose,
+                "verbose": visible,
             },
         )
         for name in names

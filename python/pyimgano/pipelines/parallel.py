@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from pyimgano.errors import InvalidInputError
 from pyimgano.utils.optional_deps import optional_import
 
 T = TypeVar("T")
@@ -21,6 +22,8 @@ def count_workers(n_jobs: int | None) -> int:
     """Workers that a number of jobs stands for; None: 1, or what ``parallel_config`` says."""
     from joblib import effective_n_jobs
 
+    if n_jobs == 0:
+        raise InvalidInputError("n_jobs must be 1 or more, or -1 for one per core, got 0")
     return int(effective_n_jobs(n_jobs))
 
 
@@ -88,7 +91,7 @@ def limit_threads(n_threads: int) -> Iterator[None]:
         with _LIMIT.lock:
             _LIMIT.users -= 1
             if _LIMIT.users == 0:
-                for undo in _LIMIT.restore:
+                for undo in reversed(_LIMIT.restore):
                     undo()
 
 

@@ -58,7 +58,7 @@ def save_run_report(
     OutputError
         A file cannot be written; names it.
     InvalidInputError
-        The path ends in another suffix of a file, or there is no run at all.
+        There is no run at all.
     """
     whole = results if isinstance(results, (BenchmarkResult, ComparisonResult)) else None
     if whole is None:
