@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import tempfile
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def extract(
             maps = _embed(net, tensor, dims)[0]
             rows.append(maps.permute(1, 2, 0).reshape(-1, dims).numpy())
     features = np.ascontiguousarray(np.concatenate(rows))
-    partial = file.with_suffix(f".{np.random.default_rng().integers(1 << 60)}.npy")
+    partial = file.with_suffix(f".{os.getpid()}.npy")
     np.save(partial, features)
     partial.replace(file)
     return features

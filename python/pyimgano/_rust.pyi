@@ -4,6 +4,18 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "KnnIndex",
+    "component_stats",
+    "filter_components",
+    "greedy_coreset",
+    "label_components",
+    "pixel_metrics",
+    "pro_curve",
+    "resolve_threads",
+    "version",
+]
+
 def version() -> str: ...
 def simd_level() -> str: ...
 def resolve_threads(n_threads: int | None = None) -> int: ...

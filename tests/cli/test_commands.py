@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyimgano.cli import benchmark, main
+from pyimgano.datasets import list_datasets
 from tests.conftest import texture, with_blot, write_image
 
 SMALL = ["--backbone", "embedded", "--image-size", "48x64", "--quiet"]
@@ -33,6 +34,13 @@ def test_benchmark_prints_a_table_and_writes_json_and_pictures(
     assert "native resolution" in out
     assert json.loads((tmp_path / "o/results.json").read_text())["dataset"] == "mvtec"
     assert len(list((tmp_path / "o/bolt/overlays").iterdir())) >= 4
+
+
+def test_the_help_names_every_data_set() -> None:
+    (line,) = re.findall(r"--dataset DATASET (.*?)--root", " ".join(
+        benchmark.build_parser().format_help().split("data:")[1].split()
+    ))  # fmt: skip
+    assert sorted(re.findall(r"\w+", line.replace(" or ", " "))) == list_datasets()
 
 
 def test_benchmark_prints_json_on_request(

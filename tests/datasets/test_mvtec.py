@@ -99,6 +99,17 @@ def test_missing_and_empty_folders_are_named(mvtec_root: Path, tmp_path: Path) -
         load_dataset("mvtec", mvtec_root, "cloth").get_test_paths()
 
 
+def test_a_category_with_one_half_only_is_listed_and_named_with_its_path(mvtec_root: Path) -> None:
+    shutil.rmtree(mvtec_root / "bolt/test")
+    shutil.rmtree(mvtec_root / "cloth/train")
+    assert MVTecDataset.list_categories(mvtec_root) == ["bolt", "cloth"]
+    assert len(load_dataset("mvtec", mvtec_root, "bolt").get_train_paths()) == 6
+    with pytest.raises(DatasetError, match="'bolt' has no test half: .*bolt/test does not exist"):
+        load_dataset("mvtec", mvtec_root, "bolt").get_test_paths()
+    with pytest.raises(DatasetError, match="'cloth' has no training half: .*cloth/train/good"):
+        load_dataset("mvtec", mvtec_root, "cloth").get_train_paths()
+
+
 def test_data_are_the_pixels_of_the_paths(mvtec_root: Path) -> None:
     dataset = load_dataset("mvtec", mvtec_root, "cloth")
     np.testing.assert_array_equal(dataset.get_train_data()[2], texture(102))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError, NotFittedError
+from pyimgano.features._filters import cells, ramp
 from pyimgano.features._lighting import CONTENT_SPREAD, Lighting
 from pyimgano.features.embedded import EmbeddedFeatures
 
@@ -21,7 +22,7 @@ def texture(seed, shape=(64, 64), grey=False):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return EmbeddedFeatures().fit(texture(i) for i in range(6))
+    return EmbeddedFeatures(stride=8).fit(texture(i) for i in range(6))
 
 
 def relative(a, b):
@@ -60,7 +61,7 @@ def test_unusable_shape_is_named(fitted, shape):
 
 def test_training_features_are_centred_and_decorrelated():
     images = [texture(i) for i in range(6)]
-    extractor = EmbeddedFeatures(n_components=1000).fit(images)
+    extractor = EmbeddedFeatures(stride=8, n_components=1000).fit(images)
     rows = np.concatenate(
         [extractor.extract(i).reshape(-1, extractor.n_features_out) for i in images]
     )
@@ -72,7 +73,7 @@ def test_training_features_are_centred_and_decorrelated():
 
 
 def test_projection_keeps_lengths_and_bounds_distances(fitted):
-    everything = EmbeddedFeatures(n_components=10_000).fit(texture(i) for i in range(6))
+    everything = EmbeddedFeatures(stride=8, n_components=10_000).fit(texture(i) for i in range(6))
     whole = everything.extract(texture(8)).reshape(-1, everything.n_features_out)
     short = fitted.extract(texture(8)).reshape(-1, fitted.n_features_out)
     assert short.shape[1] == fitted.n_components + 1 < whole.shape[1]
@@ -82,7 +83,9 @@ def test_projection_keeps_lengths_and_bounds_distances(fitted):
     exact = np.linalg.norm(whole[:, None] - whole[None], axis=-1)
     bound = np.linalg.norm(short[:, None] - short[None], axis=-1)
     assert (bound <= exact + 1e-2).all()
-    np.testing.assert_allclose(fitted.axes_.T @ fitted.axes_, np.eye(112), atol=1e-5)
+    np.testing.assert_allclose(
+        fitted.axes_.T @ fitted.axes_, np.eye(fitted.n_components), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -90,7 +93,7 @@ def test_projection_keeps_lengths_and_bounds_distances(fitted):
 def test_constant_images_give_finite_features(trained_on, value):
     constant = np.full((64, 64, 3), value, dtype=np.float32)
     images = [constant, constant] if trained_on == "constant" else [texture(1), texture(2)]
-    extractor = EmbeddedFeatures().fit(images)
+    extractor = EmbeddedFeatures(stride=8).fit(images)
     for image in (constant, 1 - constant, texture(5)):
         assert np.isfinite(extractor.extract(image)).all()
 
@@ -103,7 +106,7 @@ def test_constant_image_is_the_same_everywhere(fitted):
 
 
 def test_colour_stands_out_after_grey_training():
-    extractor = EmbeddedFeatures().fit(texture(i, grey=True) for i in range(5))
+    extractor = EmbeddedFeatures(stride=8).fit(texture(i, grey=True) for i in range(5))
     grey = texture(7, grey=True)
     stained = grey.copy()
     stained[24:40, 24:40, 2] *= 0.7
@@ -114,7 +117,7 @@ def test_colour_stands_out_after_grey_training():
 
 
 def test_one_training_image():
-    extractor = EmbeddedFeatures().fit([texture(0)])
+    extractor = EmbeddedFeatures(stride=8).fit([texture(0)])
     assert np.isfinite(extractor.extract(texture(1))).all()
 
 
@@ -122,7 +125,7 @@ def test_shift_by_a_coarse_step_moves_the_grid():
     # 16 px: two cells, and a whole number of pixels on each of the first levels used below.
     rng = np.random.default_rng(0)
     tile = np.tile(rng.random((32, 32, 3), dtype=np.float32), (5, 5, 1))
-    extractor = EmbeddedFeatures(levels=2, neighborhoods=()).fit([tile[:128, :128]])
+    extractor = EmbeddedFeatures(stride=8, levels=2, neighborhoods=()).fit([tile[:128, :128]])
     here = extractor.extract(tile[:128, :128])
     there = extractor.extract(tile[16:144, 16:144])
     np.testing.assert_allclose(here[6:10, 6:10], there[4:8, 4:8], atol=2e-2)
@@ -137,10 +140,36 @@ def test_varying_light_is_learned_away():
     varied = [lit(texture(i), rng.uniform(0.4, 1.3), rng.uniform(-0.15, 0.15)) for i in range(16)]
     steady = [texture(i) for i in range(16)]
     plain, other = texture(30), lit(texture(30), 0.6, -0.1)
-    tolerant = EmbeddedFeatures().fit(varied)
-    strict = EmbeddedFeatures().fit(steady)
+    tolerant = EmbeddedFeatures(stride=8).fit(varied)
+    strict = EmbeddedFeatures(stride=8).fit(steady)
     assert tolerant.lighting_.shrink_[0] > 0.7
     np.testing.assert_array_equal(strict.lighting_.shrink_, 0)
+    change = relative(tolerant.extract(other), tolerant.extract(plain))
+    assert change < 0.6 * relative(strict.extract(other), strict.extract(plain))
+
+
+def under_ramp(image, right, down):
+    height, width = image.shape[:2]
+    x, y = np.linspace(-1, 1, width), np.linspace(-1, 1, height)
+    return (image * (1 + right * x[:, None] + down * y[:, None, None])).astype(np.float32)
+
+
+def test_slopes_of_brightness_are_measured():
+    flat = np.full((96, 128, 3), 0.5, dtype=np.float32)
+    light = cells(under_ramp(flat, 0.3, -0.2), stride=8, levels=3, sigma=0.6).light
+    np.testing.assert_allclose(light[4:], [0.3, -0.2], atol=0.02)
+    expected = under_ramp(np.ones((12, 16, 1)), 0.3 * 15 / 16, -0.2 * 11 / 12)[..., 0]
+    np.testing.assert_allclose(ramp((12, 16), light[4:]), expected, atol=0.03)
+    assert ramp((4, 4), np.array([2.0, 2.0])).min() > 0
+
+
+def test_varying_brightness_ramps_are_learned_away():
+    rng = np.random.default_rng(5)
+    varied = [under_ramp(texture(i), *rng.uniform(-0.3, 0.3, 2)) for i in range(16)]
+    plain, other = texture(30), under_ramp(texture(30), 0.3, -0.3)
+    tolerant = EmbeddedFeatures(stride=8).fit(varied)
+    strict = EmbeddedFeatures(stride=8).fit(texture(i) for i in range(16))
+    assert tolerant.lighting_.shrink_[4:].min() > 0.5
     change = relative(tolerant.extract(other), tolerant.extract(plain))
     assert change < 0.6 * relative(strict.extract(other), strict.extract(plain))
 
@@ -158,7 +187,7 @@ def test_lighting_shrinks_by_the_excess_variance():
 
 
 def test_deterministic_and_thread_safe(fitted):
-    again = EmbeddedFeatures().fit(texture(i) for i in range(6))
+    again = EmbeddedFeatures(stride=8).fit(texture(i) for i in range(6))
     images = [texture(i) for i in range(20, 28)]
     expected = [fitted.extract(i) for i in images]
     for image, features in zip(images, expected, strict=True):
@@ -181,7 +210,7 @@ def test_more_images_than_the_sample_holds():
 
 
 def test_state_round_trip(fitted):
-    restored = EmbeddedFeatures()
+    restored = EmbeddedFeatures(stride=8)
     restored.set_state(fitted.get_state())
     image = texture(12)
     np.testing.assert_array_equal(restored.extract(image), fitted.extract(image))
@@ -198,11 +227,11 @@ def test_inputs_are_left_alone(fitted):
 
 def test_not_fitted_and_no_images():
     with pytest.raises(NotFittedError):
-        EmbeddedFeatures().extract(texture(0))
+        EmbeddedFeatures(stride=8).extract(texture(0))
     with pytest.raises(NotFittedError):
-        EmbeddedFeatures().get_state()
+        EmbeddedFeatures(stride=8).get_state()
     with pytest.raises(InvalidInputError, match="at least one image"):
-        EmbeddedFeatures().fit([])
+        EmbeddedFeatures(stride=8).fit([])
 
 
 @pytest.mark.parametrize(
@@ -213,6 +242,8 @@ def test_not_fitted_and_no_images():
         {"compression": 1.5},
         {"neighborhoods": (0.0,)},
         {"color_weight": -1.0},
+        {"finest_weight": -1.0},
+        {"finest_weight": float("nan")},
     ],
 )
 def test_bad_parameters(params):

@@ -8,7 +8,7 @@ import pytest
 from pyimgano.kernels import greedy_coreset
 from pyimgano.models.collect import Collected
 from pyimgano.models.feature_store import FeatureStore
-from pyimgano.models.held_out import score_held_out
+from pyimgano.models.held_out import HeldOut, score_held_out
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
 
@@ -31,13 +31,15 @@ def patches(rng: np.random.Generator, n: int) -> list[np.ndarray]:
     return [(rng.normal(size=(GRID[0] * GRID[1], 4)) @ mixing).astype(np.float32) for _ in range(n)]
 
 
-MAPPER = PatchMapper(GRID, None, 0.0)
+def held(data: Collected, picks: np.ndarray, n_neighbors: int = 9) -> HeldOut:
+    mapper = PatchMapper(GRID, None, 0.0)
+    return score_held_out(data, picks, data.store.rows[picks], mapper, n_neighbors=n_neighbors)
 
 
 def test_with_every_patch_in_the_bank_it_is_exactly_leave_one_image_out() -> None:
     images = patches(np.random.default_rng(0), 7)
     data = collected(images)
-    held_out = score_held_out(data, np.arange(data.store.n_rows), MAPPER, n_neighbors=9)
+    held_out = held(data, np.arange(data.store.n_rows))
     for i, image in enumerate(images):
         others = np.concatenate([other for j, other in enumerate(images) if j != i])
         score, nearest = MemoryBank(others).score(image)
@@ -52,7 +54,7 @@ def test_on_average_it_is_as_high_as_with_a_coreset_built_anew() -> None:
         images = patches(rng, 12)
         data = collected(images)
         picks = select_coreset(data.store.rows, 0.2, random_state=0)
-        held_out = score_held_out(data, picks, MAPPER, n_neighbors=9)
+        held_out = held(data, picks)
         for i, image in enumerate(images):
             others = np.concatenate([other for j, other in enumerate(images) if j != i])
             anew = others[greedy_coreset(others, int(0.2 * len(others)), random_state=0)]
@@ -71,7 +73,7 @@ def test_all_patches_of_other_images_stay_within_the_covering_radius() -> None:
     rows, image = data.store.rows, data.store.image_of_row()
     picks = select_coreset(rows, 0.1, random_state=0)
     radius = np.linalg.norm(rows[:, None] - rows[picks][None], axis=2).min(axis=1).max()
-    held_out = score_held_out(data, picks, MAPPER, n_neighbors=1)
+    held_out = held(data, picks, 1)
     for i in range(5):
         # A left-out image cannot be nearer to its bank than to all patches of the others, nor
         # farther than that by more than the radius (triangle inequality).
@@ -81,15 +83,13 @@ def test_all_patches_of_other_images_stay_within_the_covering_radius() -> None:
 
 
 def test_one_image_leaves_nothing_to_score_it_with() -> None:
-    held_out = score_held_out(
-        collected(patches(np.random.default_rng(3), 1)), np.arange(4), MAPPER, n_neighbors=9
-    )
+    held_out = held(collected(patches(np.random.default_rng(3), 1)), np.arange(4))
     assert np.isnan(held_out.scores).tolist() == [True]
 
 
 def test_two_images_score_each_other() -> None:
     images = patches(np.random.default_rng(4), 2)
-    held_out = score_held_out(collected(images), np.arange(72), MAPPER, n_neighbors=1)
+    held_out = held(collected(images), np.arange(72), 1)
     gaps = np.linalg.norm(images[0][:, None] - images[1][None], axis=2)
     np.testing.assert_allclose(
         held_out.scores, [gaps.min(axis=1).max(), gaps.min(axis=0).max()], rtol=1e-5
@@ -101,6 +101,6 @@ def test_an_image_that_owns_the_whole_bank_can_be_left_out() -> None:
     far = [(100 * rng.normal(size=(36, 12))).astype(np.float32)]
     data = collected(far + [np.full((36, 12), i, np.float32) for i in range(2)])
     picks = np.arange(5)  # all of the first image
-    held_out = score_held_out(data, picks, MAPPER, n_neighbors=3)
+    held_out = held(data, picks, 3)
     assert np.all(np.isfinite(held_out.scores))
     assert held_out.scores[0] > held_out.scores[1]

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from pyimgano.datasets.base import Dataset, LazyMasks, TestSplit, assemble_split, folders_with
-from pyimgano.datasets.mvtec import MVTecDataset, match_masks
+from pyimgano.datasets.folders import match_masks
+from pyimgano.datasets.mvtec import MVTecDataset
 from pyimgano.errors import DatasetError
 from pyimgano.types import ImageSize
 from pyimgano.utils.images import list_images, shown

@@ -6,13 +6,16 @@ import os
 from typing import Any
 
 from pyimgano.datasets.base import Dataset
+from pyimgano.datasets.btad import BTADDataset
 from pyimgano.datasets.custom import CustomDataset
 from pyimgano.datasets.mvtec import MVTecDataset
 from pyimgano.datasets.synthetic import SyntheticDataset
+from pyimgano.datasets.visa import VisADataset
 from pyimgano.registry import unknown_name
 
 _DATASETS: dict[str, type[Dataset]] = {
-    cls.name: cls for cls in (MVTecDataset, CustomDataset, SyntheticDataset)
+    cls.name: cls
+    for cls in (MVTecDataset, VisADataset, BTADDataset, CustomDataset, SyntheticDataset)
 }
 
 

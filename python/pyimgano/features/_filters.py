@@ -18,12 +18,15 @@ DIRECTIONS = 4
 ORIENTED = 4 * DIRECTIONS
 #: All channels of one level: oriented, brightness, red-green, yellow-blue.
 PER_LEVEL = ORIENTED + 3
-#: Lighting statistics of an image: log contrast, brightness, red-green, yellow-blue.
-N_LIGHT = 4
+#: Lighting statistics of an image: log contrast, brightness, red-green, yellow-blue, and the slope
+#: of brightness to the right and downwards, as a share of its mean from the middle to the edge.
+N_LIGHT = 6
 
 _CONTRAST_LEVEL = 1
 _LEVEL_OF_BRIGHTNESS = 2
 _TINY_CONTRAST = 1e-3
+_TINY_BRIGHTNESS = 0.02
+_LEAST_RAMP = 0.2
 # Added to the brightness that colour differences are divided by.
 _DARK = 0.3
 
@@ -77,7 +80,8 @@ def cells(image: Array, *, stride: int, levels: int, sigma: float) -> Cells:
             log_contrast = float(np.log(contrast + _TINY_CONTRAST))
         if level == min(_LEVEL_OF_BRIGHTNESS, levels - 1):
             light[1] = float(np.median(planes[0]))
-            light[2:] = [float(np.mean(plane, dtype=np.float64)) for plane in planes[1:]]
+            light[2:4] = [float(np.mean(plane, dtype=np.float64)) for plane in planes[1:]]
+            light[4:] = _slopes(planes[0])
         channels = [*_oriented(smooth, dx, dy), smooth, planes[1], planes[2]]
         for index, channel in enumerate(channels):
             values[:, :, level, index] = _average(channel, grid)
@@ -89,6 +93,28 @@ def blur_grid(values: Array, sigma: float) -> Array:
     """Gaussian average over neighbouring cells of (h, w, c), mirrored at the borders."""
     blurred = cv2.GaussianBlur(np.ascontiguousarray(values), (0, 0), sigma)
     return np.asarray(blurred, dtype=np.float32).reshape(values.shape)
+
+
+def ramp(shape: tuple[int, int], slopes: NDArray[np.float64]) -> Array:
+    """Relative brightness (h, w) of a grid under light that changes by ``slopes`` (x, y)."""
+    y, x = _positions(shape[0]), _positions(shape[1])
+    field = 1.0 + slopes[0] * x[None, :] + slopes[1] * y[:, None]
+    return np.asarray(np.maximum(field, _LEAST_RAMP), dtype=np.float32)
+
+
+def _positions(n: int) -> NDArray[np.float64]:
+    """Centres of n cells between -1 and 1."""
+    return (2 * np.arange(n) + 1) / n - 1
+
+
+def _slopes(plane: Array) -> tuple[float, float]:
+    """Least-squares slopes of a plane along x and y, as shares of its mean."""
+    y, x = _positions(plane.shape[0]), _positions(plane.shape[1])
+    mean = float(plane.mean(dtype=np.float64)) + _TINY_BRIGHTNESS
+    columns, rows = plane.mean(axis=0, dtype=np.float64), plane.mean(axis=1, dtype=np.float64)
+    along_x = float(columns @ x) / max(float(x @ x), 1e-9)
+    along_y = float(rows @ y) / max(float(y @ y), 1e-9)
+    return along_x / mean, along_y / mean
 
 
 def _planes(image: Array) -> list[Array]:

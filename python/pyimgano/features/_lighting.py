@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Standard deviations of the lighting statistics that the content of an image alone explains:
-#: log contrast, brightness, red-green, yellow-blue.
-CONTENT_SPREAD = np.array([0.10, 0.05, 0.02, 0.02])
-_LEAST_SPREAD = np.array([0.02, 0.02, 0.02, 0.02])
+#: log contrast, brightness, red-green, yellow-blue, slope of brightness along x and y.
+CONTENT_SPREAD = np.array([0.10, 0.05, 0.02, 0.02, 0.08, 0.08])
+_LEAST_SPREAD = np.full(6, 0.02)
 _REACH = 2.5
 
 
@@ -27,11 +27,11 @@ class Lighting:
     Attributes
     ----------
     mean_, shrink_, reach_ : ndarray
-        float64 (4,): mean of the statistics, share removed, largest deviation kept.
+        float64 (6,): mean of the statistics, share removed, largest deviation kept.
     """
 
     def fit(self, light: NDArray[np.float64]) -> Self:
-        """Learn from (n, 4) statistics."""
+        """Learn from (n, 6) statistics."""
         self.mean_ = light.mean(axis=0)
         variance = light.var(axis=0)
         content = CONTENT_SPREAD**2

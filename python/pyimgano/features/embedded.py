@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError
-from pyimgano.features._filters import ORIENTED, PER_LEVEL, Array, Cells, blur_grid, cells
+from pyimgano.features._filters import ORIENTED, PER_LEVEL, Array, Cells, blur_grid, cells, ramp
 from pyimgano.features._lighting import Lighting
 
 _LEAST_SIDE = 8
@@ -30,11 +30,12 @@ class EmbeddedFeatures:
     Per image: brightness and two colour differences divided by brightness, in a pyramid; on each
     level first and second derivatives in four directions, split by sign; all of it averaged over
     cells of ``stride`` pixels. Then the part of the image's lighting (contrast, brightness,
-    colour cast) that varies among the normal images is taken out, strong responses are compressed
-    relative to their neighbourhood, and averages over wider neighbourhoods are appended. What
-    results is standardised on the normal images and projected on their principal axes, largest
-    first; the length of what the axes leave out is the last feature, so that a patch unlike any
-    normal one in a direction in which these do not vary stays far from all of them.
+    colour cast, brightness ramp) that varies among the normal images is taken out, strong
+    responses are compressed relative to their neighbourhood, and averages over wider
+    neighbourhoods are appended. What results is standardised on the normal images and projected
+    on their principal axes, largest first; the length of what the axes leave out is the last
+    feature, so that a patch unlike any normal one in a direction in which these do not vary stays
+    far from all of them.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ class EmbeddedFeatures:
     compression : float
         Exponent in [0, 1] of the division by the local energy of the same level: 0 keeps contrast
         as it is, 1 keeps only the pattern where the energy is high.
+    finest_weight : float
+        Weight of the finest level's features against all others.
     color_weight : float
         Weight of the colour features against all others.
     n_components : int
@@ -71,7 +74,7 @@ class EmbeddedFeatures:
     cortex"; Dalal and Triggs (2005), section 6.4. Colour divided by brightness: Gevers and
     Smeulders (1999), "Color-based object recognition", section 2.
 
-    ``fit`` reads the images once. It keeps four numbers per image and the responses of a random
+    ``fit`` reads the images once. It keeps six numbers per image and the responses of a random
     sample of the images, at most about 65,000 cells unless four images have more.
 
     ``extract`` changes no state, so several threads may share a fitted object.
@@ -82,17 +85,19 @@ class EmbeddedFeatures:
     def __init__(
         self,
         *,
-        stride: int = 8,
-        levels: int = 4,
-        neighborhoods: tuple[float, ...] = (1.5,),
-        compression: float = 0.15,
+        stride: int = 6,
+        levels: int = 3,
+        neighborhoods: tuple[float, ...] = (4 / 3,),
+        compression: float = 0.3,
+        finest_weight: float = 0.6,
         color_weight: float = 0.5,
-        n_components: int = 112,
+        n_components: int = 80,
     ) -> None:
         self.stride = stride
         self.levels = levels
         self.neighborhoods = neighborhoods
         self.compression = compression
+        self.finest_weight = finest_weight
         self.color_weight = color_weight
         self.n_components = n_components
 
@@ -171,6 +176,7 @@ class EmbeddedFeatures:
             "levels": self.levels,
             "neighborhoods": list(self.neighborhoods),
             "compression": self.compression,
+            "finest_weight": self.finest_weight,
             "color_weight": self.color_weight,
             "n_components": self.n_components,
         }
@@ -207,11 +213,11 @@ class EmbeddedFeatures:
                 raise InvalidInputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.compression <= 1:
             raise InvalidInputError(f"compression must be in [0, 1], got {self.compression}")
-        if min(self.neighborhoods, default=1.0) <= 0 or self.color_weight < 0:
-            raise InvalidInputError(
-                "neighborhoods must be positive and color_weight not negative, got "
-                f"{self.neighborhoods} and {self.color_weight}"
-            )
+        if min(self.neighborhoods, default=1.0) <= 0:
+            raise InvalidInputError(f"neighborhoods must be positive, got {self.neighborhoods}")
+        for name in ("finest_weight", "color_weight"):
+            if not getattr(self, name) >= 0:
+                raise InvalidInputError(f"{name} must not be negative, got {getattr(self, name)}")
 
     def _cells(self, image: Array) -> Cells:
         if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < _LEAST_SIDE:
@@ -244,9 +250,12 @@ class EmbeddedFeatures:
 
     def _relit(self, values: Array, light: NDArray[np.float64]) -> Array:
         """Responses as the image would give them under more usual light."""
-        log_gain, *offsets = self.lighting_.removable(light)
+        removable = self.lighting_.removable(light)
+        log_gain, offsets, slopes = removable[0], removable[1:4], removable[4:]
         relit = values.copy()
-        relit[..., ORIENTED:] -= np.asarray(self.lighting_.mean_[1:] + offsets, dtype=np.float32)
+        if slopes.any():
+            relit[..., : ORIENTED + 1] /= ramp(values.shape[:2], slopes)[:, :, None, None]
+        relit[..., ORIENTED:] -= np.asarray(self.lighting_.mean_[1:4] + offsets, dtype=np.float32)
         relit[..., : ORIENTED + 1] *= np.float32(np.exp(-log_gain))
         return relit
 
@@ -256,13 +265,12 @@ class EmbeddedFeatures:
 
     def _describe_cells(self, one: Cells) -> Array:
         values = self._relit(one.values, one.light)
-        height, width = values.shape[:2]
         if self.compression:
             energy = np.sqrt(np.square(values[..., :ORIENTED]).sum(axis=-1))
             local = blur_grid(energy, _ENERGY_SIGMA)
             factor = (self.energy_ / (local + self.energy_)) ** np.float32(self.compression)
             values[..., :ORIENTED] *= factor[..., None]
-        flat = values.reshape(height, width, -1)
+        flat = values.reshape(*values.shape[:2], -1)
         return np.concatenate([flat, *(blur_grid(flat, s) for s in self.neighborhoods)], axis=-1)
 
     def _fit_axes(self, sample: Sequence[Cells]) -> None:
@@ -275,11 +283,13 @@ class EmbeddedFeatures:
             count += len(rows)
         mean = total / count
         covariance = products / count - np.outer(mean, mean)
-        repeat = self.levels * (1 + len(self.neighborhoods))
-        weight = np.ones(PER_LEVEL)
-        weight[-2:] = self.color_weight
-        deviation = np.sqrt(np.maximum(np.diag(covariance), np.tile(_FLOORS, repeat) ** 2))
-        scale = np.tile(weight, repeat) / deviation
+        blocks = 1 + len(self.neighborhoods)
+        weight = np.ones((self.levels, PER_LEVEL))
+        weight[0] *= self.finest_weight
+        weight[:, -2:] *= self.color_weight
+        floor = np.tile(_FLOORS**2, self.levels * blocks)
+        deviation = np.sqrt(np.maximum(np.diag(covariance), floor))
+        scale = np.tile(weight.ravel(), blocks) / deviation
         _, axes = np.linalg.eigh(covariance * np.outer(scale, scale))
         axes = axes[:, ::-1][:, : self.n_components]
         largest = np.abs(axes).argmax(axis=0)

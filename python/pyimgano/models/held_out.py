@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ from pyimgano.models.memory_bank import reweight
 from pyimgano.models.patch_map import PatchMapper
 
 #: Above so many rows to cover, their pairwise distances are not held at once.
-_PAIRWISE_LIMIT = 4096
+_PAIRWISE_LIMIT = 1024
+#: Rows searched at once: what is gathered for a search never comes near the size of all features.
+_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class HeldOut:
 def score_held_out(
     collected: Collected,
     picks: NDArray[np.int64],
+    bank_rows: NDArray[np.float32],
     mapper: PatchMapper,
     *,
     n_neighbors: int,
@@ -51,7 +55,7 @@ def score_held_out(
     11 % on average on MVTec AD screw, which turns a false-positive rate of 10 % into 1.5 %). So
     the holes are filled as the coreset itself is built: of the uncovered patches of other images
     the farthest is added, until all are again within the coreset's covering radius. That costs
-    three searches of all patches, and no second coreset.
+    two searches of all patches, and no second coreset.
 
     Parameters
     ----------
@@ -59,6 +63,8 @@ def score_held_out(
         Patches of the n training images, N rows in all.
     picks
         int64, sorted: the rows in the memory bank.
+    bank_rows
+        float32, these rows: the memory bank.
     mapper
         Turns patch distances into maps.
     n_neighbors
@@ -68,19 +74,27 @@ def score_held_out(
 
     Notes
     -----
-    Beside the features it holds about 60 bytes per row, and a second copy of the bank.
+    Beside the features and the bank it holds the search index and about 80 bytes per row.
     """
     store = collected.store
     if store.n_images < 2:
         nothing = np.full(store.n_images, np.nan)
         return HeldOut(nothing, nothing.copy(), 0.0)
     rows, image = store.rows, store.image_of_row()
-    bank_rows, bank_image = rows[picks], image[picks]
-    index = KnnIndex(bank_rows, groups=bank_image, n_threads=n_threads)
-    patches = _Repair(rows, image, bank_rows, bank_image, index, n_threads).added()
+    index = KnnIndex(bank_rows, groups=image[picks], n_threads=n_threads)
+    # No image has the number -1: nothing is left out.
+    nobody = np.full(len(rows), -1, dtype=np.int64)
+    distances, own_match = _search(index, rows, nobody, n_threads)
+    radius = float(distances.max())
+    covered_by = image[picks[own_match]]
+    # Leave out the image that covers a row: for its own rows that is the held-out distance, for
+    # rows of others it says whether they would lose their cover.
+    without, next_match = _search(index, rows, covered_by, n_threads)
+    foreign = covered_by != image
+    patches = _repair(rows, covered_by, np.where(foreign, without, 0), radius, store.n_images)
+    distances = np.where(foreign, distances, without)
+    own_match = np.where(foreign, own_match, next_match)
 
-    own_distance, own_match = index.query(rows, 1, groups=image, n_threads=n_threads)
-    distances = own_distance[:, 0]
     starts = np.cumsum([0, *(h * w for h, w in collected.grids)])
     worst, match, peaks, levels = [], [], [], []
     for i, (start, stop) in enumerate(itertools.pairwise(starts)):
@@ -89,7 +103,7 @@ def score_held_out(
         j = int(np.argmax(here))
         worst.append(start + j)
         added = nearest_added[j]
-        match.append(patches[i][added] if added >= 0 else picks[own_match[start + j, 0]])
+        match.append(patches[i][added] if added >= 0 else picks[own_match[start + j]])
         grid = mapper.at_input(here.reshape(collected.grids[i]), collected.inputs[i])
         peaks.append(float(grid.max()))
         levels.append(float(np.median(grid)))
@@ -110,59 +124,61 @@ def score_held_out(
     return HeldOut(scores, np.array(peaks), float(np.median(levels)))
 
 
-class _Repair:
+def _repair(
+    rows: NDArray[np.float32],
+    covered_by: NDArray[np.int64],
+    without: NDArray[np.float32],
+    radius: float,
+    n_images: int,
+) -> list[NDArray[np.int64]]:
     """For each image the rows of other images that must join the bank when it is left out."""
+    uncovered = np.flatnonzero(without > radius)
+    by_image = uncovered[np.argsort(covered_by[uncovered], kind="stable")]
+    bounds = np.searchsorted(covered_by[by_image], np.arange(n_images + 1))
+    return [
+        _cover(rows, by_image[start:stop], without[by_image[start:stop]], radius)
+        for start, stop in pairwise(bounds)
+    ]
 
-    def __init__(
-        self,
-        rows: NDArray[np.float32],
-        image: NDArray[np.int64],
-        bank_rows: NDArray[np.float32],
-        bank_image: NDArray[np.int64],
-        index: KnnIndex,
-        n_threads: int | None,
-    ) -> None:
-        self._rows = rows
-        nearest, match = KnnIndex(bank_rows, n_threads=n_threads).query(
-            rows, 1, n_threads=n_threads
+
+def _cover(
+    rows: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    radius: float,
+) -> NDArray[np.int64]:
+    """Greedily pick among the chosen rows until all of them are within the radius."""
+    distance = distances.astype(np.float64)
+    features = rows[chosen]
+    to_all = _distances(features, features) if len(chosen) <= _PAIRWISE_LIMIT else None
+    added = []
+    while len(chosen) and distance.max() > radius:
+        farthest = int(np.argmax(distance))
+        added.append(chosen[farthest])
+        to_new = (
+            _distances(features, features[farthest : farthest + 1])[:, 0]
+            if to_all is None
+            else to_all[farthest]
         )
-        self._radius = float(nearest.max())
-        covered_by = bank_image[match[:, 0]]
-        # Only rows that another image's bank row covers can lose their cover.
-        self._candidates = np.flatnonzero(covered_by != image)
-        self._left_out = covered_by[self._candidates]
-        self._distance = np.zeros(0, dtype=np.float32)
-        if len(self._candidates):
-            without, _ = index.query(
-                rows[self._candidates], 1, groups=self._left_out, n_threads=n_threads
-            )
-            self._distance = without[:, 0]
-        self._n_images = int(image[-1]) + 1
+        np.minimum(distance, to_new, out=distance)
+        distance[farthest] = 0.0
+    return np.array(added, dtype=np.int64)
 
-    def added(self) -> list[NDArray[np.int64]]:
-        """One array of row numbers per image."""
-        uncovered = np.flatnonzero(self._distance > self._radius)
-        by_image = uncovered[np.argsort(self._left_out[uncovered], kind="stable")]
-        bounds = np.searchsorted(self._left_out[by_image], np.arange(self._n_images + 1))
-        return [self._cover(by_image[start:stop]) for start, stop in itertools.pairwise(bounds)]
 
-    def _cover(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        rows = self._candidates[chosen]
-        distance = self._distance[chosen].astype(np.float64)
-        features = self._rows[rows]
-        pairwise = _distances(features, features) if len(rows) <= _PAIRWISE_LIMIT else None
-        added = []
-        while len(rows) and distance.max() > self._radius:
-            farthest = int(np.argmax(distance))
-            added.append(rows[farthest])
-            to_new = (
-                _distances(features, features[farthest : farthest + 1])[:, 0]
-                if pairwise is None
-                else pairwise[farthest]
-            )
-            np.minimum(distance, to_new, out=distance)
-            distance[farthest] = 0.0
-        return np.array(added, dtype=np.int64)
+def _search(
+    index: KnnIndex,
+    rows: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    n_threads: int | None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Distance and number of each row's nearest bank row outside its group, block by block."""
+    distances = np.empty(len(rows), dtype=np.float32)
+    matches = np.empty(len(rows), dtype=np.int64)
+    for start in range(0, len(rows), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        found = index.query(rows[block], 1, groups=groups[block], n_threads=n_threads)
+        distances[block], matches[block] = found[0][:, 0], found[1][:, 0]
+    return distances, matches
 
 
 def _improve(

@@ -180,9 +180,13 @@ class PatchCore(PixelDetector):
             self.gaussian_sigma,
         )
         self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
-        picks = self._fit_bank(collected.store, timer)
+        picks = self._select_bank(collected.store, timer)
         with timer.stage("threshold"):
             self._fit_thresholds(collected, picks)
+        with timer.stage("knn"):
+            self._bank = MemoryBank(
+                self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
+            )
         self.timings_ = timer.seconds
         return self
 
@@ -306,20 +310,18 @@ class PatchCore(PixelDetector):
             batch_size=self.batch_size,
         )
 
-    def _fit_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
+    def _select_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
         with timer.stage("coreset"), track(1, "selecting the coreset", self.verbose) as bar:
             picks = select_coreset(
                 store.rows, self.coreset_ratio, random_state=self.random_state, progress=bar.to
             )
             self.memory_bank_ = store.rows[picks]
-        with timer.stage("knn"):
-            self._bank = MemoryBank(
-                self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
-            )
         return picks
 
     def _fit_thresholds(self, collected: Collected, picks: NDArray[np.int64]) -> None:
-        held_out = score_held_out(collected, picks, self._mapper, n_neighbors=self.n_neighbors)
+        held_out = score_held_out(
+            collected, picks, self.memory_bank_, self._mapper, n_neighbors=self.n_neighbors
+        )
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores
         self.threshold_ = conformal_threshold(held_out.scores, self.contamination)

@@ -26,30 +26,30 @@ class MapScale:
 
     Attributes
     ----------
-    level
-        Value of normal surface: no colour at or below it.
+    floor
+        No colour at or below it.
     threshold
-        Highest value that normal images are expected to reach; a contour is drawn there.
-    top
-        Value of the strongest colour.
+        Highest value that normal images are expected to reach: half of the colour scale; a contour
+        is drawn there.
     """
 
-    level: float
+    floor: float
     threshold: float
-    top: float
 
     @classmethod
     def around(cls, level: float, threshold: float) -> MapScale:
-        """From normal surface to as far above the threshold as that lies above the surface."""
+        """Colour starts half-way between normal surface (``level``) and the threshold."""
         if not math.isfinite(threshold):
             threshold = 2 * level if level > 0 else 1.0
-        reach = max(threshold - level, 1e-12)
-        return cls(level, threshold, threshold + reach)
+        return cls((level + threshold) / 2, max(threshold, level + 1e-12))
 
     def unit(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Map values in [0, 1] between ``level`` and ``top``."""
-        scaled = (anomaly_map - self.level) / (self.top - self.level)
-        return np.asarray(np.clip(scaled, 0.0, 1.0), dtype=np.float32)
+        """Map values in [0, 1): 0 at the floor, 1/2 at the threshold, never quite 1.
+
+        A gross defect lies far above the threshold; a linear scale would show it as one flat patch.
+        """
+        excess = np.maximum(anomaly_map - self.floor, 0.0) / (self.threshold - self.floor)
+        return np.asarray(excess / (1.0 + excess), dtype=np.float32)
 
 
 def to_rgb8(image: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.uint8]:
@@ -104,7 +104,7 @@ def _heat(
     unit = scale.unit(anomaly_map)
     colours = cv2.applyColorMap((unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
     rgb = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB).astype(np.float32)
-    return rgb, (0.75 * np.sqrt(unit)).astype(np.float32)
+    return rgb, np.minimum(1.5 * unit, 0.75).astype(np.float32)
 
 
 def _contour(

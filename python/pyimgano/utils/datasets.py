@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 _NAMES = (
+    "BTADDataset",
     "CustomDataset",
     "MVTecDataset",
     "SyntheticDataset",
+    "VisADataset",
     "generate_synthetic",
     "list_categories",
     "list_datasets",

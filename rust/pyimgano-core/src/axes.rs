@@ -10,6 +10,9 @@ use crate::simd::{PANEL, Queries, Simd};
 /// Axes kept; one short of a panel, whose last column is left zero.
 pub(crate) const AXES: usize = PANEL - 1;
 
+/// Rows of up to this many columns are not turned.
+pub(crate) const NARROW: usize = 16;
+
 /// Rows looked at.
 const SAMPLE: usize = 2048;
 
@@ -36,7 +39,7 @@ impl Axes {
         let centre = centre_of(rows);
         let count = d.min(AXES);
         let mut panel = vec![0.0; d * PANEL];
-        if d <= 16 {
+        if d <= NARROW {
             // Few columns are their own axes: no rounding at all.
             for j in 0..d {
                 panel[j * PANEL + j] = 1.0;
@@ -74,6 +77,7 @@ impl Axes {
 }
 
 /// `row - centre`.
+#[inline(always)]
 pub(crate) fn subtract(row: &[f32], centre: &[f32], out: &mut [f32]) {
     for ((out, x), c) in out.iter_mut().zip(row).zip(centre) {
         *out = x - c;
@@ -249,9 +253,8 @@ fn turn(rows: &mut [Vec<f64>], p: usize, q: usize, c: f64, s: f64) {
 
 /// ‖P Pᵀ − I‖ in the Frobenius norm, which bounds how far the singular values are from 1.
 fn skew(panel: &[f32], d: usize, count: usize) -> f64 {
-    let axes: Vec<Vec<f64>> = (0..count)
-        .map(|a| (0..d).map(|j| f64::from(panel[j * PANEL + a])).collect())
-        .collect();
+    let axes: Vec<Vec<f64>> =
+        (0..count).map(|a| (0..d).map(|j| f64::from(panel[j * PANEL + a])).collect()).collect();
     let mut sum = 0.0;
     for (a, x) in axes.iter().enumerate() {
         for (b, y) in axes.iter().enumerate().take(a + 1) {

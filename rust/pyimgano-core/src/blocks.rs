@@ -68,11 +68,6 @@ impl Blocks {
     pub fn panel(&self, b: usize) -> &[f32] {
         &self.panels[b * STEP..(b + 1) * STEP]
     }
-
-    /// The rows of block `b`.
-    pub fn block(&self, b: usize) -> &[u32] {
-        &self.rows[b * PANEL..self.rows.len().min((b + 1) * PANEL)]
-    }
 }
 
 /// Orders `rows` so that runs of 64 are close together.
@@ -158,7 +153,7 @@ mod tests {
             assert_eq!(seen, (0..n as u32).collect::<Vec<_>>());
             assert_eq!(blocks.balls.len(), n.div_ceil(64));
             for (b, ball) in blocks.balls.iter().enumerate() {
-                for (r, row) in blocks.block(b).iter().enumerate() {
+                for (r, row) in blocks.rows[b * PANEL..n.min((b + 1) * PANEL)].iter().enumerate() {
                     let mut image = [0.0; SHORT];
                     images.short(*row as usize, &mut image);
                     let apart: f64 = (0..SHORT)

@@ -13,6 +13,7 @@
 mod bins;
 mod collect;
 mod pixels;
+mod plan;
 mod planes;
 mod score;
 mod sweep;

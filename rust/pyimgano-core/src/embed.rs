@@ -6,14 +6,14 @@
 
 use rayon::prelude::*;
 
-use crate::axes::{AXES, Axes, subtract};
+use crate::axes::{AXES, Axes, NARROW, subtract};
 use crate::bounds::{U, gamma};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
 use crate::{Matrix, Result};
 
 /// Columns of the short image: the first axes and the rest's length.
-pub(crate) const SHORT: usize = 17;
+pub(crate) const SHORT: usize = 33;
 
 /// Columns of the long image: all axes and the rest's length.
 pub(crate) const LONG: usize = PANEL;
@@ -39,8 +39,7 @@ impl Embedded {
     /// Images of all `rows`, whose centred values must lie in [`RANGE`](crate::bounds::RANGE).
     pub fn of(rows: Matrix<'_>, axes: &Axes, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = rows.rows();
-        let mut all =
-            Self { long: vec![0.0; n * LONG], rest: vec![0.0; n], slack: vec![0.0; n] };
+        let mut all = Self { long: vec![0.0; n * LONG], rest: vec![0.0; n], slack: vec![0.0; n] };
         let errors = Errors::new(axes);
         all.long
             .par_chunks_mut(ROWS * LONG)
@@ -75,8 +74,8 @@ impl Embedded {
     }
 
     /// The long image of row `i`.
-    pub fn long(&self, i: usize) -> &[f32] {
-        &self.long[i * LONG..(i + 1) * LONG]
+    pub fn long(&self, i: usize) -> &[f32; LONG] {
+        &self.long.as_chunks().0[i]
     }
 
     /// Writes the short image of row `i`.
@@ -105,10 +104,16 @@ impl Scratch {
         for first in (0..d).step_by(STRIPE) {
             let dims = STRIPE.min(d - first);
             self.stripe.resize(n * dims, 0.0);
+            let centre = &axes.centre[first..first + dims];
             for (i, centred) in self.stripe.chunks_exact_mut(dims).enumerate() {
                 let row = &rows[i * d + first..][..dims];
-                subtract(row, &axes.centre[first..first + dims], centred);
-                self.squares[i] += square(centred);
+                self.squares[i] += simd.vectorize(
+                    #[inline(always)]
+                    || {
+                        subtract(row, centre, centred);
+                        square(centred)
+                    },
+                );
             }
             let panel = &axes.panel[first * PANEL..(first + dims) * PANEL];
             let queries = Queries { rows: &self.stripe, dims };
@@ -123,6 +128,7 @@ impl Scratch {
 }
 
 /// Squared length in float64.
+#[inline(always)]
 pub(crate) fn square(values: &[f32]) -> f64 {
     let mut sums = [0.0; 16];
     let (chunks, tail) = values.as_chunks::<16>();
@@ -150,7 +156,7 @@ impl Errors {
         let d = axes.centre.len();
         // Each product with an axis: one rounding for centring, sums over a stripe, stripes added.
         // Axes of few columns are unit vectors, which add no rounding beyond centring.
-        let one = if d < SHORT { U } else { gamma(d.min(STRIPE) + d / STRIPE + 4) };
+        let one = if d <= NARROW { U } else { gamma(d.min(STRIPE) + d / STRIPE + 4) };
         let along = |count: usize| {
             (count.min(axes.count) as f64).sqrt() * one * (1.0 + axes.skew) + axes.skew + U
         };

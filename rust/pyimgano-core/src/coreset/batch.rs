@@ -6,15 +6,18 @@ use super::{Cover, PICKED, precedes};
 use crate::Result;
 use crate::blocks::STEP;
 use crate::bounds::half;
-use crate::embed::SHORT;
+use crate::embed::{LONG, SHORT};
 use crate::simd::{PANEL, Queries};
 use crate::task::Progress;
 
 /// Candidates in panels of 64, in order of their places.
 struct Candidates {
+    places: Vec<u32>,
     rows: Vec<u32>,
     nearest: Vec<f64>,
     norms: Vec<f32>,
+    slacks: Vec<f32>,
+    longs: Vec<f32>,
     /// Short images one after the other, and in panels.
     images: Vec<f32>,
     panels: Vec<f32>,
@@ -52,42 +55,50 @@ pub(super) fn greedy(
 impl Candidates {
     fn gather(cover: &Cover<'_>, chosen: &Chosen) -> Self {
         let n = chosen.places.len();
-        let rows: Vec<u32> =
-            chosen.places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
+        let rows: Vec<u32> = chosen.places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
         let nearest: Vec<f64> = chosen.places.iter().map(|p| cover.nearest[*p as usize]).collect();
         let norms: Vec<f32> =
             chosen.places.iter().map(|p| cover.blocks.norms[*p as usize]).collect();
         let mut images = vec![0.0; n * SHORT];
         let mut panels = vec![0.0; n.div_ceil(PANEL) * STEP];
-        for (i, (row, image)) in rows.iter().zip(images.chunks_exact_mut(SHORT)).enumerate() {
-            cover.images.short(*row as usize, image);
+        let mut longs = Vec::with_capacity(n * LONG);
+        for (i, place) in chosen.places.iter().enumerate() {
+            longs.extend_from_slice(cover.images.long(*place as usize));
+            let image = &mut images[i * SHORT..(i + 1) * SHORT];
+            cover.images.short(*place as usize, image);
             let panel = &mut panels[i / PANEL * STEP..];
             for (j, x) in image.iter().enumerate() {
                 panel[j * PANEL + i % PANEL] = *x;
             }
         }
-        let slack = rows.iter().map(|row| cover.images.slack[*row as usize]).fold(0.0, f32::max);
+        let slacks: Vec<f32> =
+            chosen.places.iter().map(|p| cover.images.slack[*p as usize]).collect();
+        let slack = slacks.iter().copied().fold(0.0, f32::max);
         let longest = norms.iter().copied().fold(0.0, f32::max);
-        let targets = rows
-            .chunks(PANEL)
-            .zip(nearest.chunks(PANEL))
-            .zip(norms.chunks(PANEL))
-            .map(|((rows, nearest), norms)| {
-                let mut target = Target::new(slack, longest);
-                for (r, row) in rows.iter().enumerate() {
-                    target.set(r, Lane {
-                        nearest: nearest[r],
-                        norm: norms[r],
-                        slack: cover.images.slack[*row as usize],
-                        dims: cover.features.cols(),
-                    });
-                }
-                target
-            })
-            .collect();
-        let mut all = Self { rows, nearest, norms, images, panels, targets, firsts: vec![] };
+        let targets = (0..n.div_ceil(PANEL)).map(|_| Target::new(slack, longest)).collect();
+        let places = chosen.places.clone();
+        let mut all = Self {
+            places,
+            rows,
+            nearest,
+            norms,
+            slacks,
+            longs,
+            images,
+            panels,
+            targets,
+            firsts: vec![],
+        };
+        for i in 0..n {
+            let lane = all.lane(i, cover.features.cols());
+            all.targets[i / PANEL].set(i % PANEL, lane);
+        }
         all.firsts = (0..n.div_ceil(PANEL)).map(|panel| all.first_of(panel)).collect();
         all
+    }
+
+    fn lane(&self, i: usize, dims: usize) -> Lane {
+        Lane { nearest: self.nearest[i], norm: self.norms[i], slack: self.slacks[i], dims }
     }
 
     /// The first candidate of a panel in picking order; [`PICKED`] if none is left.
@@ -105,9 +116,11 @@ impl Candidates {
 
     /// The first of all candidates that are left.
     fn first(&self) -> Option<(f64, u32, usize)> {
-        let best = self.firsts.iter().copied().reduce(|a, b| {
-            if precedes((b.0, b.1), (a.0, a.1)) { b } else { a }
-        })?;
+        let best = self
+            .firsts
+            .iter()
+            .copied()
+            .reduce(|a, b| if precedes((b.0, b.1), (a.0, a.1)) { b } else { a })?;
         (best.0 >= 0.0).then_some(best)
     }
 
@@ -115,28 +128,35 @@ impl Candidates {
     fn pick(&mut self, cover: &Cover<'_>, pick: usize) {
         let simd = cover.simd;
         let dims = cover.features.cols();
-        let picked_row = self.rows[pick] as usize;
+        let values = cover.values(self.places[pick] as usize);
+        let long = self.longs.as_chunks::<LONG>().0[pick];
         self.nearest[pick] = PICKED;
         self.targets[pick / PANEL].close(pick % PANEL);
-        let queries = Queries { rows: &self.images, dims: SHORT };
         let (which, threshold) = ([pick as u32], [half(f64::from(self.norms[pick]))]);
         let mut masks = Vec::with_capacity(1);
+        let mut near = [0.0; PANEL];
         for panel in 0..self.targets.len() {
+            let queries = Queries { rows: &self.images, dims: SHORT };
             let images = &self.panels[panel * STEP..(panel + 1) * STEP];
-            let target = &mut self.targets[panel];
-            simd.reach(images, &target.bias, queries, &which, &threshold, &mut masks);
-            let mut mask = masks[0];
+            let bias = &self.targets[panel].bias;
+            simd.reach(images, bias, queries, &which, &threshold, &mut masks);
             let mut stale = panel == pick / PANEL;
-            while mask != 0 {
-                let r = mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                let i = panel * PANEL + r;
-                let row = self.rows[i] as usize;
-                if let Some(squared) = target.closer(cover, r, row, picked_row, self.nearest[i]) {
-                    self.nearest[i] = squared;
-                    let slack = cover.images.slack[row];
-                    target.set(r, Lane { nearest: squared, norm: self.norms[i], slack, dims });
-                    stale |= self.firsts[panel].2 == i;
+            if masks[0] != 0 {
+                let longs = &self.longs[panel * PANEL * LONG..];
+                let longs = &longs[..longs.len().min(PANEL * LONG)];
+                let mut kept = self.targets[panel].sift(simd, &long, longs, masks[0], &mut near);
+                while kept != 0 {
+                    let r = kept.trailing_zeros() as usize;
+                    kept &= kept - 1;
+                    let i = panel * PANEL + r;
+                    let row = cover.values(self.places[i] as usize);
+                    let closer = self.targets[panel].closer(simd, r, row, values, self.nearest[i]);
+                    if let Some(squared) = closer {
+                        self.nearest[i] = squared;
+                        let lane = self.lane(i, dims);
+                        self.targets[panel].set(r, lane);
+                        stale |= self.firsts[panel].2 == i;
+                    }
                 }
             }
             if stale {

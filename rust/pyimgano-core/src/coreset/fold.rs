@@ -6,8 +6,8 @@ use super::Cover;
 use crate::Result;
 use crate::blocks::STEP;
 use crate::bounds::{dot_threshold, half, limit, near_limit};
-use crate::embed::SHORT;
-use crate::simd::{PANEL, Queries};
+use crate::embed::{LONG, SHORT};
+use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
 
 /// One row of a [`Target`].
@@ -57,32 +57,47 @@ impl Target {
         self.full[r] = near_limit(lane.nearest, lane.dims);
     }
 
-    /// The squared distance of `row`, in lane `r`, to `pick`, if below `nearest`.
+    /// Which rows of `mask` may come closer to a pick with that long image; `near` gets how near.
+    #[inline]
+    pub fn sift(
+        &self,
+        simd: Simd,
+        pick: &[f32; LONG],
+        rows: &[f32],
+        mask: u64,
+        near: &mut [f32; PANEL],
+    ) -> u64 {
+        simd.sift(pick, rows, mask, &self.long, near)
+    }
+
+    /// The squared distance of lane `r`, whose row has `values`, to `pick`, if below `nearest`.
     #[inline]
     pub fn closer(
         &self,
-        cover: &Cover<'_>,
+        simd: Simd,
         r: usize,
-        row: usize,
-        pick: usize,
+        values: &[f32],
+        pick: &[f32],
         nearest: f64,
     ) -> Option<f64> {
-        let simd = cover.simd;
-        if simd.near(cover.images.long(row), cover.images.long(pick)) > self.long[r] {
+        if simd.near(values, pick) > self.full[r] {
             return None;
         }
-        let (a, b) = (cover.features.row(row), cover.features.row(pick));
-        if simd.near(a, b) > self.full[r] {
-            return None;
-        }
-        let squared = simd.squared_distance(a, b);
+        let squared = simd.squared_distance(values, pick);
         (squared < nearest).then_some(squared)
+    }
+
+    /// Whether lane `r` is still within reach of a pick that looked so `near`.
+    #[inline]
+    pub fn reaches(&self, r: usize, near: f32) -> bool {
+        near <= self.long[r]
     }
 }
 
 /// The picks of a batch.
 struct Picks {
-    rows: Vec<u32>,
+    places: Vec<u32>,
+    longs: Vec<[f32; LONG]>,
     /// Short images one after the other, and in panels.
     images: Vec<f32>,
     panels: Vec<f32>,
@@ -96,38 +111,51 @@ struct Picks {
 impl Picks {
     fn new(cover: &Cover<'_>, places: &[u32]) -> Self {
         let n = places.len();
-        let rows: Vec<u32> = places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
         let mut picks = Self {
+            places: places.to_vec(),
+            longs: places.iter().map(|p| *cover.images.long(*p as usize)).collect(),
             images: vec![0.0; n * SHORT],
             panels: vec![0.0; n.div_ceil(PANEL) * STEP],
             halves: vec![0.0; n],
             biases: vec![[f32::NEG_INFINITY; PANEL]; n.div_ceil(PANEL)],
             slack: 0.0,
             longest: 0.0,
-            rows,
         };
         for (i, image) in picks.images.chunks_exact_mut(SHORT).enumerate() {
-            let row = picks.rows[i] as usize;
-            cover.images.short(row, image);
+            let place = places[i] as usize;
+            cover.images.short(place, image);
             for (j, x) in image.iter().enumerate() {
                 picks.panels[i / PANEL * STEP + j * PANEL + i % PANEL] = *x;
             }
-            let norm = cover.blocks.norms[places[i] as usize];
+            let norm = cover.blocks.norms[place];
             picks.halves[i] = half(f64::from(norm));
             picks.biases[i / PANEL][i % PANEL] = -picks.halves[i];
-            picks.slack = picks.slack.max(cover.images.slack[row]);
+            picks.slack = picks.slack.max(cover.images.slack[place]);
             picks.longest = picks.longest.max(norm);
         }
         picks
     }
+
+    /// Picks in panel `p`.
+    fn count(&self, p: usize) -> usize {
+        (self.places.len() - p * PANEL).min(PANEL)
+    }
 }
 
 /// Buffers of one thread.
-#[derive(Default)]
 struct Scratch {
     which: Vec<u32>,
     halves: Vec<f32>,
     masks: Vec<u64>,
+    near: [f32; PANEL],
+    /// How near, lane, pick.
+    pairs: Vec<(f32, u32, u32)>,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        Self { which: vec![], halves: vec![], masks: vec![], near: [0.0; PANEL], pairs: vec![] }
+    }
 }
 
 /// Brings the distances of all rows up to date with the picks at `places`.
@@ -135,7 +163,7 @@ pub(super) fn fold(cover: &mut Cover<'_>, places: &[u32], progress: &Progress) -
     let picks = Picks::new(cover, places);
     let mut nearest = std::mem::take(&mut cover.nearest);
     let outcome = nearest.par_chunks_mut(PANEL).enumerate().try_for_each_init(
-        Scratch::default,
+        Scratch::new,
         |scratch, (block, nearest)| {
             progress.check()?;
             fold_block(cover, &picks, block, nearest, scratch);
@@ -153,13 +181,14 @@ fn fold_block(
     nearest: &mut [f64],
     scratch: &mut Scratch,
 ) {
-    let rows = cover.blocks.block(block);
+    let first = block * PANEL;
+    let longs = &cover.images.long[first * LONG..(first + nearest.len()) * LONG];
     let ball = &cover.blocks.balls[block];
-    let norms = &cover.blocks.norms[block * PANEL..];
+    let norms = &cover.blocks.norms[first..];
     let lane = |r: usize, nearest: f64| Lane {
         nearest,
         norm: norms[r],
-        slack: cover.images.slack[rows[r] as usize],
+        slack: cover.images.slack[first + r],
         dims: cover.features.cols(),
     };
     let mut target = Target::new(picks.slack, picks.longest);
@@ -179,7 +208,7 @@ fn fold_block(
         let threshold = dot_threshold(ball.norm, edge, others, SHORT);
         let panel = &picks.panels[p * STEP..(p + 1) * STEP];
         cover.simd.reach(panel, bias, centre, &[0], &[threshold], &mut scratch.masks);
-        let mut mask = scratch.masks[0];
+        let mut mask = scratch.masks[0] & (u64::MAX >> (PANEL - picks.count(p)));
         scratch.which.clear();
         scratch.halves.clear();
         while mask != 0 {
@@ -191,17 +220,36 @@ fn fold_block(
         let panel = cover.blocks.panel(block);
         let (which, halves) = (&scratch.which, &scratch.halves);
         cover.simd.reach(panel, &target.bias, images, which, halves, &mut scratch.masks);
+        scratch.pairs.clear();
         for (pick, mask) in which.iter().zip(&scratch.masks) {
-            let pick = picks.rows[*pick as usize] as usize;
-            let mut mask = *mask;
-            while mask != 0 {
-                let r = mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                let row = rows[r] as usize;
-                if let Some(squared) = target.closer(cover, r, row, pick, nearest[r]) {
-                    nearest[r] = squared;
-                    target.set(r, lane(r, squared));
-                }
+            if *mask == 0 {
+                continue;
+            }
+            let image = &picks.longs[*pick as usize];
+            let mut kept = target.sift(cover.simd, image, longs, *mask, &mut scratch.near);
+            while kept != 0 {
+                let r = kept.trailing_zeros() as usize;
+                kept &= kept - 1;
+                scratch.pairs.push((scratch.near[r], r as u32, *pick));
+            }
+        }
+        // The nearest first: most of the others are then out of reach.
+        scratch.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        for (i, (near, r, pick)) in scratch.pairs.iter().enumerate() {
+            if let Some((near, r, _)) = scratch.pairs.get(i + 2)
+                && target.reaches(*r as usize, *near)
+            {
+                cover.simd.prefetch(cover.values(first + *r as usize));
+            }
+            let r = *r as usize;
+            if !target.reaches(r, *near) {
+                continue;
+            }
+            let pick = cover.values(picks.places[*pick as usize] as usize);
+            let values = cover.values(first + r);
+            if let Some(squared) = target.closer(cover.simd, r, values, pick, nearest[r]) {
+                nearest[r] = squared;
+                target.set(r, lane(r, squared));
             }
         }
     }

@@ -57,11 +57,13 @@ pub fn greedy(
         )));
     }
     if u32::try_from(rows).is_err() {
-        return Err(Error::Argument(format!("features must have fewer than 2^32 rows, got {rows}")));
+        return Err(Error::Argument(format!(
+            "features must have fewer than 2^32 rows, got {rows}"
+        )));
     }
     let simd = Simd::from_env()?;
     task::run(n_threads, monitor, n_samples, |progress| {
-        let largest = check::finite("features", features)?;
+        let largest = check::finite("features", features, simd)?;
         if n_samples == 1 {
             Ok(vec![start])
         } else if bounds::RANGE.contains(&largest) {
@@ -75,11 +77,20 @@ pub fn greedy(
 /// All rows with their distances to the picks made so far.
 struct Cover<'a> {
     features: Matrix<'a>,
+    /// By place.
     images: Embedded,
     blocks: Blocks,
     /// By place: squared distance to the nearest pick, or [`PICKED`].
     nearest: Vec<f64>,
     simd: Simd,
+}
+
+impl Cover<'_> {
+    /// The values of the row at `place`.
+    #[inline]
+    fn values(&self, place: usize) -> &[f32] {
+        self.features.row(self.blocks.rows[place] as usize)
+    }
 }
 
 fn batched(
@@ -90,8 +101,9 @@ fn batched(
     progress: &Progress,
 ) -> Result<Vec<usize>> {
     let axes = Axes::of(features, simd);
-    let images = Embedded::of(features, &axes, simd, progress)?;
+    let mut images = Embedded::of(features, &axes, simd, progress)?;
     let blocks = Blocks::of(&images);
+    images = images.in_order(&blocks.rows);
     let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
     cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
     let mut picks = vec![start];

@@ -54,11 +54,7 @@ pub(super) fn distances(
         .map(|row| {
             let row = *row as usize;
             progress.check()?;
-            Ok(if row == start {
-                PICKED
-            } else {
-                simd.squared_distance(features.row(row), first)
-            })
+            Ok(if row == start { PICKED } else { simd.squared_distance(features.row(row), first) })
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{Cover, precedes};
 
 /// Candidates of the first batch.
-pub(super) const FIRST: usize = 2048;
+pub(super) const FIRST: usize = 4096;
 
 /// The first rows in picking order.
 pub(super) struct Chosen {
@@ -74,6 +74,6 @@ fn likely_floor(cover: &Cover<'_>, size: usize) -> f64 {
 
 /// Candidates for the next batch, after one of `size` candidates made `picks` picks.
 pub(super) fn next_size(size: usize, picks: usize, rows: usize) -> usize {
-    let most = (rows / 8).clamp(FIRST, 1 << 14);
+    let most = (rows / 8).clamp(FIRST, 2 * FIRST);
     if picks * 4 > size { (size * 2).min(most) } else { size }
 }

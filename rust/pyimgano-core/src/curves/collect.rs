@@ -24,25 +24,40 @@ pub struct Totals {
     pub defect: u64,
 }
 
-/// What one thread has found: the highest of the scores below a ceiling.
+/// The scores to collect: at least `floor`, below `ceiling`.
+#[derive(Debug, Clone, Copy)]
+pub struct Range<K> {
+    pub floor: K,
+    pub ceiling: K,
+}
+
+/// What [`collect`] brings.
+#[derive(Debug)]
+pub struct Collected<K> {
+    /// All entries of `range`, unsorted.
+    pub entries: Vec<Entry<K>>,
+    /// What was asked for, with a higher floor if there was not room for everything.
+    pub range: Range<K>,
+    /// Over all scores, whatever the range.
+    pub totals: Totals,
+}
+
+/// What one thread has found: the highest of the scores in a range.
 struct Collector<K> {
     entries: Vec<Entry<K>>,
     capacity: usize,
-    ceiling: Option<K>,
-    /// Scores below this have been dropped for lack of room.
-    floor: Option<K>,
+    range: Range<K>,
     totals: Totals,
     found: Components,
     areas: Vec<u32>,
 }
 
 impl<K: Key> Collector<K> {
-    fn new(capacity: usize, ceiling: Option<K>) -> Self {
+    fn new(capacity: usize, range: Range<K>) -> Self {
         Self {
             entries: Vec::new(),
             capacity,
-            ceiling,
-            floor: None,
+            range,
             totals: Totals::default(),
             found: Components::default(),
             areas: Vec::new(),
@@ -62,7 +77,7 @@ impl<K: Key> Collector<K> {
             }
             let scores = &plane.map[row * plane.width..][run.start as usize..run.end as usize];
             for key in scores.iter().map(|score| score.key()) {
-                if self.ceiling.is_none_or(|c| key < c) && self.floor.is_none_or(|f| key >= f) {
+                if self.range.floor <= key && key < self.range.ceiling {
                     self.entries.push(Entry { key, area, count: 1 });
                 }
             }
@@ -87,41 +102,39 @@ impl<K: Key> Collector<K> {
         });
         if self.entries.len() > self.capacity / 2 {
             let floor = self.entries[self.capacity / 2].key;
-            self.floor = Some(floor);
-            let kept = self.entries.partition_point(|entry| entry.key >= floor);
-            self.entries.truncate(kept);
+            self.range.floor = floor;
+            self.entries.truncate(self.entries.partition_point(|entry| entry.key >= floor));
         }
         // One score in very many sizes of regions, or one endless run.
         self.capacity = self.capacity.max(self.entries.len() * 2).max(self.entries.len() + wanted);
     }
 }
 
-/// The entries of the highest scores below `ceiling`, unsorted: all of them if `capacity` allows,
-/// else fewer, but then every entry above the lowest one is there. Also the totals over everything.
+/// The entries of the highest scores in `range`: all of them if `capacity` allows.
 pub fn collect<T: Score>(
     planes: &[Plane<'_, T>],
-    ceiling: Option<T::Key>,
+    mut range: Range<T::Key>,
     capacity: usize,
     progress: &Progress,
-) -> Result<(Vec<Entry<T::Key>>, Totals)> {
+) -> Result<Collected<T::Key>> {
     let share = capacity.div_ceil(rayon::current_num_threads());
-    let make = || Collector::new(share, ceiling);
-    let collectors =
+    let make = || Collector::new(share, range);
+    let mut collectors =
         parallel::for_each(planes.len(), progress, make, |all, i| all.add(&planes[i]))?;
-    let floor = collectors.iter().filter_map(|one| one.floor).max();
+    range.floor = collectors.iter().map(|one| one.range.floor).max().unwrap_or(range.floor);
     let mut totals = Totals::default();
     let mut entries = Vec::new();
-    for mut one in collectors {
+    for one in &mut collectors {
         totals.regions += one.totals.regions;
         totals.defect += one.totals.defect;
-        if let Some(floor) = floor {
-            one.entries.retain(|entry| entry.key >= floor);
+        if one.range.floor < range.floor {
+            one.entries.retain(|entry| entry.key >= range.floor);
         }
         if entries.is_empty() {
-            entries = one.entries;
+            entries = std::mem::take(&mut one.entries);
         } else {
             entries.append(&mut one.entries);
         }
     }
-    Ok((entries, totals))
+    Ok(Collected { entries, range, totals })
 }

@@ -3,7 +3,8 @@
 use rayon::slice::ParallelSliceMut;
 
 use super::bins::Bins;
-use super::collect::{Entry, Totals, collect};
+use super::collect::{Collected, Entry, Range, Totals, collect};
+use super::plan::floors;
 use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
 use super::score::{Key, Score};
 use super::sweep::{Sweep, weight};
@@ -158,14 +159,17 @@ impl<T: Score> Scan<'_, T> {
         limit: f64,
         mut passed: impl FnMut(&Sweep, Passed<T::Key>),
     ) -> Result<Option<Sweep>> {
-        let mut ceiling = None;
+        let mut floors = floors(&self.pieces, self.capacity() / 4 * 3, self.progress)?.into_iter();
+        let mut range = Range { floor: T::Key::MIN, ceiling: T::Key::MAX };
+        let mut floor = floors.next();
         let mut sweep = None;
-        loop {
-            let (mut entries, Totals { regions, defect }) =
-                collect(self.planes, ceiling, self.capacity(), self.progress)?;
+        while let Some(wanted) = floor {
+            range.floor = wanted;
+            let collected = collect(self.planes, range, self.capacity(), self.progress)?;
+            let Collected { mut entries, totals: Totals { regions, defect }, .. } = collected;
             entries.par_sort_unstable_by_key(|entry| entry.key);
-            let bins = Bins::new(distinct(&entries));
-            let counts = self.count(&bins, ceiling)?;
+            let bins = Bins::new(entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key));
+            let counts = self.count(&bins, range.ceiling)?;
             let normal = self.pixels - defect;
             if normal == 0 || defect == 0 {
                 return Ok(None);
@@ -185,16 +189,18 @@ impl<T: Score> Scan<'_, T> {
                 let better_f1 = sweep.step(count(2 * i + 1), pixels, total);
                 passed(sweep, Passed { key, before, better_f1 });
             }
-            ceiling = bins.keys().first().copied();
-            if sweep.all_defects_passed() || ceiling.is_none() {
-                break;
+            if let Some(&lowest) = bins.keys().first() {
+                range.ceiling = lowest;
+            }
+            if collected.range.floor == wanted {
+                floor = floors.next();
             }
         }
         Ok(sweep)
     }
 
     /// Histograms of the normal pixels, to be added up.
-    fn count(&self, bins: &Bins<T::Key>, ceiling: Option<T::Key>) -> Result<Vec<Vec<u32>>> {
+    fn count(&self, bins: &Bins<T::Key>, ceiling: T::Key) -> Result<Vec<Vec<u32>>> {
         struct State {
             counts: Vec<Vec<u32>>,
             pixels: usize,
@@ -220,9 +226,4 @@ impl<T: Score> Scan<'_, T> {
         }
         Ok(states.into_iter().flat_map(|state| state.counts).collect())
     }
-}
-
-/// The distinct keys of sorted entries.
-fn distinct<K: Key>(entries: &[Entry<K>]) -> Vec<K> {
-    entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key).collect()
 }

@@ -8,6 +8,16 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     const HEADS: usize;
     /// Number of bits below the head.
     const TAIL_BITS: u32;
+    /// Below every key of a finite score.
+    const MIN: Self;
+    /// Above every key of a finite score.
+    const MAX: Self;
+    /// How many values [`Key::coarse`] can take.
+    const COARSE: usize = 1 << 20;
+    /// More leading bits.
+    fn coarse(self) -> usize;
+    /// The lowest key with these leading bits.
+    fn from_coarse(bits: usize) -> Self;
     /// The leading bits.
     fn head(self) -> usize;
     /// The bits below the head, without the last `shift`.
@@ -15,8 +25,16 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
 }
 
 impl Key for u32 {
+    fn coarse(self) -> usize {
+        (self >> 12) as usize
+    }
+    fn from_coarse(bits: usize) -> Self {
+        (bits as Self) << 12
+    }
     const HEADS: usize = 1 << 12;
     const TAIL_BITS: u32 = 20;
+    const MIN: Self = Self::MIN;
+    const MAX: Self = Self::MAX;
     fn head(self) -> usize {
         (self >> Self::TAIL_BITS) as usize
     }
@@ -26,8 +44,16 @@ impl Key for u32 {
 }
 
 impl Key for u64 {
+    fn coarse(self) -> usize {
+        (self >> 44) as usize
+    }
+    fn from_coarse(bits: usize) -> Self {
+        (bits as Self) << 44
+    }
     const HEADS: usize = 1 << 14;
     const TAIL_BITS: u32 = 50;
+    const MIN: Self = Self::MIN;
+    const MAX: Self = Self::MAX;
     fn head(self) -> usize {
         (self >> Self::TAIL_BITS) as usize
     }
@@ -40,8 +66,10 @@ impl Key for u64 {
 pub trait Score: Copy + PartialOrd + Debug + Send + Sync + 'static {
     /// The integer of the same size.
     type Key: Key;
-    /// A score below all others.
+    /// Minus infinity.
     const LOWEST: Self;
+    /// Infinity.
+    const HIGHEST: Self;
     /// Keys of finite scores compare as the scores do; -0.0 and 0.0 have the same one.
     fn key(self) -> Self::Key;
     /// The score of a key.
@@ -61,6 +89,7 @@ macro_rules! score {
         impl Score for $float {
             type Key = $key;
             const LOWEST: Self = <$float>::NEG_INFINITY;
+            const HIGHEST: Self = <$float>::INFINITY;
             fn key(self) -> $key {
                 const SIGN: $key = 1 << (<$key>::BITS - 1);
                 let bits = (self + 0.0).to_bits(); // -0.0 + 0.0 is 0.0

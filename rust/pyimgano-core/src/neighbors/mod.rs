@@ -123,12 +123,14 @@ impl KnnIndex {
             )));
         }
         if u32::try_from(rows).is_err() {
-            return Err(Error::Argument(format!("bank must have fewer than 2^32 rows, got {rows}")));
+            return Err(Error::Argument(format!(
+                "bank must have fewer than 2^32 rows, got {rows}"
+            )));
         }
         check_groups("bank", groups, rows)?;
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, 1, |progress| {
-            let largest = check::finite("bank", bank)?;
+            let largest = check::finite("bank", bank, simd)?;
             let useful = rows >= SMALL && bounds::RANGE.contains(&largest);
             Self::build(bank, groups, largest, useful, simd, progress)
         })
@@ -212,11 +214,9 @@ impl KnnIndex {
         };
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, queries.rows(), |progress| {
-            let largest = check::finite("queries", queries)?.max(self.largest);
-            let mut out = Neighbors {
-                distances: vec![f32::INFINITY; cells],
-                indices: vec![-1; cells],
-            };
+            let largest = check::finite("queries", queries, simd)?.max(self.largest);
+            let mut out =
+                Neighbors { distances: vec![f32::INFINITY; cells], indices: vec![-1; cells] };
             let job = Job { queries, k, groups, simd, progress };
             if bounds::RANGE.contains(&largest) {
                 self.bounded(&job, &mut out)?;
@@ -243,21 +243,23 @@ impl KnnIndex {
             .collect();
         if let Some(structure) = self.structure.as_ref().filter(|_| job.k <= FEW) {
             let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
+            let rounds = even.div_ceil(pruned::TOGETHER);
             let answers = slots
-                .par_iter_mut()
-                .map(|slot| {
+                .par_chunks_mut(even.div_ceil(rounds))
+                .map(|slots| {
                     // Where tile after tile finds a scan to be cheaper, the rest need not try.
-                    let tries = 2 + 2 * answered.load(Ordering::Relaxed);
-                    if given_up.load(Ordering::Relaxed) > tries {
-                        return Ok(false);
+                    if given_up.load(Ordering::Relaxed) > 2 * answered.load(Ordering::Relaxed) {
+                        return Ok(vec![false; slots.len()]);
                     }
-                    let answer = pruned::answer(&self.bank, structure, job, slot)?;
-                    let count = if answer { &answered } else { &given_up };
-                    count.fetch_add(1, Ordering::Relaxed);
-                    Ok(answer)
+                    let answers = pruned::answer(&self.bank, structure, job, slots)?;
+                    let good = answers.iter().filter(|answer| **answer).count();
+                    answered.fetch_add(good, Ordering::Relaxed);
+                    given_up.fetch_add(answers.len() - good, Ordering::Relaxed);
+                    Ok(answers)
                 })
-                .collect::<Result<Vec<bool>>>()?;
-            let mut answers = answers.into_iter();
+                .collect::<Result<Vec<Vec<bool>>>>()?;
+            let mut answers = answers.into_iter().flatten();
             slots.retain(|_| !answers.next().unwrap_or(false));
         }
         dense::answer(&self.bank, job, &mut slots)

@@ -13,11 +13,8 @@ pub(super) fn answer(
     distances: &mut [f32],
     indices: &mut [i64],
 ) -> Result<()> {
-    distances
-        .par_chunks_mut(job.k)
-        .zip(indices.par_chunks_mut(job.k))
-        .enumerate()
-        .try_for_each(|(q, (distances, indices))| {
+    distances.par_chunks_mut(job.k).zip(indices.par_chunks_mut(job.k)).enumerate().try_for_each(
+        |(q, (distances, indices))| {
             let query = job.queries.row(q);
             let mut top = TopK::new(job.k, f64::INFINITY);
             for first in (0..bank.rows.len()).step_by(1024) {
@@ -32,5 +29,6 @@ pub(super) fn answer(
             top.write(distances, indices);
             job.progress.add(1);
             Ok(())
-        })
+        },
+    )
 }

@@ -38,41 +38,93 @@ struct Tile<'a> {
     spent: usize,
 }
 
-/// Answers the slot's queries; false if a dense scan looks cheaper, with `bounds` to start it from.
+/// Tiles that go through the blocks together, so that a block's rows are fetched once for all.
+pub(super) const TOGETHER: usize = 8;
+
+/// Answers the slots' queries, and tells for each whether it did: where a dense scan looks
+/// cheaper, it leaves `bounds` to start that from.
 pub(super) fn answer(
     bank: &Bank,
     structure: &Structure,
     job: &Job<'_>,
-    slot: &mut Slot<'_>,
-) -> Result<bool> {
-    let mut tile = Tile::new(bank, structure, job, slot)?;
-    tile.seed();
-    let mut buffers = Buffers::default();
-    let dense = slot.count * PANEL * bank.cols / 16;
+    slots: &mut [Slot<'_>],
+) -> Result<Vec<bool>> {
+    let mut tiles = vec![];
+    for slot in slots.iter() {
+        let mut tile = Tile::new(bank, structure, job, slot)?;
+        tile.seed();
+        tiles.push(Some(tile));
+    }
+    let mut buffers = Buffers {
+        masks: vec![],
+        which: vec![],
+        thresholds: vec![],
+        near: [0.0; PANEL],
+        pairs: vec![],
+    };
     for (b, ball) in structure.blocks.balls.iter().enumerate() {
         job.progress.check()?;
-        tile.visit(b, ball, &mut buffers);
-        if b % 8 == 7 && tile.spent > dense * (b + 1) {
-            slot.bounds.extend(tile.tops.iter().map(TopK::bound));
-            return Ok(false);
+        for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
+            let Some(tile) = open else { continue };
+            tile.visit(b, ball, &mut buffers);
+            let dense = slot.count * PANEL * bank.cols / 16;
+            if b % 8 == 7 && tile.spent > dense * (b + 1) {
+                slot.bounds.extend(tile.tops.iter().map(TopK::bound));
+                *open = None;
+            }
         }
     }
-    let distances = slot.distances.chunks_mut(job.k);
-    for ((top, distances), indices) in
-        tile.tops.into_iter().zip(distances).zip(slot.indices.chunks_mut(job.k))
-    {
-        top.write(distances, indices);
+    let answered = tiles.iter().map(Option::is_some).collect();
+    for (tile, slot) in tiles.into_iter().zip(slots) {
+        let Some(tile) = tile else { continue };
+        let indices = slot.indices.chunks_mut(job.k);
+        let places = slot.distances.chunks_mut(job.k).zip(indices);
+        for (top, (distances, indices)) in tile.tops.into_iter().zip(places) {
+            top.write(distances, indices);
+        }
+        job.progress.add(slot.count);
     }
-    job.progress.add(slot.count);
-    Ok(true)
+    Ok(answered)
+}
+
+/// Blocks looked into for a first bound.
+const PROBES: usize = 8;
+
+/// For each of 64 queries the blocks whose middles are nearest, nearest first, with what they were
+/// ordered by; block numbers beyond the last where there are not so many.
+type Nearest = [([f32; PANEL], [u32; PANEL]); PROBES];
+
+/// `products` of the queries with the middles of all `balls`.
+#[inline(always)]
+fn nearest_blocks(products: &[f32], balls: &[Ball]) -> Nearest {
+    let mut nearest = [([f32::NEG_INFINITY; PANEL], [u32::MAX; PANEL]); PROBES];
+    for (b, (line, ball)) in products.as_chunks::<PANEL>().0.iter().zip(balls).enumerate() {
+        let offset = half(ball.norm);
+        let mut value = line.map(|x| x - offset);
+        let mut block = [b as u32; PANEL];
+        // Each value sinks to its rank, the ones it beats go on.
+        for (values, blocks) in &mut nearest {
+            for q in 0..PANEL {
+                let beats = value[q] > values[q];
+                let (v, w) = (values[q], blocks[q]);
+                values[q] = if beats { value[q] } else { v };
+                blocks[q] = if beats { block[q] } else { w };
+                value[q] = if beats { v } else { value[q] };
+                block[q] = if beats { w } else { block[q] };
+            }
+        }
+    }
+    nearest
 }
 
 /// Buffers of [`Tile::visit`].
-#[derive(Default)]
 struct Buffers {
     masks: Vec<u64>,
     which: Vec<u32>,
     thresholds: Vec<f32>,
+    near: [f32; PANEL],
+    /// Queries and places to be settled.
+    pairs: Vec<(u32, usize)>,
 }
 
 impl<'a> Tile<'a> {
@@ -111,46 +163,48 @@ impl<'a> Tile<'a> {
         })
     }
 
-    /// Bounds each query by rows of the blocks whose middles are nearest.
+    /// Bounds each query by the rows that look nearest in the blocks whose middles are nearest.
     fn seed(&mut self) {
         let simd = self.job.simd;
         let structure = self.structure;
-        let balls = &structure.blocks.balls;
-        let mut products = vec![0.0; balls.len() * PANEL];
+        let blocks = &structure.blocks;
+        let mut products = vec![0.0; blocks.balls.len() * PANEL];
         let centres = Queries { rows: &structure.centres, dims: SHORT };
         simd.dots(&self.panel, centres, &mut products);
-        let mut best = [(f32::NEG_INFINITY, 0u32); PANEL];
-        for (b, (line, ball)) in products.as_chunks::<PANEL>().0.iter().zip(balls).enumerate() {
-            let offset = half(ball.norm);
-            for (best, x) in best.iter_mut().zip(line) {
-                if x - offset > best.0 {
-                    *best = (x - offset, b as u32);
-                }
-            }
-        }
-        let mut close = vec![];
-        for (q, best) in best.iter().enumerate().take(self.tops.len()) {
+        let nearest = simd.vectorize(
+            #[inline(always)]
+            || nearest_blocks(&products, &blocks.balls),
+        );
+        let k = self.job.k;
+        let (mut close, mut out) = (vec![], [0.0; PANEL]);
+        for q in 0..self.tops.len() {
             close.clear();
-            let blocks = (best.1 as usize)..balls.len();
-            for b in blocks.take(1 + self.job.k / 32) {
-                for place in b * PANEL..self.bank.rows.len().min((b + 1) * PANEL) {
-                    if self.job.eligible(self.bank, self.first + q, place) {
-                        let near = simd.near(self.images.long(q), structure.images.long(place));
-                        close.push((near, place));
+            let image = Queries { rows: &self.short[q * SHORT..(q + 1) * SHORT], dims: SHORT };
+            for b in nearest.iter().map(|lanes| lanes.1[q] as usize) {
+                if b >= blocks.balls.len() {
+                    continue;
+                }
+                simd.dots(blocks.panel(b), image, &mut out);
+                let count = self.bank.rows.len().min((b + 1) * PANEL) - b * PANEL;
+                for (r, x) in out.iter().enumerate().take(count) {
+                    if self.job.eligible(self.bank, self.first + q, b * PANEL + r) {
+                        close.push((x + blocks.biases[b][r], b * PANEL + r));
                     }
                 }
             }
-            self.spent += close.len() * 8;
-            let k = self.job.k;
+            self.spent += close.len() * PAIR;
             if close.len() < k {
                 continue;
             }
-            close.select_nth_unstable_by(k - 1, |a, b| a.0.total_cmp(&b.0));
+            // Somewhat more than needed: what looks nearest need not be.
+            let tried = (k + 2 + k / 4).min(close.len());
+            close.select_nth_unstable_by(tried - 1, |a, b| b.0.total_cmp(&a.0));
             let query = self.job.queries.row(self.first + q);
-            let bound = close[..k]
+            let mut squared: Vec<f64> = close[..tried]
                 .iter()
                 .map(|(_, place)| simd.squared_distance(query, self.bank.values(*place)))
-                .fold(0.0, f64::max);
+                .collect();
+            let bound = *squared.select_nth_unstable_by(k - 1, f64::total_cmp).1;
             self.tops[q] = TopK::new(k, bound);
             self.tighten(q);
         }
@@ -172,9 +226,9 @@ impl<'a> Tile<'a> {
         simd.vectorize(
             #[inline(always)]
             || {
-                for q in 0..PANEL {
-                    let edge = tight.square(self.reach[q], apart);
-                    bias[q] = -tight.threshold(self.norms[q], edge, ball.norm as f32);
+                for ((bias, reach), norm) in bias.iter_mut().zip(&self.reach).zip(&self.norms) {
+                    let edge = tight.square(*reach, apart);
+                    *bias = -tight.threshold(*norm, edge, ball.norm as f32);
                 }
             },
         );
@@ -200,44 +254,45 @@ impl<'a> Tile<'a> {
         simd.reach(panel, bias, queries, &buffers.which, &buffers.thresholds, &mut buffers.masks);
         let present = self.bank.present(b);
         self.spent += buffers.which.len() * PANEL * PAIR;
+        buffers.pairs.clear();
+        let rows = &self.structure.images.long[b * PANEL * LONG..];
+        let rows = &rows[..rows.len().min(PANEL * LONG)];
         for (q, mask) in buffers.which.iter().zip(&buffers.masks) {
-            let q = *q as usize;
-            let mut mask = mask & present;
+            let mask = mask & present;
             if mask == 0 {
                 continue;
             }
-            let mut long = tight.near(tight.square(self.reach[q], slack));
-            while mask != 0 {
-                let place = b * PANEL + mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                self.spent += CLOSE;
-                if simd.near(self.images.long(q), self.structure.images.long(place)) <= long
-                    && self.consider(q, place)
-                {
-                    long = tight.near(tight.square(self.reach[q], slack));
-                }
+            self.spent += CLOSE * mask.count_ones() as usize;
+            let image = self.images.long(*q as usize);
+            let limits = [tight.near(tight.square(self.reach[*q as usize], slack)); PANEL];
+            let mut kept = simd.sift(image, rows, mask, &limits, &mut buffers.near);
+            while kept != 0 {
+                let r = kept.trailing_zeros();
+                kept &= kept - 1;
+                let place = b * PANEL + r as usize;
+                simd.prefetch(self.bank.values(place));
+                buffers.pairs.push((*q, place));
             }
+        }
+        for (q, place) in &buffers.pairs {
+            self.consider(*q as usize, *place);
         }
     }
 
-    /// Settles a pair; true if query `q`'s limits changed.
-    fn consider(&mut self, q: usize, place: usize) -> bool {
+    /// Settles a pair.
+    fn consider(&mut self, q: usize, place: usize) {
         let (job, bank) = (self.job, self.bank);
         if !job.eligible(bank, self.first + q, place) {
-            return false;
+            return;
         }
         self.spent += CLOSE + bank.cols / 8;
         let (query, values) = (job.queries.row(self.first + q), bank.values(place));
         if job.simd.near(query, values) > self.full[q] {
-            return false;
+            return;
         }
         let squared = job.simd.squared_distance(query, values);
-        let smaller = self.tops[q].put(Found { squared, row: bank.rows[place] as usize });
-        if smaller {
+        if self.tops[q].put(Found { squared, row: bank.rows[place] as usize }) {
             self.tighten(q);
         }
-        smaller
     }
 }
-
-const _: () = assert!(LONG == PANEL);

@@ -96,8 +96,8 @@ mod tests {
             }
             let (mut distances, mut indices) = (vec![f32::INFINITY; k], vec![-1; k]);
             top.write(&mut distances, &mut indices);
-            for i in 0..k {
-                prop_assert_eq!(indices[i], all.get(i).map_or(-1, |f| f.row as i64));
+            for (i, index) in indices.iter().enumerate() {
+                prop_assert_eq!(*index, all.get(i).map_or(-1, |f| f.row as i64));
             }
         }
     }

@@ -138,6 +138,49 @@ impl Simd {
         }
     }
 
+    /// The rows of `mask` whose squared distance to `query`, as by [`near`](Self::near), is at most
+    /// their limit. `rows` holds up to 64 rows of 64 values; their distances go to `out`.
+    pub fn sift(
+        self,
+        query: &[f32; PANEL],
+        rows: &[f32],
+        mask: u64,
+        limits: &[f32; PANEL],
+        out: &mut [f32; PANEL],
+    ) -> u64 {
+        let rows = rows.as_chunks::<PANEL>().0;
+        let last = (u64::BITS - mask.leading_zeros()) as usize;
+        assert!(last <= rows.len(), "the mask selects rows that are not there");
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: a Simd of this level exists only where the CPU has it; rows were checked.
+            Level::Avx512 => unsafe { panel_x86::sift_avx512(query, rows, mask, limits, out) },
+            _ => {
+                let (mut left, mut kept) = (mask, 0);
+                while left != 0 {
+                    let r = left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    out[r] = self.near(query, &rows[r]);
+                    kept |= u64::from(out[r] <= limits[r]) << r;
+                }
+                kept
+            }
+        }
+    }
+
+    /// Asks the memory for a row that will be needed soon.
+    #[inline]
+    pub fn prefetch(self, row: &[f32]) {
+        #[cfg(target_arch = "x86_64")]
+        for line in row.chunks(16) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint; the address is that of a value.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = row;
+    }
+
     /// Dot products of all queries with the rows of a panel: query i, row r at `64 * i + r`.
     pub fn dots(self, panel: &[f32], queries: Queries<'_>, out: &mut [f32]) {
         let (dims, rows) = (queries.dims, queries.len());
@@ -209,8 +252,7 @@ impl Simd {
                     std::array::from_fn(|q| queries.row(which[$i + q] as usize).as_ptr());
                 let thresholds = std::array::from_fn(|q| thresholds[$i + q]);
                 // SAFETY: the level is there, the lengths were checked, each row has dims values.
-                let found =
-                    unsafe { panel_x86::$f::<$n>(panel, dims, bias, pointers, thresholds) };
+                let found = unsafe { panel_x86::$f::<$n>(panel, dims, bias, pointers, thresholds) };
                 masks.extend_from_slice(&found);
                 $i += $n;
             }};

@@ -68,9 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn values(seed: u64, n: usize) -> Vec<f32> {
-        (0..n as u64)
-            .map(|i| (((i + 1) * (2 * seed + 77_777) * 7_919) % 17) as f32 - 8.0)
-            .collect()
+        (0..n as u64).map(|i| (((i + 1) * (2 * seed + 77_777) * 7_919) % 17) as f32 - 8.0).collect()
     }
 
     proptest! {
@@ -98,6 +96,24 @@ mod tests {
                         let kept = masks[at] >> r & 1 == 1;
                         prop_assert_eq!(kept, plain(q, r) + bias[r] >= thresholds[at]);
                     }
+                }
+            }
+        }
+
+        #[test]
+        fn sifting_keeps_rows_within_their_limits(seed in 0u64..1000, count in 1usize..65) {
+            let (query, rows) = (values(seed, PANEL), values(seed + 3, PANEL * count));
+            let query: &[f32; PANEL] = query.as_slice().try_into().expect("64 values");
+            let limits: [f32; PANEL] = std::array::from_fn(|r| 1500.0 + 80.0 * r as f32);
+            let mask = (u64::MAX >> (PANEL - count)) & (seed * 0x1234_5678_9abc_def1);
+            for simd in Simd::all() {
+                let mut out = [0.0; PANEL];
+                let kept = simd.sift(query, &rows, mask, &limits, &mut out);
+                for r in 0..PANEL {
+                    let chosen = mask >> r & 1 == 1;
+                    let near = if chosen { simd.near(query, &rows[r * PANEL..][..PANEL]) } else { 0.0 };
+                    prop_assert_eq!(out[r], near);
+                    prop_assert_eq!(kept >> r & 1 == 1, chosen && near <= limits[r]);
                 }
             }
         }

@@ -121,9 +121,9 @@ unsafe fn sums_avx2<const Q: usize>(
             let column = panel.add(j * PANEL + first);
             for part in 0..4 {
                 let row = _mm256_loadu_ps(column.add(8 * part));
-                for q in 0..Q {
-                    let x = _mm256_broadcast_ss(&*queries[q].add(j));
-                    sums[q][part] = _mm256_fmadd_ps(x, row, sums[q][part]);
+                for (sums, query) in sums.iter_mut().zip(queries) {
+                    let x = _mm256_broadcast_ss(&*query.add(j));
+                    sums[part] = _mm256_fmadd_ps(x, row, sums[part]);
                 }
             }
         }
@@ -207,12 +207,46 @@ pub(super) unsafe fn near_avx512(a: &[f32], b: &[f32]) -> f32 {
         // SAFETY: the mask selects no more than the d - i values left.
         unsafe {
             let (p, q) = (a.as_ptr().add(i), b.as_ptr().add(i));
-            sums[0] =
-                step(sums[0], _mm512_maskz_loadu_ps(mask, p), _mm512_maskz_loadu_ps(mask, q));
+            sums[0] = step(sums[0], _mm512_maskz_loadu_ps(mask, p), _mm512_maskz_loadu_ps(mask, q));
         }
         i += 16;
     }
     _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]))
+}
+
+/// See [`Simd::sift`](super::Simd::sift): the query stays in registers.
+///
+/// # Safety
+/// The CPU must have AVX-512 F; `mask` selects rows that are there.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+pub(super) unsafe fn sift_avx512(
+    query: &[f32; PANEL],
+    rows: &[[f32; PANEL]],
+    mask: u64,
+    limits: &[f32; PANEL],
+    out: &mut [f32; PANEL],
+) -> u64 {
+    // SAFETY: 16 part + 16 <= 64, the length of the query.
+    let query: [__m512; 4] =
+        std::array::from_fn(|part| unsafe { _mm512_loadu_ps(query.as_ptr().add(16 * part)) });
+    let (mut left, mut kept) = (mask, 0);
+    while left != 0 {
+        let r = left.trailing_zeros() as usize;
+        left &= left - 1;
+        // SAFETY: the caller's promise.
+        let row = unsafe { rows.get_unchecked(r) }.as_ptr();
+        let mut sums = [_mm512_setzero_ps(); 2];
+        for part in 0..4 {
+            // SAFETY: 16 part + 16 <= 64, the length of the row.
+            let values = unsafe { _mm512_loadu_ps(row.add(16 * part)) };
+            let difference = _mm512_sub_ps(query[part], values);
+            sums[part % 2] = _mm512_fmadd_ps(difference, difference, sums[part % 2]);
+        }
+        let near = _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]));
+        out[r] = near;
+        kept |= u64::from(near <= limits[r]) << r;
+    }
+    kept
 }
 
 /// # Safety

@@ -1,0 +1,116 @@
+"""Exact nearest neighbours: pyimgano, faiss IndexFlatL2, scikit-learn, torch GEMM + min / topk.
+
+The bank is a greedy coreset of real patch features, the queries are patches of other images; then
+the same on random Gaussian data. Indices are built beforehand; one row tells what that costs.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import common
+
+common.limit_threads()
+
+import numpy as np  # noqa: E402
+
+import features as real  # noqa: E402
+
+BANK = 16_384
+
+
+def _peers(bank: np.ndarray, queries: np.ndarray, k: int) -> dict[str, Any]:
+    import faiss
+    import torch
+    from sklearn.neighbors import NearestNeighbors
+
+    faiss.omp_set_num_threads(common.THREADS)
+    torch.set_num_threads(common.THREADS)
+    flat = faiss.IndexFlatL2(bank.shape[1])
+    flat.add(bank)
+    brute = NearestNeighbors(algorithm="brute", n_jobs=common.THREADS).fit(bank)
+    rows = torch.from_numpy(bank)
+    norms = (rows**2).sum(1)
+
+    def gemm():
+        asked = torch.from_numpy(queries)
+        squared = torch.addmm(norms, asked, rows.T, alpha=-2)
+        return squared.min(1) if k == 1 else squared.topk(k, largest=False)
+
+    return {
+        "faiss": lambda: flat.search(queries, k),
+        "sklearn": lambda: brute.kneighbors(queries, k),
+        "torch": gemm,
+    }
+
+
+def compare(
+    data: str, bank: np.ndarray, queries: np.ndarray, k: int, repeats: int
+) -> dict[str, Any]:
+    """One row: median milliseconds of each, and by how much the fastest peer is slower."""
+    from pyimgano.kernels import KnnIndex
+
+    start = time.perf_counter()
+    index = KnnIndex(bank)
+    build = time.perf_counter() - start
+    calls = {"pyimgano": lambda: index.query(queries, k), **_peers(bank, queries, k)}
+    expected = calls["faiss"]()[1]
+    agree = float((calls["pyimgano"]()[1] == expected).mean())
+    seconds = common.medians(calls, repeats)
+    fastest = min(value for name, value in seconds.items() if name != "pyimgano")
+    return {
+        "data": data,
+        "bank": "x".join(map(str, bank.shape)),
+        "queries": len(queries),
+        "k": k,
+        **{f"{name}_ms": 1e3 * value for name, value in seconds.items()},
+        "build_ms": 1e3 * build,
+        "times_fastest": fastest / seconds["pyimgano"],
+        "same_as_faiss": agree,
+    }
+
+
+def real_data(root=real.ROOT, weights=real.WEIGHTS) -> tuple[np.ndarray, np.ndarray]:
+    """A coreset of the training patches, and evenly spaced patches of test images of that size."""
+    from pyimgano.kernels import greedy_coreset
+
+    train = real.extract(408, root=root, weights=weights)
+    bank = np.ascontiguousarray(train[greedy_coreset(train, BANK, start=0)])
+    asked = real.extract(408, split="test/good", limit=3, root=root, weights=weights)
+    return bank, asked
+
+
+def spread(rows: np.ndarray, m: int) -> np.ndarray:
+    """`m` evenly spaced rows."""
+    return np.ascontiguousarray(rows[np.arange(m) * len(rows) // m])
+
+
+def gaussian(n: int, d: int = 384, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, d), dtype=np.float32)
+
+
+def run(root=real.ROOT, weights=real.WEIGHTS, repeats: int | None = None) -> list[dict[str, Any]]:
+    """All rows of the table."""
+    rows = []
+    for data in ("resnet18", "gaussian"):
+        if data == "resnet18":
+            bank, queries = real_data(root, weights)
+        else:
+            bank, queries = gaussian(BANK), gaussian(4_096, seed=1)
+        for m in (784, 4_096):
+            for k in (1, 9):
+                asked = spread(queries, m)
+                rows.append(compare(data, bank, asked, k, repeats or (9 if m < 1000 else 5)))
+    return rows
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    real.add_arguments(parser)
+    args = parser.parse_args()
+    common.report(run(args.root, args.weights, args.repeats), args.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""How coreset and neighbours grow with n, d, k and the bank, each doubled three times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import common
+
+common.limit_threads()
+
+import knn  # noqa: E402
+import numpy as np  # noqa: E402
+
+import features as real  # noqa: E402
+
+
+def _timed(kernel: str, varied: str, value: int, call, repeats: int) -> dict[str, Any]:
+    seconds = common.medians({"call": call}, repeats)["call"]
+    return {"kernel": kernel, "varied": varied, "value": value, "seconds": seconds}
+
+
+def run(root=real.ROOT, weights=real.WEIGHTS, repeats: int | None = None) -> list[dict[str, Any]]:
+    """One row per kernel, varied quantity and value."""
+    from pyimgano.kernels import KnnIndex, greedy_coreset
+
+    repeats = repeats or 3
+    wide = real.extract(408, dims=1024, root=root, weights=weights)
+    rows = []
+
+    def coreset(varied: str, value: int, features: np.ndarray, picks: int) -> None:
+        features = np.ascontiguousarray(features)
+        rows.append(
+            _timed(
+                "coreset",
+                varied,
+                value,
+                lambda: greedy_coreset(features, picks, start=0),
+                repeats,
+            )
+        )
+
+    n = len(wide) // 8
+    for factor in (1, 2, 4, 8):
+        coreset(
+            "n (rows), 1 % of 256 columns",
+            n * factor,
+            wide[:: 8 // factor, :256],
+            n * factor // 100,
+        )
+    for d in (128, 256, 512, 1024):
+        coreset("d (columns), 1 % of n/4 rows", d, wide[::4, :d], len(wide) // 400)
+    for picks in (500, 1000, 2000, 4000):
+        coreset("picks of n/4 x 256", picks, wide[::4, :256], picks)
+
+    bank, queries = knn.real_data(root, weights)
+    queries = knn.spread(queries, 784)
+
+    def search(varied: str, value: int, bank: np.ndarray, queries: np.ndarray, k: int) -> None:
+        index = KnnIndex(bank)
+        rows.append(_timed("knn", varied, value, lambda: index.query(queries, k), 3 * repeats))
+
+    for size in (2048, 4096, 8192, 16_384):
+        search("bank (rows of 384), 784 queries", size, bank[:size], queries, 1)
+    for m in (784, 1568, 3136, 6272):
+        search("queries, bank 16,384 x 384", m, bank, np.resize(queries, (m, 384)), 1)
+    for k in (1, 2, 4, 8):
+        search("k, 784 queries, bank 16,384 x 384", k, bank, queries, k)
+    for d in (48, 96, 192, 384):
+        columns = slice(0, d)
+        search("d, 784 queries, bank 16,384", d, bank[:, columns], queries[:, columns], 1)
+    return rows
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    real.add_arguments(parser)
+    args = parser.parse_args()
+    common.report(run(args.root, args.weights, args.repeats), args.json)
+
+
+if __name__ == "__main__":
+    main()

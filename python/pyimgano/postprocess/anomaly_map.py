@@ -1,0 +1,216 @@
+"""Normalisation, smoothing, morphology and component filtering of anomaly maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pyimgano import kernels
+from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
+
+
+@dataclass(frozen=True)
+class AnomalyMapPostprocess:
+    """Steps that make an anomaly map fit for display and decisions.
+
+    In this order: normalisation, Gaussian smoothing, grey opening, grey closing, component filter;
+    each is off by default. All arithmetic is float32 and nothing is clipped. Pixel metrics are
+    defined on raw maps: do not apply this before AUPRO.
+
+    Parameters
+    ----------
+    normalize : {None, "dataset", "image"}
+        ``"dataset"``: subtract the lowest value of the maps given to :meth:`fit` and divide by
+        their range, so that values stay comparable between images (those of other maps may leave
+        0 to 1). ``"image"``: the same with each map's own range; the noise of a clean image then
+        peaks at 1 like a defect, so use it for display only. A constant map becomes 0.
+    gaussian_sigma : float
+        Standard deviation in pixels; 0 for none.
+    morph_open_ksize, morph_close_ksize : int
+        Side of a square in pixels, odd; 0 for none. Opening removes peaks that are narrower,
+        closing fills dips that are. Nothing outside the map takes part.
+    component_threshold : float, optional
+        Foreground is ``map > component_threshold``, in the units after normalisation. Its
+        8-connected components are filtered and every other pixel becomes 0. None for no filter.
+    min_component_area : int
+        Components of fewer pixels become 0.
+    min_component_score : float, optional
+        Components whose highest value is below become 0.
+    value_range : (float, float), optional
+        Lowest and highest value, as :meth:`fit` finds them, for ``normalize="dataset"``.
+
+    Raises
+    ------
+    InvalidInputError
+        (a ValueError) on an impossible value; names the parameter.
+
+    Examples
+    --------
+    >>> clean = AnomalyMapPostprocess(component_threshold=0.5, min_component_area=2)
+    >>> clean([[0.9, 0.8, 0.0, 0.6]])
+    array([[0.9, 0.8, 0. , 0. ]], dtype=float32)
+    """
+
+    normalize: Literal["dataset", "image"] | None = None
+    gaussian_sigma: float = 0.0
+    morph_open_ksize: int = 0
+    morph_close_ksize: int = 0
+    component_threshold: float | None = None
+    min_component_area: int = 0
+    min_component_score: float | None = None
+    value_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.normalize not in (None, "dataset", "image"):
+            raise InvalidInputError(
+                f"normalize must be None, 'dataset' or 'image', got {self.normalize!r}"
+            )
+        if not (math.isfinite(_real(self, "gaussian_sigma")) and self.gaussian_sigma >= 0):
+            raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
+        for name in ("morph_open_ksize", "morph_close_ksize"):
+            side = _whole(self, name)
+            if side and side % 2 == 0:
+                raise InvalidInputError(f"{name} must be odd, or 0 for none, got {side}")
+        area = _whole(self, "min_component_area")
+        for name in ("component_threshold", "min_component_score"):
+            if getattr(self, name) is not None and math.isnan(_real(self, name)):
+                raise InvalidInputError(f"{name} must be a number, got nan")
+        if self.component_threshold is None and (area or self.min_component_score is not None):
+            name = "min_component_area" if area else "min_component_score"
+            raise InvalidInputError(f"{name} needs component_threshold, which says what counts")
+        if self.value_range is not None:
+            _check_range(self.normalize, self.value_range)
+
+    def fit(self, maps: Iterable[ArrayLike]) -> AnomalyMapPostprocess:
+        """A copy that knows the lowest and the highest value of `maps`.
+
+        Parameters
+        ----------
+        maps : iterable of arrays (H, W)
+            Raw maps, such as those of the training or validation images; sizes may differ. They
+            are asked for one after the other.
+
+        Returns
+        -------
+        AnomalyMapPostprocess
+            With `value_range` set; `self`, which needs no fitting, unless `normalize` is
+            ``"dataset"``.
+
+        Raises
+        ------
+        InvalidInputError
+            There are no maps, or all of them have one and the same value.
+        """
+        if self.normalize != "dataset":
+            return self
+        low, high = math.inf, -math.inf
+        for i, one in enumerate(maps):
+            values = _checked(f"maps[{i}]", one)
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+        if low > high:
+            raise InvalidInputError("maps is empty: there is no range to normalise to")
+        if low == high:
+            raise InvalidInputError(
+                f"maps are all constant at {low}: there is no range to normalise to"
+            )
+        return replace(self, value_range=(low, high))
+
+    def __call__(self, anomaly_map: ArrayLike) -> NDArray[np.float32]:
+        """Apply all steps to one map.
+
+        Parameters
+        ----------
+        anomaly_map : array (H, W)
+            Finite real numbers, taken as float32; not changed.
+
+        Returns
+        -------
+        ndarray of float32, shape (H, W)
+            A new array.
+
+        Raises
+        ------
+        NotFittedError
+            ``normalize="dataset"`` without `value_range`.
+        InvalidInputError, InvalidTypeError
+            The map has another shape, no pixels, NaN or infinity, or is not numeric.
+        """
+        values = self._normalized(_checked("anomaly_map", anomaly_map))
+        if self.gaussian_sigma > 0:
+            values = cv2.GaussianBlur(values, (0, 0), float(self.gaussian_sigma))  # type: ignore[assignment]
+        for side, step in (
+            (self.morph_open_ksize, cv2.MORPH_OPEN),
+            (self.morph_close_ksize, cv2.MORPH_CLOSE),
+        ):
+            if side > 1:
+                square = np.ones((side, side), np.uint8)
+                values = cv2.morphologyEx(values, step, square)  # type: ignore[assignment]
+        if self.component_threshold is None:
+            return values
+        return kernels.filter_components(
+            values,
+            threshold=self.component_threshold,
+            min_area=self.min_component_area,
+            min_score=self.min_component_score,
+        )
+
+    def _normalized(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A new array, in any case."""
+        if self.normalize is None:
+            return values.copy()
+        if self.normalize == "image":
+            low, high = float(values.min()), float(values.max())
+        elif self.value_range is None:
+            raise NotFittedError(
+                "normalize='dataset' needs the range of a set of maps: call fit(maps) and use what"
+                " it returns"
+            )
+        else:
+            low, high = self.value_range
+        scale = high - low if high > low else 1.0
+        return ((values - np.float64(low)) / np.float64(scale)).astype(np.float32)
+
+
+def _checked(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    array: NDArray[Any] = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise InvalidTypeError(f"{name} must hold real numbers, got {array.dtype}")
+    if array.ndim != 2:
+        raise InvalidInputError(f"{name} must have shape (H, W), got shape {array.shape}")
+    if array.size == 0:
+        raise InvalidInputError(f"{name} has no pixels: shape {array.shape}")
+    with np.errstate(over="ignore"):  # a number beyond float32 is caught as infinite
+        single = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(single).all():
+        raise InvalidInputError(f"{name} must be finite in float32")
+    return single
+
+
+def _real(owner: object, name: str) -> float:
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InvalidTypeError(f"{name} must be a number, got {value!r}")
+    return float(value)
+
+
+def _whole(owner: object, name: str) -> int:
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
+    if value < 0:
+        raise InvalidInputError(f"{name} must be 0 or more, got {value}")
+    return int(value)
+
+
+def _check_range(normalize: str | None, value_range: tuple[float, float]) -> None:
+    if normalize != "dataset":
+        raise InvalidInputError(f"value_range goes with normalize='dataset', not {normalize!r}")
+    pair = tuple(value_range)
+    if len(pair) != 2 or not all(math.isfinite(v) for v in pair) or pair[0] >= pair[1]:
+        raise InvalidInputError(f"value_range must be (lowest, highest), got {value_range!r}")
