@@ -81,7 +81,7 @@ def undefined(name: str = "plain") -> CategoryResult:
 
 def with_pictures(folder: Path) -> CategoryResult:
     """Six images with real pictures, the first with a name that tries to break out."""
-    writer = PictureWriter(folder, "bolt-seed0", MapScale(0.0, 0.5, 1.0))
+    writer = PictureWriter(folder, "bolt-seed0", MapScale(0.0, 0.5))
     images = []
     for i, one in enumerate(six_images()):
         source = write_image(folder / f"source/{i}.png", texture(i))

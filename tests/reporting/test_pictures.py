@@ -16,7 +16,7 @@ def test_pictures_are_small_and_keep_the_thinnest_defect(tmp_path: Path) -> None
     mask[300, 700] = 1
     heat = np.zeros((600, 1200), np.float32)
     heat[200:400, 600:800] = 1
-    writer = PictureWriter(tmp_path, "c", MapScale(0.0, 0.5, 1.0))
+    writer = PictureWriter(tmp_path, "c", MapScale(0.0, 0.5))
     names = writer.add(source, heat, mask)
     assert names == {
         "image": "pictures/c/0000-image.webp",
@@ -43,7 +43,7 @@ def test_the_layer_over_the_image_is_the_overlay() -> None:
     rng = np.random.default_rng(0)
     picture = texture(0)
     heat = cv2.GaussianBlur(rng.uniform(0, 1, (48, 64)).astype(np.float32), (0, 0), 3)
-    scale = MapScale(float(heat.min()), float(np.median(heat)), float(heat.max()))
+    scale = MapScale(float(heat.min()), float(np.median(heat)))
     layer = heat_layer(heat, scale).astype(np.float32)
     alpha = layer[..., 3:] / 255
     blended = picture * (1 - alpha) + layer[..., :3] * alpha

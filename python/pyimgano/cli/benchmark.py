@@ -27,9 +27,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         " 2 for a mistake in the command or a folder that cannot be written to.",
     )
     data = parser.add_argument_group("data")
-    data.add_argument(
-        "--dataset", required=True, help=f"{', '.join(list_datasets())}", metavar="NAME"
-    )
+    data.add_argument("--dataset", required=True, help=", ".join(list_datasets()))
     data.add_argument(
         "--root", required=True, metavar="DIR", help="folder of the set (synthetic: made there)"
     )
