@@ -6,22 +6,31 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pyimgano.cli import options
+from pyimgano.utils.images import shown
 
 PROG = "pyimgano-benchmark"
 
 
 def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
+    from pyimgano.datasets.load import list_datasets
+
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Fit a detector on the normal images of a benchmark set, score its test"
         " images, and print image and pixel metrics.",
+        epilog="With --output, a run that was interrupted goes on where it stopped when the same"
+        " command is given again. Exit code: 0 if every category succeeded, 1 if one failed,"
+        " 2 for a mistake in the command or a folder that cannot be written to.",
     )
     data = parser.add_argument_group("data")
-    data.add_argument("--dataset", required=True, help="mvtec, visa, btad, custom or synthetic")
-    data.add_argument("--root", required=True, help="folder of the set (synthetic: made there)")
+    data.add_argument("--dataset", required=True, help=", ".join(list_datasets()))
+    data.add_argument(
+        "--root", required=True, metavar="DIR", help="folder of the set (synthetic: made there)"
+    )
     data.add_argument(
         "--category",
         nargs="+",
@@ -29,7 +38,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         metavar="NAME",
         help="one, several, or all (default: all)",
     )
-    options.add_detector_options(parser, backbone="wide_resnet50_2")
+    options.add_detector_options(parser, backbone="wide_resnet50_2", several=True)
     run = parser.add_argument_group("run")
     run.add_argument(
         "--seed",
@@ -52,7 +61,22 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         metavar="F",
         help="false-positive rate up to which AUPRO integrates (default: %(default)s)",
     )
-    run.add_argument("--output", metavar="DIR", help="folder for results.json and overlays")
+    run.add_argument(
+        "--output",
+        metavar="DIR",
+        help="folder for report.html, results.json, tables, plots and pictures",
+    )
+    run.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="compute everything again, whatever the output folder holds",
+    )
+    run.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="categories computed side by side, -1 for one per core (default: 1)",
+    )
     run.add_argument(
         "--overlays",
         type=int,
@@ -67,29 +91,48 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
 
 def _run(argv: Sequence[str] | None, prog: str) -> int:
     args = build_parser(prog).parse_args(argv)
+    from pyimgano.pipelines.comparison import run_comparison
     from pyimgano.pipelines.mvtec_visa import run_benchmark
-    from pyimgano.reporting.results import CategoryResult
+    from pyimgano.reporting.report import save_run_report
+    from pyimgano.reporting.results import CategoryResult, Results
     from pyimgano.reporting.table import benchmark_table
 
-    def report(one: CategoryResult) -> None:
-        if one.error is not None:
-            print(f"{prog}: {one.category} failed: {one.error}", file=sys.stderr)
+    specs = options.detector_specs(args)
 
-    result = run_benchmark(
-        dataset=args.dataset,
-        root=args.root,
-        categories=args.category,
-        model=args.model,
-        seeds=args.seed,
-        metric_size=args.metric_size,
-        integration_limit=args.integration_limit,
-        output=args.output,
-        n_overlays=args.overlays,
-        verbose=sys.stderr.isatty() and not args.quiet,
-        on_result=report,
-        **options.detector_kwargs(args),
-    )
+    def report(title: str, one: CategoryResult) -> None:
+        if one.error is not None:
+            of = f"{title}, " if len(specs) > 1 else ""
+            print(f"{prog}: {of}{one.category} failed: {one.error}", file=sys.stderr)
+
+    common: dict[str, Any] = {
+        "dataset": args.dataset,
+        "root": args.root,
+        "categories": args.category,
+        "seeds": args.seed,
+        "metric_size": args.metric_size,
+        "integration_limit": args.integration_limit,
+        "output": args.output,
+        "overwrite": args.overwrite,
+        "n_jobs": args.jobs,
+        "n_overlays": args.overlays,
+        "verbose": sys.stderr.isatty() and not args.quiet,
+    }
+    result: Results
+    if len(specs) > 1:
+        result = run_comparison(specs, on_result=report, **common)
+    else:
+        (spec,) = specs
+        result = run_benchmark(
+            model=spec.model,
+            label=spec.label,
+            on_result=lambda one: report(spec.title, one),
+            **common,
+            **spec.parameters,
+        )
+    page = None if args.output is None else save_run_report(args.output, result)[0]
     print(json.dumps(result.to_json(), indent=2) if args.json else benchmark_table(result))
+    if page is not None and not args.json:
+        print(f"report: {shown(page)}")
     return options.FAILED if result.failed else options.OK
 
 

@@ -41,16 +41,17 @@ def _run(argv: Sequence[str] | None) -> int:
     from pyimgano.pipelines.detect import run_detect
     from pyimgano.reporting.table import text_table
 
+    (spec,) = options.detector_specs(args)
     run = run_detect(
         normal=args.normal,
         test=args.test,
         output=args.output,
-        model=args.model,
+        model=spec.model,
         overlays=not args.no_overlays,
         verbose=sys.stderr.isatty() and not args.quiet,
         random_state=args.seed,
         on_bad_image="skip" if args.skip_bad else "raise",
-        **options.detector_kwargs(args),
+        **spec.parameters,
     )
     rows = [
         [d.file, f"{d.score:.4f}", "ANOMALOUS" if d.label else "normal"]

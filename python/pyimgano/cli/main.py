@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from pyimgano.cli.options import OK, USAGE
 
 _COMMANDS = {
     "benchmark": "exact benchmark numbers for one, several or all categories",
     "detect": "learn from one folder of good images, check another",
+    "models": "list the detectors",
+    "doctor": "what is installed, what is missing, what the kernels run on",
     "synth": "write the synthetic image set",
 }
 
@@ -43,18 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"pyimgano {pyimgano.__version__}")
         return OK
-    if name == "benchmark":
-        from pyimgano.cli import benchmark
-
-        return benchmark.main(rest, prog="pyimgano benchmark")
-    if name == "detect":
-        from pyimgano.cli import detect
-
-        return detect.main(rest)
-    if name == "synth":
-        from pyimgano.cli import synth
-
-        return synth.main(rest)
+    if name in _COMMANDS:
+        command = import_module(f"pyimgano.cli.{name}")
+        if name == "benchmark":
+            return int(command.main(rest, prog="pyimgano benchmark"))
+        return int(command.main(rest))
     print(
         f"pyimgano: error: unknown command {name!r}: choose from {', '.join(_COMMANDS)}",
         file=sys.stderr,

@@ -6,18 +6,24 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from pyimgano.errors import PyimganoError
+from pyimgano.errors import InvalidInputError, PyimganoError
+
+if TYPE_CHECKING:
+    from pyimgano.pipelines.comparison import ModelSpec
 
 #: Exit codes: everything worked; a category or an image failed; the user's mistake.
 OK, FAILED, USAGE = 0, 1, 2
+#: An image size on the command line: that of each image.
+NATIVE = "native"
 
 
-def image_size(text: str) -> int | tuple[int, int] | None:
+def image_size(text: str) -> int | tuple[int, int] | str:
     """``256``, ``256x384`` (height x width) or ``native``."""
-    if text == "native":
-        return None
+    if text == NATIVE:
+        return NATIVE
     parts = text.lower().split("x")
     try:
         sides = [int(part) for part in parts]
@@ -47,14 +53,32 @@ def normalization(text: str) -> Any:
     return values[:3], values[3:]
 
 
-def add_detector_options(parser: argparse.ArgumentParser, *, backbone: str) -> None:
-    """Options that become parameters of the detector."""
+def add_detector_options(
+    parser: argparse.ArgumentParser, *, backbone: str, several: bool = False
+) -> None:
+    """Options that become parameters of the detector; those not given are left to it."""
     group = parser.add_argument_group("detector")
-    group.add_argument("--model", default="patchcore", help="model name (default: %(default)s)")
+    if several:
+        group.add_argument(
+            "--model",
+            nargs="+",
+            default=["patchcore"],
+            metavar="MODEL[:BACKBONE]",
+            help="one or several, compared in one table (default: patchcore); pyimgano models"
+            " lists them",
+        )
+    else:
+        group.add_argument(
+            "--model",
+            default="patchcore",
+            metavar="MODEL",
+            help="pyimgano models lists them (default: patchcore)",
+        )
     group.add_argument(
         "--backbone",
-        default=backbone,
-        help="'embedded' (no torch, no weights) or a torchvision network (default: %(default)s)",
+        metavar="NAME",
+        help="'embedded' (no torch, no weights) or a torchvision network, for models that have"
+        f" one (default: {backbone})",
     )
     group.add_argument(
         "--layers", nargs="+", metavar="NAME", help="layers of the network (ResNets: layer2 layer3)"
@@ -65,53 +89,73 @@ def add_detector_options(parser: argparse.ArgumentParser, *, backbone: str) -> N
     group.add_argument(
         "--normalization",
         type=normalization,
-        default="imagenet",
         metavar="M,S",
-        help="imagenet, or mean,std of the network's input (default: %(default)s)",
+        help="imagenet, or mean,std of the network's input (default: imagenet)",
     )
     group.add_argument(
-        "--image-size",
-        type=image_size,
-        default=256,
-        metavar="S",
-        help="S, HxW or native (default: %(default)s)",
+        "--image-size", type=image_size, metavar="S", help="S, HxW or native (default: 256)"
     )
     group.add_argument(
         "--coreset-ratio",
         type=float,
-        default=0.1,
         metavar="R",
-        help="share of patches kept as memory bank (default: %(default)s)",
+        help="share of patches kept as memory bank (default: 0.1)",
     )
     group.add_argument(
         "--contamination",
         type=float,
-        default=0.1,
         metavar="P",
-        help="share of normal images allowed above the threshold (default: %(default)s)",
+        help="share of normal images allowed above the threshold (default: 0.1)",
     )
-    group.add_argument(
-        "--device", default="cpu", help="torch device of the network (default: %(default)s)"
-    )
-    group.add_argument(
-        "--batch-size", type=int, default=8, metavar="N", help="images per pass (%(default)s)"
-    )
+    group.add_argument("--device", help="torch device of the network (default: cpu)")
+    group.add_argument("--batch-size", type=int, metavar="N", help="images per pass (default: 8)")
+    parser.set_defaults(default_backbone=backbone)
 
 
-def detector_kwargs(args: argparse.Namespace) -> dict[str, Any]:
-    """The detector's parameters out of parsed options."""
-    names = (
-        "backbone",
-        "layers",
-        "weights",
-        "normalization",
-        "image_size",
-        "coreset_ratio",
-        "contamination",
-        "device",
-        "batch_size",
-    )
-    return {name: getattr(args, name) for name in names}
+_DETECTOR_OPTIONS = (
+    *("backbone", "layers", "weights", "normalization", "image_size", "coreset_ratio"),
+    *("contamination", "device", "batch_size"),
+)
+#: What a backbone without weights has no use for.
+_NETWORK_OPTIONS = ("layers", "weights", "normalization", "device")
+
+
+def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
+    """The models of ``--model``, each with those of the given options that it has.
+
+    Raises
+    ------
+    InvalidInputError
+        An option that no model of the command has.
+    """
+    from pyimgano.models import create_model
+    from pyimgano.pipelines.comparison import ModelSpec
+
+    specs = [ModelSpec.parse(m) for m in ([args.model] if type(args.model) is str else args.model)]
+    given = {
+        name: value for name in _DETECTOR_OPTIONS if (value := getattr(args, name)) is not None
+    }
+    if args.image_size == NATIVE:
+        given["image_size"] = None
+    unused = set(given)
+    found = []
+    for spec in specs:
+        known = create_model(spec.model).get_params()
+        if not spec.parameters.keys() <= known.keys():
+            raise InvalidInputError(f"--model {spec.title}: {spec.model} has no backbone to choose")
+        own = {"backbone": args.default_backbone} if "backbone" in known else {}
+        own |= {name: value for name, value in given.items() if name in known}
+        own |= spec.parameters
+        unused -= set(own)
+        if len(specs) > 1 and own.get("backbone") == "embedded":
+            own = {k: v for k, v in own.items() if k not in _NETWORK_OPTIONS}
+        found.append(replace(spec, parameters=own))
+    if unused:
+        option = "--" + min(unused).replace("_", "-")
+        raise InvalidInputError(
+            f"{option}: {' and '.join(s.model for s in specs)} has no such option"
+        )
+    return found
 
 
 def quieten() -> None:

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+import pyimgano
 from pyimgano.datasets import Dataset, list_categories, load_dataset
-from pyimgano.datasets.base import TestSplit
-from pyimgano.errors import (
-    DatasetError,
-    PyimganoError,
-    ThresholdWarning,
-    UndefinedMetricWarning,
-)
-from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
+from pyimgano.errors import DatasetError, InvalidInputError, OutputError, PyimganoError
 from pyimgano.models import create_model
-from pyimgano.models.base import PixelDetector
+from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
+from pyimgano.pipelines.evaluate import evaluate_category
+from pyimgano.pipelines.parallel import count_workers, run_each
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.files import make_folder, write_json
-from pyimgano.reporting.gallery import write_gallery
-from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
-from pyimgano.types import Prediction
+from pyimgano.reporting.results import BenchmarkResult, CategoryResult
 from pyimgano.utils.images import shown
-from pyimgano.utils.notes import noting
-from pyimgano.utils.progress import track
-from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
+
+__all__ = [
+    "build_default_detector",
+    "describe_rule",
+    "evaluate_category",
+    "package_versions",
+    "resolve_categories",
+    "run_benchmark",
+]
 
 
 def build_default_detector(
@@ -88,12 +85,18 @@ def run_benchmark(
     metric_size: int | None = None,
     integration_limit: float = 0.3,
     output: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    n_jobs: int | None = None,
     n_overlays: int = 4,
+    label: str = "",
     verbose: bool = False,
     on_result: Callable[[CategoryResult], None] | None = None,
     **model_kwargs: Any,
 ) -> BenchmarkResult:
-    """Fit and evaluate a model on categories of an image set, one after the other.
+    """Fit and evaluate a model on categories of an image set.
+
+    With an ``output`` folder a run can be interrupted and started again: every category and seed
+    that finished is taken from there, not computed again, and those that failed are tried again.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ def run_benchmark(
     categories
         Names, or None or ``"all"`` for all.
     model
-        Name of a pixel detector.
+        Name of a detector; without anomaly maps pixel metrics are left out.
     seeds
         One run per category and seed.
     metric_size
@@ -110,13 +113,22 @@ def run_benchmark(
     integration_limit
         False-positive rate up to which AUPRO integrates.
     output
-        Folder for ``results.json`` (rewritten after every category) and overlays.
+        Folder for finished categories (``categories/``), ``results.json`` (rewritten after every
+        category), pictures and overlays.
+    overwrite
+        Compute everything again, whatever the folder holds.
+    n_jobs
+        Categories computed side by side: None means 1 unless inside ``joblib.parallel_config``,
+        which may name another backend (a Dask or Ray cluster that sees the same files). Each worker
+        gets its share of the cores as threads.
     n_overlays
-        Pictures of the best and of the worst images per category (of the first seed).
+        Large pictures of the best and of the worst images per category (of the first seed).
+    label
+        What the run is called beside others.
     verbose
         Progress bars.
     on_result
-        Called with each finished or failed category.
+        Called with each finished, loaded or failed category.
     **model_kwargs
         Parameters of the model.
 
@@ -128,13 +140,32 @@ def run_benchmark(
     Raises
     ------
     PyimganoError
-        For everything that concerns all categories: names, parameters, weights, the output folder.
+        For everything that concerns all categories: names, parameters, weights, an output folder
+        that cannot be written to or that holds results of a run with other parameters.
     """
     names = resolve_categories(dataset, root, categories)
+    if not seeds:
+        raise InvalidInputError("seeds is empty: give at least one")
+    n_workers = count_workers(n_jobs)
     detector = create_model(model, **model_kwargs)
-    detector.validate()
-    folder = None if output is None else make_folder(output)
+    if hasattr(detector, "validate"):
+        detector.validate()
     parameters = {k: v for k, v in detector.get_params().items() if k != "verbose"}
+    folder = None if output is None else make_folder(output)
+    checkpoints = None
+    if folder is not None:
+        common = {
+            "version": pyimgano.__version__,
+            "dataset": dataset,
+            "root": os.path.realpath(root),
+            "model": model,
+            "parameters": {k: v for k, v in parameters.items() if k != "random_state"},
+            "weights_sha256": weights_digest(parameters.get("weights")),
+            "metric_size": metric_size,
+            "integration_limit": integration_limit,
+        }
+        checkpoints = Checkpoints(folder, common)
+        checkpoints.check(overwrite=overwrite)
     result = BenchmarkResult(
         dataset=dataset,
         root=os.fspath(root),
@@ -144,139 +175,79 @@ def run_benchmark(
         metric_rule=describe_rule(metric_size, integration_limit),
         versions=package_versions(),
         categories=[],
+        label=label,
+        metric_size=metric_size,
+        integration_limit=integration_limit,
     )
-    for name in names:
-        for seed in seeds:
-            one = _run_category(
-                lambda: load_dataset(dataset, root, name),  # noqa: B023 (called at once)
-                create_model(model, **{**model_kwargs, "random_state": seed, "verbose": verbose}),
-                name,
-                seed,
-                metric_size=metric_size,
-                integration_limit=integration_limit,
-                overlays=folder / name / "overlays"
-                if folder and seed == seeds[0] and n_overlays
-                else None,
-                n_overlays=n_overlays,
-                verbose=verbose,
-            )
-            result.categories.append(one)
-            if folder is not None:
-                write_json(folder / "results.json", result.to_json())
-            if on_result is not None:
-                on_result(one)
+    visible = verbose and n_workers == 1
+    jobs = [
+        _Job(
+            name,
+            seed,
+            _with(model_kwargs, detector, model, random_state=seed, verbose=visible),
+            partial(load_dataset, dataset, root, name),
+            checkpoints,
+            {
+                "metric_size": metric_size,
+                "integration_limit": integration_limit,
+                "output": folder if seed == seeds[0] else None,
+                "n_overlays": n_overlays,
+                "verbose": visible,
+            },
+        )
+        for name in names
+        for seed in dict.fromkeys(seeds)
+    ]
+    order = {(job.category, job.seed): i for i, job in enumerate(jobs)}
+    for one in run_each(_run_job, jobs, n_jobs):
+        result.categories.append(one)
+        result.categories.sort(key=lambda c: order[c.category, c.seed])
+        if folder is not None:
+            write_json(folder / "results.json", result.to_json())
+        if on_result is not None:
+            on_result(one)
     return result
 
 
-def _run_category(
-    open_dataset: Callable[[], Dataset],
-    detector: PixelDetector,
-    category: str,
-    seed: int,
-    **options: Any,
-) -> CategoryResult:
-    """A category's result, or the record of its failure."""
+def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Any:
+    """A new detector with those of the run's parameters that it has."""
+    known = like.get_params()
+    return create_model(model, **{**model_kwargs, **{k: v for k, v in run.items() if k in known}})
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One category with one seed, as it is sent to a worker."""
+
+    category: str
+    seed: int
+    detector: Any
+    open_dataset: Callable[[], Dataset]
+    checkpoints: Checkpoints | None
+    options: dict[str, Any]
+
+
+def _run_job(job: _Job) -> CategoryResult:
+    """A category's result, from the disk if it is there, or the record of its failure."""
     try:
-        return evaluate_category(detector, open_dataset(), category=category, seed=seed, **options)
+        dataset = job.open_dataset()
+        images = ""
+        if job.checkpoints is not None:
+            images = images_digest(dataset)
+            finished = job.checkpoints.load(job.category, job.seed, images)
+            if finished is not None:
+                return finished
+        result = evaluate_category(
+            job.detector, dataset, category=job.category, seed=job.seed, **job.options
+        )
+    except OutputError:
+        raise  # nothing can be kept any more: that is no matter of this category
     except (PyimganoError, MemoryError) as error:
         reason = str(error) or type(error).__name__
-        return CategoryResult(category=category, seed=seed, error=reason)
-
-
-def evaluate_category(
-    detector: PixelDetector,
-    dataset: Dataset,
-    *,
-    category: str,
-    seed: int,
-    metric_size: int | None = None,
-    integration_limit: float = 0.3,
-    overlays: Path | None = None,
-    n_overlays: int = 4,
-    verbose: bool = False,
-) -> CategoryResult:
-    """Fit a detector on one category, score its test images and compute all metrics.
-
-    Maps are kept at ``metric_size``, or at native size, until the metrics are computed.
-    """
-    reset_peak_memory()
-    timer = StageTimer()
-    train = dataset.get_train_paths()
-    split = dataset.get_test_paths()
-    start = time.perf_counter()
-    with noting(ThresholdWarning) as fit_notes:
-        detector.fit(train)
-    fit_seconds = time.perf_counter() - start
-
-    predictions: list[Prediction] = []
-    maps: list[NDArray[np.float32]] = []
-    start = time.perf_counter()
-    with track(len(split.paths), f"{category}: scoring", verbose) as advance:
-        for prediction in detector.iter_predict(split.paths):
-            if split.masks is not None and prediction.anomaly_map is not None:
-                maps.append(resize_map(prediction.anomaly_map, metric_size))
-            predictions.append(
-                Prediction(prediction.path, prediction.score, prediction.label, None)
-            )
-            advance()
-    predict_seconds = time.perf_counter() - start
-
-    metrics, notes = _metrics(
-        split, predictions, maps, timer, metric_size=metric_size, limit=integration_limit
-    )
-    if overlays is not None:
-        with timer.stage("overlays"):
-            write_gallery(detector, split, predictions, overlays, n_overlays)
-    labels = [None] * len(split.paths) if split.labels is None else split.labels.tolist()
-    return CategoryResult(
-        category=category,
-        seed=seed,
-        n_train=len(train),
-        n_test=len(split.paths),
-        n_defect=None if split.labels is None else int(split.labels.sum()),
-        metrics=metrics,
-        threshold=detector.threshold_,
-        threshold_source=detector.threshold_source_,
-        fit_seconds=fit_seconds,
-        ms_per_image=1000 * predict_seconds / max(1, len(split.paths)),
-        stage_seconds={**getattr(detector, "timings_", {}), **timer.seconds},
-        peak_memory_mb=peak_memory_mb(),
-        images=[
-            ImageResult(shown(path), label, p.score, p.label)
-            for path, label, p in zip(split.paths, labels, predictions, strict=True)
-        ],
-        notes=fit_notes + notes,
-    )
-
-
-def _metrics(
-    split: TestSplit,
-    predictions: Sequence[Prediction],
-    maps: Sequence[NDArray[np.float32]],
-    timer: StageTimer,
-    *,
-    metric_size: int | None,
-    limit: float,
-) -> tuple[dict[str, float], list[str]]:
-    """All metrics that the labels and masks allow, and a note for each that they do not."""
-    if split.labels is None:
-        return {}, ["no labels: metrics omitted"]
-    notes = [] if split.masks is not None else ["no ground_truth folder: pixel metrics omitted"]
-    masks = None
-    if split.masks is not None:
-        with timer.stage("decode masks"):
-            masks = [resize_mask(mask, metric_size) for mask in split.masks]
-    scores = np.array([p.score for p in predictions])
-    with timer.stage("metrics"), noting(UndefinedMetricWarning) as undefined:
-        result = evaluate_detector(
-            split.labels,
-            scores,
-            pixel_labels=masks,
-            pixel_scores=maps if masks is not None else None,
-            integration_limit=limit,
-        )
-    metrics = {k: result[k] for k in ("auroc", "average_precision", "f1_max")}
-    return {**metrics, **result.get("pixel_metrics", {})}, notes + undefined
+        return CategoryResult(category=job.category, seed=job.seed, error=reason)
+    if job.checkpoints is not None:
+        job.checkpoints.save(result, images)
+    return result
 
 
 def describe_rule(metric_size: int | None, integration_limit: float) -> str:
@@ -288,7 +259,8 @@ def describe_rule(metric_size: int | None, integration_limit: float) -> str:
 def package_versions() -> dict[str, str]:
     """Versions of what took part in a run."""
     found = {"python": platform.python_version()}
-    for package in ("pyimgano", "numpy", "opencv-python-headless", "torch", "torchvision"):
+    packages = ("pyimgano", "numpy", "opencv-python-headless", "torch", "torchvision", "pyod")
+    for package in (*packages, "anomalib", "faiss-cpu"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -27,16 +28,28 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file atomically: a reader sees the old file or the new one."""
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file atomically: a reader sees the old file or the new one.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, the folder cannot be written to, or the like; names the file.
+    """
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8", newline="")
+        temporary.write_bytes(data)
         os.replace(temporary, target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {shown(target)}: {error}") from error
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {shown(target)}: {error.strerror or error}") from error
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file (UTF-8) atomically; what cannot be encoded is escaped."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
@@ -44,12 +57,17 @@ def write_json(path: str | os.PathLike[str], data: Any) -> None:
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
-def write_csv(
-    path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Write CSV atomically."""
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV as text."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_csv(
+    path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Write CSV atomically."""
+    write_text(path, csv_text(header, rows))

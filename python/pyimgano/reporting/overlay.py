@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import OutputError
-from pyimgano.utils.images import shown
+from pyimgano.reporting.files import write_bytes
 from pyimgano.utils.preprocess import resize_image
 
 _WHITE = (255, 255, 255)
@@ -82,16 +81,34 @@ def heat_overlay(
     ndarray
         uint8 (H, W, 3), RGB, with a white contour where the map crosses ``scale.threshold``.
     """
-    unit = scale.unit(anomaly_map)
-    colours = cv2.applyColorMap((unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
-    colours = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB).astype(np.float32)
-    alpha = np.minimum(1.5 * unit, 0.75)[..., None]
+    colours, alpha = _heat(anomaly_map, scale)
+    alpha = alpha[..., None]
     blended = (image * (1.0 - alpha) + colours * alpha).astype(np.uint8)
     return _contour(blended, anomaly_map > scale.threshold, _WHITE)
 
 
+def heat_layer(anomaly_map: NDArray[np.float32], scale: MapScale) -> NDArray[np.uint8]:
+    """The heat map as a layer to lay over its image: uint8 (H, W, 4), RGBA.
+
+    With the same colours, transparency and contour as :func:`heat_overlay`.
+    """
+    colours, alpha = _heat(anomaly_map, scale)
+    layer = np.dstack([colours, 255.0 * alpha]).astype(np.uint8)
+    return _contour(layer, anomaly_map > scale.threshold, (*_WHITE, 255))
+
+
+def _heat(
+    anomaly_map: NDArray[np.float32], scale: MapScale
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Colours (H, W, 3) and opacity (H, W)."""
+    unit = scale.unit(anomaly_map)
+    colours = cv2.applyColorMap((unit * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    rgb = cv2.cvtColor(colours, cv2.COLOR_BGR2RGB).astype(np.float32)
+    return rgb, np.minimum(1.5 * unit, 0.75).astype(np.float32)
+
+
 def _contour(
-    image: NDArray[np.uint8], mask: NDArray[Any], colour: tuple[int, int, int]
+    image: NDArray[np.uint8], mask: NDArray[Any], colour: tuple[int, ...]
 ) -> NDArray[np.uint8]:
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
@@ -134,12 +151,18 @@ def panel(
     return np.vstack([band, body])
 
 
+def encode(suffix: str, picture: NDArray[np.uint8], *, quality: int | None = None) -> bytes:
+    """A grey, RGB or RGBA picture as the bytes of an image file."""
+    if picture.ndim == 3:
+        swap = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+        picture = np.asarray(cv2.cvtColor(picture, swap), dtype=np.uint8)
+    options = [] if quality is None else [cv2.IMWRITE_WEBP_QUALITY, quality]
+    ok, data = cv2.imencode(suffix, picture, options)
+    if not ok:
+        raise OutputError(f"cannot encode a picture of shape {picture.shape} as {suffix}")
+    return bytes(data.tobytes())
+
+
 def write_png(path: str | os.PathLike[str], rgb: NDArray[np.uint8]) -> None:
     """Write an RGB picture; the file name may hold any character."""
-    ok, data = cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    try:
-        if not ok:
-            raise OSError("encoding failed")
-        Path(path).write_bytes(data.tobytes())
-    except OSError as error:
-        raise OutputError(f"cannot write {shown(path)}: {error}") from error
+    write_bytes(path, encode(".png", rgb))

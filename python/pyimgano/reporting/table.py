@@ -1,4 +1,4 @@
-"""Results as a plain-text table."""
+"""Results as a table: plain text, Markdown, CSV rows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from pyimgano.reporting.results import BenchmarkResult, CategoryResult
+from pyimgano.reporting.results import (
+    BenchmarkResult,
+    CategoryResult,
+    ComparisonResult,
+    Results,
+    mean_of,
+    runs_of,
+)
 
-_METRICS = (
+#: Metrics of a table in order, and how they are called there.
+METRICS = (
     ("auroc", "I-AUROC"),
     ("average_precision", "I-AP"),
     ("f1_max", "I-F1max"),
@@ -16,70 +24,107 @@ _METRICS = (
     ("pixel_ap", "P-AP"),
     ("aupro", "AUPRO"),
 )
+COSTS = ("fit s", "ms/img", "peak MB")
 
 
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned: the first to the left, the others to the right."""
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> str:
+    """Columns aligned: the first ones to the left, the others to the right."""
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
-        first = cells[0].ljust(widths[0])
-        rest = [c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True)]
-        return "  ".join([first, *rest]).rstrip()
+        padded = [
+            cell.ljust(width) if i < n_left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "  ".join(padded).rstrip()
 
     return "\n".join([line(header), "  ".join("-" * w for w in widths), *map(line, rows)])
 
 
-def benchmark_table(result: BenchmarkResult) -> str:
-    """One row per category (mean over its seeds), the mean of all, and what was left out."""
-    header = ["category", *(title for _, title in _METRICS), "fit s", "ms/img", "peak MB"]
-    by_category: dict[str, list[CategoryResult]] = {}
-    for one in result.categories:
-        by_category.setdefault(one.category, []).append(one)
-    rows, finished = [], []
-    for name, runs in by_category.items():
+def result_rows(result: BenchmarkResult) -> list[list[str]]:
+    """One row per category (mean over its seeds) and, for several, the mean of all."""
+    rows = []
+    for name, runs in result.by_category.items():
         good = [run for run in runs if run.error is None]
-        if not good:
-            rows.append([name, "failed", *[""] * (len(header) - 2)])
-            continue
-        finished.append(good)
-        rows.append(_row(name, [good]))
-    if len(finished) > 1:
-        rows.append(_row("mean", finished))
-    lines = [text_table(header, rows)]
-    lines += [
-        f"AUROC, AP and F1-max of images (I-) and pixels (P-); {result.metric_rule}",
-        result.detector,
+        failed = [name, "failed", *[""] * (len(METRICS) + len(COSTS) - 1)]
+        rows.append(_row(name, [good]) if good else failed)
+    if len(result.finished) > 1:
+        rows.append(_row("mean", result.finished))
+    return rows
+
+
+def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
+    """Header and rows; where models are compared, the model comes after the category."""
+    header = ["category", *(title for _, title in METRICS), *COSTS]
+    if isinstance(results, BenchmarkResult):
+        return header, result_rows(results)
+    blocks = {run.title: {row[0]: row for row in result_rows(run)} for run in results.runs}
+    names = dict.fromkeys(name for block in blocks.values() for name in block if name != "mean")
+    rows = [
+        [name, title, *block[name][1:]]
+        for name in [*names, "mean"]
+        for title, block in blocks.items()
+        if name in block
     ]
-    n_seeds = max((len(runs) for runs in by_category.values()), default=1)
-    if n_seeds > 1:
-        lines += [f"mean over {n_seeds} seeds", *_spread(by_category)]
-    lines += [f"{c.category}: {note}" for c in result.categories for note in c.notes]
-    lines += [f"{c.category}: failed: {c.error}" for c in result.failed]
-    return "\n".join(dict.fromkeys(lines))
+    return [header[0], "model", *header[1:]], rows
+
+
+def explanations(results: Results) -> list[str]:
+    """What a reader of the table must know: rule, detectors, seeds, what was left out."""
+    lines: dict[str, None] = {}
+    for run in runs_of(results):
+        prefix = f"{run.title}: " if isinstance(results, ComparisonResult) else ""
+        lines[f"AUROC, AP and F1-max of images (I-) and pixels (P-); {run.metric_rule}"] = None
+        lines[f"{prefix}{run.detector}"] = None
+    for run in runs_of(results):
+        prefix = f"{run.title}: " if isinstance(results, ComparisonResult) else ""
+        groups = run.by_category
+        n_seeds = max((len(runs) for runs in groups.values()), default=1)
+        if n_seeds > 1:
+            lines[f"mean over {n_seeds} seeds"] = None
+            lines.update(dict.fromkeys(prefix + line for line in _spread(groups)))
+        notes = [f"{c.category}: {note}" for c in run.categories for note in c.notes]
+        notes += [f"{c.category}: failed: {c.error}" for c in run.failed]
+        lines.update(dict.fromkeys(prefix + note for note in notes))
+    return list(lines)
+
+
+def benchmark_table(results: Results) -> str:
+    """The table as plain text, and what was left out."""
+    header, rows = table_of(results)
+    n_left = 2 if isinstance(results, ComparisonResult) else 1
+    return "\n".join([text_table(header, rows, n_left), *explanations(results)])
+
+
+def markdown_table(results: Results) -> str:
+    """The table in Markdown, with its explanations as a list."""
+    header, rows = table_of(results)
+    n_left = 2 if isinstance(results, ComparisonResult) else 1
+    rule = ["---" if i < n_left else "---:" for i in range(len(header))]
+    lines = ["| " + " | ".join(map(_cell, line)) + " |" for line in (header, rule, *rows)]
+    notes = [f"- {_cell(line)}" for line in explanations(results)]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Text from names or error messages, without a meaning in Markdown or HTML."""
+    plain = " ".join(text.split())
+    for old, new in (("\\", "\\\\"), ("|", "\\|"), ("`", "\\`"), ("<", "&lt;"), ("[", "\\[")):
+        plain = plain.replace(old, new)
+    return plain
 
 
 def _row(name: str, groups: Sequence[Sequence[CategoryResult]]) -> list[str]:
-    """Mean over the groups of each group's mean."""
-
-    def mean(values: Sequence[Sequence[float | None]]) -> float:
-        per_group = [
-            statistics.fmean(known)
-            for group in values
-            if (known := [v for v in group if v is not None and not math.isnan(v)])
-        ]
-        return statistics.fmean(per_group) if per_group else math.nan
-
     cells = [name]
-    for key, _ in _METRICS:
+    for key, _ in METRICS:
         if any(key in run.metrics for group in groups for run in group):
-            cells.append(_number(mean([[r.metrics.get(key) for r in g] for g in groups]), 4))
+            cells.append(number(mean_of([[r.metrics.get(key) for r in g] for g in groups]), 4))
         else:
             cells.append("-")
-    peak = max((r.peak_memory_mb or math.nan for g in groups for r in g), default=math.nan)
-    cells.append(_number(mean([[r.fit_seconds for r in g] for g in groups]), 1))
-    cells.append(_number(mean([[r.ms_per_image for r in g] for g in groups]), 1))
-    cells.append(_number(peak, 0))
+    peaks = [r.peak_memory_mb for g in groups for r in g if r.peak_memory_mb is not None]
+    cells.append(number(mean_of([[r.fit_seconds for r in g] for g in groups]), 1))
+    cells.append(number(mean_of([[r.ms_per_image for r in g] for g in groups]), 1))
+    cells.append(number(max(peaks, default=math.nan), 0))
     return cells
 
 
@@ -90,11 +135,12 @@ def _spread(by_category: dict[str, list[CategoryResult]]) -> list[str]:
         for key, title in (("auroc", "I-AUROC"), ("aupro", "AUPRO")):
             values = [r.metrics[key] for r in runs if key in r.metrics]
             if len(values) > 1:
-                parts.append(f"{title} ± {statistics.stdev(values):.4f}")
+                parts.append(f"{title} ± {number(statistics.stdev(values), 4)}")
         if parts:
             lines.append(f"{name}: standard deviation over seeds: {', '.join(parts)}")
     return lines
 
 
-def _number(value: float, digits: int) -> str:
-    return "nan" if math.isnan(value) else f"{value:.{digits}f}"
+def number(value: float, digits: int) -> str:
+    """A number with fixed digits; ``n/a`` where it is undefined."""
+    return "n/a" if math.isnan(value) else f"{value:.{digits}f}"

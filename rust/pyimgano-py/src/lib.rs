@@ -28,6 +28,18 @@ mod _rust {
         env!("CARGO_PKG_VERSION")
     }
 
+    /// The instruction set that kernels use: `portable`, `avx2` or `avx512`.
+    #[pyfunction]
+    fn simd_level() -> PyResult<&'static str> {
+        use pyimgano_core::simd::{Level, Simd};
+        let simd = Simd::from_env().map_err(convert::to_py)?;
+        Ok(match simd.level() {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        })
+    }
+
     /// The number of threads a kernel uses when none is asked for.
     #[pyfunction]
     #[pyo3(signature = (n_threads=None))]

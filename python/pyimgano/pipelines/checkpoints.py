@@ -1,0 +1,154 @@
+"""Finished categories on disk: what makes a run resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyimgano.datasets import Dataset
+from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.reporting.files import make_folder, write_json
+from pyimgano.reporting.results import CategoryResult
+from pyimgano.utils.images import shown
+
+#: Version of the files; others are computed again.
+FORMAT = 1
+
+
+class Checkpoints:
+    """One file per finished category and seed, with the parameters that it was computed with.
+
+    Parameters
+    ----------
+    folder
+        The run's output folder; the files are ``<folder>/categories/<category>-seed<k>.json``.
+    fingerprint
+        Everything that results depend on and that all categories have in common.
+    """
+
+    def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
+        self._folder = folder / "categories"
+        self._fingerprint = _plain(fingerprint)
+
+    def check(self, *, overwrite: bool = False) -> None:
+        """Make the folder ready.
+
+        Parameters
+        ----------
+        overwrite
+            Remove what other runs left there, and what this one would otherwise take up.
+
+        Raises
+        ------
+        InvalidInputError
+            The folder holds results of a run with other parameters; says which.
+        """
+        make_folder(self._folder)
+        for path, data in self._files():
+            if overwrite:
+                _remove(path)
+            elif data is not None and data["fingerprint"] != self._fingerprint:
+                raise InvalidInputError(
+                    f"output folder {shown(self._folder.parent)} holds results of another run:"
+                    f" {_difference(data['fingerprint'], self._fingerprint)}; choose another"
+                    " folder, or overwrite"
+                )
+
+    def load(self, category: str, seed: int, images: str) -> CategoryResult | None:
+        """A finished result, or None if there is none for just these images.
+
+        Parameters
+        ----------
+        category, seed
+            Which one.
+        images
+            Digest of the category's files, see :func:`images_digest`.
+        """
+        data = _read(self._path(category, seed))
+        if data is None or data["fingerprint"] != self._fingerprint or data["images"] != images:
+            return None
+        try:
+            result = CategoryResult.from_json(data["result"])
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+        names = [name for image in result.images for name in image.pictures.values()]
+        there = all((self._folder.parent / name).is_file() for name in names)
+        return result if there and (result.category, result.seed) == (category, seed) else None
+
+    def save(self, result: CategoryResult, images: str) -> None:
+        """Write a finished result: whole or not at all. Failures are never kept."""
+        write_json(
+            self._path(result.category, result.seed),
+            {
+                "format": FORMAT,
+                "fingerprint": self._fingerprint,
+                "images": images,
+                "result": result.to_json(),
+            },
+        )
+
+    def _path(self, category: str, seed: int) -> Path:
+        return self._folder / f"{category}-seed{seed}.json"
+
+    def _files(self) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+        for path in sorted(self._folder.glob("*.json")):
+            yield path, _read(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A file's content; None for what is missing, cut short or of another format."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        return None
+    return data if {"fingerprint", "images", "result"} <= data.keys() else None
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot remove {shown(path)}: {error.strerror}") from error
+
+
+def _difference(old: Any, new: dict[str, Any]) -> str:
+    if not isinstance(old, dict):
+        return "its parameters are not readable"
+    for key in [*new, *old]:
+        was, now = old.get(key), new.get(key)
+        if isinstance(was, dict) and isinstance(now, dict) and was != now:
+            return _difference(was, now)
+        if was != now:
+            return f"{key} was {was!r} there, and is {now!r} here"
+    return "its parameters differ"
+
+
+def images_digest(dataset: Dataset) -> str:
+    """Digest of names, sizes and times of a category's images: it changes when they do."""
+    digest = hashlib.sha256()
+    split = dataset.get_test_paths()
+    for path in [*dataset.get_train_paths(), "", *split.paths]:
+        if path:
+            stat = os.stat(path)
+            digest.update(f"{stat.st_size} {stat.st_mtime_ns} ".encode())
+        digest.update(os.fsencode(path) + b"\0")
+    return digest.hexdigest()
+
+
+def weights_digest(weights: Any) -> str | None:
+    """SHA-256 of a weights file; None where ``weights`` is not a file."""
+    if not isinstance(weights, (str, os.PathLike)) or not os.path.isfile(weights):
+        return None
+    with open(weights, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON gives back for a value, so that the two compare equal."""
+    return json.loads(json.dumps(value, default=str, sort_keys=True))

@@ -1,0 +1,186 @@
+"""One category: fit, score the test images, compute every metric that the data allow."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.datasets import Dataset
+from pyimgano.datasets.base import TestSplit
+from pyimgano.errors import ThresholdWarning, UndefinedMetricWarning
+from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
+from pyimgano.kernels import pro_curve
+from pyimgano.reporting.gallery import write_gallery
+from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.pictures import PictureWriter
+from pyimgano.reporting.results import CategoryResult, ImageResult
+from pyimgano.types import Prediction
+from pyimgano.utils.images import shown
+from pyimgano.utils.notes import noting
+from pyimgano.utils.progress import track
+from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
+
+#: Points of a stored PRO curve: enough for a plot.
+_PRO_POINTS = 200
+#: Training images that give the colour scale of a detector that has none of its own.
+_SCALE_IMAGES = 8
+
+
+def evaluate_category(
+    detector: Any,
+    dataset: Dataset,
+    *,
+    category: str,
+    seed: int,
+    metric_size: int | None = None,
+    integration_limit: float = 0.3,
+    output: str | os.PathLike[str] | None = None,
+    n_overlays: int = 4,
+    verbose: bool = False,
+) -> CategoryResult:
+    """Fit a detector on one category, score its test images and compute all metrics.
+
+    Maps are kept at ``metric_size``, or at native size, until the metrics are computed.
+
+    Parameters
+    ----------
+    detector
+        Any detector with ``fit`` and ``iter_predict``; maps are optional.
+    dataset
+        The category.
+    category, seed
+        What the result is called.
+    metric_size, integration_limit
+        As for :func:`~pyimgano.evaluation.evaluate_detector`.
+    output
+        Folder that gets ``pictures/<category>-seed<k>`` with small pictures of all test images, and
+        ``<category>/overlays`` with ``n_overlays`` larger ones of each kind; None: no pictures.
+    n_overlays
+        0: no larger pictures.
+    verbose
+        Progress bars.
+    """
+    reset_peak_memory()
+    timer = StageTimer()
+    train = dataset.get_train_paths()
+    split = dataset.get_test_paths()
+    start = time.perf_counter()
+    with noting(ThresholdWarning) as fit_notes:
+        detector.fit(train)
+    fit_seconds = time.perf_counter() - start
+
+    writer = None
+    if output is not None:
+        with timer.stage("pictures"):
+            bit_depth = getattr(detector, "bit_depth", None)
+            scale = _map_scale(detector, train)
+            writer = PictureWriter(
+                Path(output), f"{category}-seed{seed}", scale, bit_depth=bit_depth
+            )
+    predictions: list[Prediction] = []
+    maps: list[NDArray[np.float32]] = []
+    pictures: list[dict[str, str]] = []
+    aside = timer.seconds.get("pictures", 0.0)
+    start = time.perf_counter()
+    with track(len(split.paths), f"{category}: scoring", verbose) as advance:
+        for i, found in enumerate(detector.iter_predict(split.paths)):
+            if split.masks is not None and found.anomaly_map is not None:
+                maps.append(resize_map(found.anomaly_map, metric_size))
+            predictions.append(Prediction(found.path, found.score, found.label, None))
+            if writer is not None:
+                with timer.stage("pictures"):
+                    mask = None if split.masks is None else split.masks[i]
+                    pictures.append(writer.add(split.paths[i], found.anomaly_map, mask))
+            advance()
+    aside = timer.seconds.get("pictures", 0.0) - aside
+    predict_seconds = time.perf_counter() - start - aside
+
+    metrics, curve, notes = _metrics(
+        split, predictions, maps, timer, metric_size=metric_size, limit=integration_limit
+    )
+    if output is not None and n_overlays:
+        with timer.stage("overlays"):
+            folder = Path(output) / category / "overlays"
+            write_gallery(detector, split, predictions, folder, n_overlays)
+    labels = [None] * len(split.paths) if split.labels is None else split.labels.tolist()
+    return CategoryResult(
+        category=category,
+        seed=seed,
+        n_train=len(train),
+        n_test=len(split.paths),
+        n_defect=None if split.labels is None else int(split.labels.sum()),
+        metrics=metrics,
+        threshold=float(detector.threshold_),
+        threshold_source=str(getattr(detector, "threshold_source_", "")),
+        fit_seconds=fit_seconds,
+        ms_per_image=1000 * predict_seconds / max(1, len(split.paths)),
+        stage_seconds={**getattr(detector, "timings_", {}), **timer.seconds},
+        peak_memory_mb=peak_memory_mb(),
+        pro_curve=curve,
+        images=[
+            ImageResult(shown(path), label, float(p.score), int(p.label), names)
+            for path, label, p, names in zip(
+                split.paths, labels, predictions, pictures or [{}] * len(predictions), strict=True
+            )
+        ],
+        notes=fit_notes + notes,
+    )
+
+
+def _map_scale(detector: Any, train: Sequence[str]) -> MapScale:
+    """The detector's own colour scale, or one taken from some of its training images."""
+    level = getattr(detector, "map_level_", None)
+    if level is not None:
+        return MapScale.around(level, getattr(detector, "map_threshold_", math.inf))
+    step = max(1, len(train) // _SCALE_IMAGES)
+    found = (p.anomaly_map for p in detector.iter_predict(train[::step][:_SCALE_IMAGES]))
+    values = [(float(np.median(m)), float(m.max())) for m in found if m is not None]
+    if not values:
+        return MapScale.around(0.0, math.inf)
+    middle, peak = np.median([v[0] for v in values]), max(v[1] for v in values)
+    return MapScale.around(float(middle), peak)
+
+
+def _metrics(
+    split: TestSplit,
+    predictions: Sequence[Prediction],
+    maps: Sequence[NDArray[np.float32]],
+    timer: StageTimer,
+    *,
+    metric_size: int | None,
+    limit: float,
+) -> tuple[dict[str, float], list[list[float]], list[str]]:
+    """All metrics that labels and masks allow, the PRO curve, and a note for what they do not."""
+    if split.labels is None:
+        return {}, [], ["no labels: metrics omitted"]
+    masks, notes = None, []
+    if split.masks is None:
+        notes.append("no ground_truth folder: pixel metrics omitted")
+    elif len(maps) != len(predictions):
+        notes.append("the detector gives no anomaly maps: pixel metrics omitted")
+    else:
+        with timer.stage("decode masks"):
+            masks = [resize_mask(mask, metric_size) for mask in split.masks]
+    scores = np.array([p.score for p in predictions])
+    curve: list[list[float]] = []
+    with timer.stage("metrics"), noting(UndefinedMetricWarning) as undefined:
+        result = evaluate_detector(
+            split.labels,
+            scores,
+            pixel_labels=masks,
+            pixel_scores=maps if masks is not None else None,
+            integration_limit=limit,
+        )
+        if masks is not None:
+            fpr, pro, _ = pro_curve(masks, maps, max_points=_PRO_POINTS)
+            curve = [[round(x, 6), round(y, 6)] for x, y in zip(fpr, pro, strict=True)]
+    metrics = {k: float(result[k]) for k in ("auroc", "average_precision", "f1_max")}
+    pixel = {k: float(v) for k, v in result.get("pixel_metrics", {}).items()}
+    return {**metrics, **pixel}, curve, notes + undefined

@@ -1,0 +1,198 @@
+"""One self-contained HTML page: table, curves, pictures, filters, threshold slider."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pyimgano.reporting.curves import score_curves, score_histogram
+from pyimgano.reporting.page_data import Block, blocks_of, page_data
+from pyimgano.reporting.results import BenchmarkResult, ComparisonResult, Results, runs_of
+from pyimgano.reporting.svg import histogram_plot, line_plot
+from pyimgano.reporting.table import explanations, table_of
+
+#: Most bytes of pictures in a page, in the form in which they are inlined.
+PICTURE_BYTES = 23_000_000
+
+
+def html_page(results: Results, folder: Path, *, picture_bytes: int = PICTURE_BYTES) -> str:
+    """The page as text; every name in it is escaped.
+
+    Parameters
+    ----------
+    results
+        One run or several.
+    folder
+        Folder that the pictures named in the results are in.
+    picture_bytes
+        Most bytes of pictures; those of mistakes come first, and the page says what was left out.
+    """
+    runs = runs_of(results)
+    blocks = blocks_of(runs)
+    data, left_out = page_data(runs, blocks, folder, picture_bytes)
+    notes = explanations(results)
+    if left_out:
+        notes.append(f"{left_out} pictures are missing or were left out to keep this page small")
+    first = runs[0] if runs else None
+    return _fill(
+        _asset("template.html"),
+        {
+            "title": escape(_title(runs)),
+            "subtitle": escape(_subtitle(runs)),
+            "style": _asset("style.css"),
+            "table": _table(results),
+            "hint": escape(_hint(results)),
+            "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
+            "plots": "".join(_plots(block, runs[block.run]) for block in blocks),
+            "footer": escape(_versions(first)) if first else "",
+            "data": _embed(data),
+            "script": _asset("script.js"),
+        },
+    )
+
+
+def plots_of(block: Block, run: BenchmarkResult) -> dict[str, str]:
+    """The four plots of a category as SVG, by kind."""
+    result = block.result
+    labels = [image.label for image in result.images]
+    scores = [image.score for image in result.images]
+    curves = score_curves(labels, scores)
+    auroc, ap, aupro = (
+        "n/a" if (v := result.metrics.get(key)) is None or v != v else f"{v:.4f}"
+        for key in ("auroc", "average_precision", "aupro")
+    )
+    limit = run.integration_limit
+    found = {
+        "hist": histogram_plot("Scores", score_histogram(labels, scores), result.threshold),
+        "roc": line_plot(
+            "roc", f"ROC, AUROC {auroc}", curves.roc, x="false-positive rate", y="recall"
+        ),
+        "pr": line_plot("pr", f"Precision-recall, AP {ap}", curves.pr, x="recall", y="precision"),
+    }
+    if "aupro" in result.metrics:
+        points = [(p[0], p[1]) for p in result.pro_curve]
+        title = f"PRO up to {limit:g}, AUPRO {aupro}"
+        found["pro"] = line_plot(
+            "pro", title, points, x="false-positive rate of pixels", y="region overlap", x_max=limit
+        )
+    return found
+
+
+def _plots(block: Block, run: BenchmarkResult) -> str:
+    key = (
+        '<span class="small"><span class="key" style="background:#2e8b57"></span>good'
+        '<span class="key" style="background:#d1453b"></span>defect</span>'
+    )
+    parts = [
+        f"<div>{svg}{key if kind == 'hist' else ''}</div>"
+        for kind, svg in plots_of(block, run).items()
+    ]
+    return f'<div data-block="{block.number}">{"".join(parts)}</div>'
+
+
+def _title(runs: list[BenchmarkResult]) -> str:
+    sets = " and ".join(dict.fromkeys(run.dataset for run in runs))
+    names = list(dict.fromkeys(c.category for run in runs for c in run.categories))
+    what = names[0] if len(names) == 1 else f"{len(names)} categories"
+    return f"Anomaly detection on {sets}: {what}"
+
+
+def _subtitle(runs: list[BenchmarkResult]) -> str:
+    models = ", ".join(run.title for run in runs)
+    ok = [c for run in runs for c in run.categories if c.error is None]
+    n_test = sum({c.category: c.n_test for c in ok}.values())
+    n_train = sum({c.category: c.n_train for c in ok}.values())
+    return f"{models} · {n_train} training images · {n_test} test images"
+
+
+def _hint(results: Results) -> str:
+    hint = (
+        "I- stands for images, P- for pixels. Click a heading to sort, a row for its details;"
+        " n/a: undefined, -: not computed."
+    )
+    if isinstance(results, ComparisonResult):
+        hint += " The best value of each category is bold."
+    return hint
+
+
+def _versions(run: BenchmarkResult) -> str:
+    return "Made with " + ", ".join(f"{name} {v}" for name, v in run.versions.items())
+
+
+def _table(results: Results) -> str:
+    header, rows = table_of(results)
+    n_names = 2 if isinstance(results, ComparisonResult) else 1
+    titles = [run.title for run in runs_of(results)]
+    best = _best(rows, n_names) if n_names == 2 else set()
+    parts = []
+    for i, name in enumerate(header):
+        kind, side = ("text", ' class="name"') if i < n_names else ("number", "")
+        parts.append(
+            f'<th scope="col" data-kind="{kind}"{side}>'
+            f'<button type="button">{escape(name)}</button></th>'
+        )
+    body, foot = [], []
+    for r, row in enumerate(rows):
+        cells = [_cell(cell, i < n_names, (r, i) in best) for i, cell in enumerate(row)]
+        if row[0] == "mean" and r >= len(rows) - len(titles):
+            foot.append(f"<tr>{''.join(cells)}</tr>")
+        elif "failed" in row:
+            body.append(f'<tr class="failed">{"".join(cells)}</tr>')
+        else:
+            run = titles.index(row[1]) if n_names == 2 else 0
+            attributes = f'data-category="{escape(row[0])}" data-run="{run}"'
+            link = f'<td class="name"><a href="#detail">{escape(row[0])}</a></td>'
+            body.append(f'<tr class="pick" {attributes}>{link}{"".join(cells[1:])}</tr>')
+    return (
+        f'<table id="table"><thead><tr>{"".join(parts)}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody><tfoot>{''.join(foot)}</tfoot></table>"
+    )
+
+
+def _cell(text: str, is_name: bool, is_best: bool) -> str:
+    if is_name:
+        return f'<td class="name">{escape(text)}</td>'
+    number = _number(text)
+    value = "" if number is None else repr(number)
+    style = "best" if is_best else "na" if number is None else ""
+    return f'<td class="{style}" data-value="{value}">{escape(text)}</td>'
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _best(rows: list[list[str]], n_names: int, n_costs: int = 3) -> set[tuple[int, int]]:
+    """Cells that hold a category's highest value of a metric."""
+    found: set[tuple[int, int]] = set()
+    for column in range(n_names, len(rows[0]) - n_costs if rows else 0):
+        for name in dict.fromkeys(row[0] for row in rows):
+            values = {r: _number(row[column]) for r, row in enumerate(rows) if row[0] == name}
+            known = {r: v for r, v in values.items() if v is not None}
+            if len(known) > 1:
+                top = max(known.values())
+                found |= {(r, column) for r, v in known.items() if v == top}
+    return found
+
+
+def _asset(name: str) -> str:
+    return files("pyimgano.reporting").joinpath("page", name).read_text(encoding="utf-8")
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """Replace the fields of a template in one pass: what is put in is not looked at again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
+
+
+def _embed(data: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

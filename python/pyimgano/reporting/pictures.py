@@ -1,0 +1,82 @@
+"""Small pictures of every test image, written while it is scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.reporting.files import make_folder, write_bytes
+from pyimgano.reporting.overlay import MapScale, encode, heat_layer, to_rgb8
+from pyimgano.utils.images import read_image
+from pyimgano.utils.preprocess import resize_image
+
+#: Longest side of image and mask, and of the heat map, which is smooth; WebP quality.
+SIDE, HEAT_SIDE, QUALITY = 288, 160, 80
+
+
+class PictureWriter:
+    """Writes image, heat map and mask of one test image after the other; keeps none in memory.
+
+    Parameters
+    ----------
+    root
+        Folder of the run: the names handed out are relative to it.
+    name
+        The pictures go to ``<root>/pictures/<name>``.
+    scale
+        Colours of the heat maps.
+    bit_depth
+        Bits used in 16-bit images; None: all 16.
+    """
+
+    def __init__(
+        self, root: Path, name: str, scale: MapScale, *, bit_depth: int | None = None
+    ) -> None:
+        self._root = root
+        self._folder = make_folder(root / "pictures" / name)
+        self._scale = scale
+        self._bit_depth = bit_depth
+        self._count = 0
+
+    def add(
+        self,
+        path: str,
+        anomaly_map: NDArray[np.float32] | None,
+        mask: NDArray[np.uint8] | None = None,
+    ) -> dict[str, str]:
+        """Write the pictures of one image; returns their names by kind."""
+        image = to_rgb8(read_image(path), self._bit_depth)
+        size = thumbnail_size(image.shape[:2])
+        files = {"image": (".webp", encode(".webp", resize_image(image, size), quality=QUALITY))}
+        if anomaly_map is not None:
+            small = resize_image(anomaly_map, thumbnail_size(image.shape[:2], HEAT_SIDE))
+            heat = heat_layer(np.asarray(small, dtype=np.float32), self._scale)
+            files["heat"] = (".webp", encode(".webp", heat, quality=QUALITY))
+        if mask is not None and mask.any():
+            files["mask"] = (".png", encode(".png", _small_mask(mask, size)))
+        names = {}
+        for kind, (suffix, data) in files.items():
+            target = self._folder / f"{self._count:04d}-{kind}{suffix}"
+            write_bytes(target, data)
+            names[kind] = target.relative_to(self._root).as_posix()
+        self._count += 1
+        return names
+
+
+def thumbnail_size(shape: tuple[Any, ...], side: int = SIDE) -> tuple[int, int]:
+    """Height and width with the longer one at most ``side``."""
+    height, width = int(shape[0]), int(shape[1])
+    factor = min(1.0, side / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def _small_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A mask that keeps even its thinnest defect: any defect pixel marks its small pixel."""
+    share = cv2.resize(
+        (mask != 0).astype(np.float32), (size[1], size[0]), interpolation=cv2.INTER_AREA
+    )
+    return np.where(share > 0, 255, 0).astype(np.uint8)

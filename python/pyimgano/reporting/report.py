@@ -1,0 +1,156 @@
+"""A run as files: JSON, CSV, Markdown, plots, and one HTML page."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.reporting.files import csv_text, make_folder, write_text
+from pyimgano.reporting.html_page import html_page, plots_of
+from pyimgano.reporting.page_data import blocks_of
+from pyimgano.reporting.results import (
+    BenchmarkResult,
+    CategoryResult,
+    ComparisonResult,
+    Results,
+    runs_of,
+)
+from pyimgano.reporting.svg import standalone
+from pyimgano.reporting.table import markdown_table
+
+_COLUMNS = (
+    *("auroc", "average_precision", "f1_max"),
+    *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro"),
+)
+
+
+def save_run_report(
+    path: str | os.PathLike[str], results: Results | Iterable[BenchmarkResult]
+) -> list[Path]:
+    """Write the report of a benchmark run, or of several models side by side.
+
+    Parameters
+    ----------
+    path
+        A folder, created if missing, for ``report.html``, ``results.json`` (see
+        :func:`report_schema`), ``results.csv`` (a row per model, category and seed),
+        ``images.csv`` (a row per image), ``results.md`` and ``plots/*.svg``. Or one file ending in
+        ``.html``, ``.json``, ``.csv`` or ``.md`` for that part alone. The page takes its pictures
+        from where the run wrote them: give the run's own output folder, or a file in it.
+    results
+        What :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark` or ``run_comparison`` returned,
+        or a list of the former.
+
+    Returns
+    -------
+    list of Path
+        The files written, the page first.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written; names it.
+    InvalidInputError
+        There is no run at all.
+    """
+    whole = results if isinstance(results, (BenchmarkResult, ComparisonResult)) else None
+    if whole is None:
+        whole = ComparisonResult(runs_of(results))
+    if not runs_of(whole):
+        raise InvalidInputError("results holds no run")
+    target = Path(path)
+    makers = {
+        ".html": lambda: html_page(whole, target.parent),
+        ".json": lambda: _json(whole),
+        ".csv": lambda: _table_csv(whole),
+        ".md": lambda: markdown_table(whole),
+    }
+    if target.suffix.lower() in makers and not target.is_dir():
+        make_folder(target.parent)
+        write_text(target, makers[target.suffix.lower()]())
+        return [target]
+    folder = make_folder(target)
+    texts = {
+        "report.html": html_page(whole, folder),
+        "results.json": _json(whole),
+        "results.csv": _table_csv(whole),
+        "images.csv": _images_csv(whole),
+        "results.md": markdown_table(whole),
+        **_plot_files(whole),
+    }
+    if any(name.startswith("plots/") for name in texts):
+        make_folder(folder / "plots")
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
+
+
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of ``results.json``."""
+    text = files("pyimgano.reporting").joinpath("results.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def _json(results: Results) -> str:
+    return json.dumps(results.to_json(), indent=2, allow_nan=False) + "\n"
+
+
+def _table_csv(results: Results) -> str:
+    header = ["model", "category", "seed", "n_train", "n_test", "n_defect", *_COLUMNS]
+    header += ["threshold", "fit_seconds", "ms_per_image", "peak_memory_mb", "error"]
+    rows = [
+        [
+            *(run.title, c.category, c.seed),
+            *([c.n_train, c.n_test, _blank(c.n_defect)] if c.error is None else [""] * 3),
+            *(_figures(c) if c.error is None else [""] * (len(_COLUMNS) + 4)),
+            _blank(c.error),
+        ]
+        for run in runs_of(results)
+        for c in run.categories
+    ]
+    return csv_text(header, rows)
+
+
+def _figures(one: CategoryResult) -> list[Any]:
+    metrics = [_blank(one.metrics.get(key)) for key in _COLUMNS]
+    costs = (one.threshold, one.fit_seconds, one.ms_per_image, one.peak_memory_mb)
+    return [*metrics, *map(_blank, costs)]
+
+
+def _images_csv(results: Results) -> str:
+    rows = [
+        [run.title, c.category, c.seed, i.path, _blank(i.label), i.score, i.predicted]
+        for run in runs_of(results)
+        for c in run.categories
+        for i in c.images
+    ]
+    header = ["model", "category", "seed", "file", "label", "score", "predicted"]
+    return csv_text(header, rows)
+
+
+def _blank(value: Any) -> Any:
+    """An empty cell for what was not computed, ``n/a`` for what is undefined."""
+    if value is None:
+        return ""
+    return "n/a" if isinstance(value, float) and math.isnan(value) else value
+
+
+def _plot_files(results: Results) -> dict[str, str]:
+    runs = runs_of(results)
+    texts: dict[str, str] = {}
+    for block in blocks_of(runs):
+        run = runs[block.run]
+        name = f"{run.title}-{block.result.category}" if len(runs) > 1 else block.result.category
+        stem = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "category"
+        stem = stem if f"plots/{stem}-roc.svg" not in texts else f"{stem}-{block.number}"
+        for kind, svg in plots_of(block, run).items():
+            texts[f"plots/{stem}-{kind}.svg"] = standalone(svg)
+    return texts

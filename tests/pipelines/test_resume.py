@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.pipelines import mvtec_visa
+from pyimgano.pipelines.checkpoints import weights_digest
+from pyimgano.reporting.results import BenchmarkResult, CategoryResult
+from tests.conftest import texture, write_image
+from tests.pipelines.test_benchmark_run import bench
+
+
+def without_timings(one: CategoryResult) -> CategoryResult:
+    return replace(one, fit_seconds=0, ms_per_image=0, stage_seconds={}, peak_memory_mb=None)
+
+
+def same(a: BenchmarkResult, b: BenchmarkResult) -> bool:
+    return [without_timings(c) for c in a.categories] == [without_timings(c) for c in b.categories]
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the categories that are really computed, as they come."""
+    seen: list[str] = []
+    real = mvtec_visa.evaluate_category
+
+    def counting(*args: object, **kwargs: object) -> CategoryResult:
+        seen.append(f"{kwargs['category']}-{kwargs['seed']}")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(mvtec_visa, "evaluate_category", counting)
+    return seen
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stopped(
+    mvtec_root: Path, tmp_path: Path, computed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = bench(mvtec_root, output=tmp_path / "whole", seeds=(0, 1))
+    assert computed == ["bolt-0", "bolt-1", "cloth-0", "cloth-1"]
+    computed.clear()
+
+    def stop(one: CategoryResult) -> None:
+        if (one.category, one.seed) == ("bolt", 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench(mvtec_root, output=tmp_path / "out", seeds=(0, 1), on_result=stop)
+    assert computed == ["bolt-0", "bolt-1"]
+    computed.clear()
+    # What a process leaves behind that dies while it writes.
+    folder = tmp_path / "out/categories"
+    half = (folder / "bolt-seed0.json").read_text()
+    (folder / ".cloth-seed0.json.1.tmp").write_text(half[: len(half) // 2])
+    (folder / "cloth-seed1.json").write_text(half[: len(half) // 2])
+    resumed = bench(mvtec_root, output=tmp_path / "out", seeds=(0, 1))
+    assert computed == ["cloth-0", "cloth-1"]
+    assert same(resumed, whole)
+    computed.clear()
+    again = bench(mvtec_root, output=tmp_path / "out", seeds=(0, 1))
+    assert computed == []
+    assert same(again, whole)
+    data = json.loads((tmp_path / "out/results.json").read_text())
+    assert data == json.loads(json.dumps(again.to_json()))
+
+
+def test_infinite_thresholds_and_undefined_metrics_survive_the_disk(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    for path in sorted((mvtec_root / "bolt/train/good").iterdir())[1:]:
+        path.unlink()
+    for path in (mvtec_root / "bolt/test/blot").iterdir():
+        path.unlink()
+    (mvtec_root / "bolt/test/blot").rmdir()
+    first = bench(mvtec_root, categories="bolt", output=tmp_path / "out").categories[0]
+    again = bench(mvtec_root, categories="bolt", output=tmp_path / "out").categories[0]
+    assert computed == ["bolt-0"]
+    assert first.threshold == again.threshold == float("inf")
+    assert first.metrics.keys() == again.metrics.keys()
+    assert again.metrics["auroc"] != again.metrics["auroc"]
+
+
+def test_failed_categories_are_tried_again(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    bad = mvtec_root / "bolt/train/good/000.png"
+    good = bad.read_bytes()
+    bad.write_bytes(b"")
+    assert len(bench(mvtec_root, output=tmp_path / "out").failed) == 1
+    bad.write_bytes(good)
+    computed.clear()
+    assert bench(mvtec_root, output=tmp_path / "out").failed == []
+    assert computed == ["bolt-0"]
+
+
+def test_other_parameters_in_the_same_folder_are_refused_unless_overwritten(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    out = tmp_path / "out"
+    bench(mvtec_root, categories="bolt", output=out)
+    before = (out / "results.json").read_bytes()
+    for other, what in (
+        ({"metric_size": 32}, "metric_size was None there, and is 32 here"),
+        ({"contamination": 0.3}, "contamination was 0.2 there, and is 0.3 here"),
+        ({"integration_limit": 0.1}, "integration_limit was 0.3"),
+    ):
+        with pytest.raises(InvalidInputError, match=what):
+            bench(mvtec_root, categories="cloth", output=out, **other)
+    assert (out / "results.json").read_bytes() == before
+    computed.clear()
+    (one,) = bench(
+        mvtec_root, categories="bolt", output=out, metric_size=32, overwrite=True
+    ).categories
+    assert computed == ["bolt-0"]
+    assert one.error is None
+    bench(mvtec_root, categories="bolt", output=out, metric_size=32)
+    assert computed == ["bolt-0"]
+
+
+def test_changed_images_and_missing_pictures_are_computed_again(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    out = tmp_path / "out"
+    bench(mvtec_root, output=out)
+    computed.clear()
+    write_image(mvtec_root / "bolt/train/good/006.png", texture(77))
+    assert bench(mvtec_root, output=out).categories[0].n_train == 7
+    assert computed == ["bolt-0"]
+    computed.clear()
+    next((out / "pictures/cloth-seed0").glob("*-heat.webp")).unlink()
+    bench(mvtec_root, output=out)
+    assert computed == ["cloth-0"]
+
+
+def test_the_hash_of_a_weights_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"one")
+    # printf one | sha256sum
+    one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
+    assert weights_digest(path) == weights_digest(os.fspath(path)) == one
+    path.write_bytes(b"two")
+    assert weights_digest(path) != one
+    assert weights_digest(None) is None
+    assert weights_digest("IMAGENET1K_V1") is None
+
+
+def test_a_full_disk_ends_the_run_with_one_clear_error(
+    mvtec_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if "seed0.json" in self.name:
+            raise OSError(28, "No space left on device")
+        return real(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"bolt-seed0\.json: No space left on device"):
+        bench(mvtec_root, output=tmp_path / "out")
+    assert list((tmp_path / "out/categories").iterdir()) == []
