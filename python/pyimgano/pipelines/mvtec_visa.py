@@ -23,7 +23,7 @@ from pyimgano.errors import (
 )
 from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
 from pyimgano.models import create_model
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.base import Detector
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.gallery import write_gallery
@@ -102,7 +102,7 @@ def run_benchmark(
     categories
         Names, or None or ``"all"`` for all.
     model
-        Name of a pixel detector.
+        Name of a model; one without anomaly maps gets image metrics only.
     seeds
         One run per category and seed.
     metric_size
@@ -170,7 +170,7 @@ def run_benchmark(
 
 def _run_category(
     open_dataset: Callable[[], Dataset],
-    detector: PixelDetector,
+    detector: Detector,
     category: str,
     seed: int,
     **options: Any,
@@ -184,7 +184,7 @@ def _run_category(
 
 
 def evaluate_category(
-    detector: PixelDetector,
+    detector: Detector,
     dataset: Dataset,
     *,
     category: str,
@@ -263,7 +263,9 @@ def _metrics(
         return {}, ["no labels: metrics omitted"]
     notes = [] if split.masks is not None else ["no ground_truth folder: pixel metrics omitted"]
     masks = None
-    if split.masks is not None:
+    if split.masks is not None and not maps:
+        notes.append("the detector has no anomaly maps: pixel metrics omitted")
+    elif split.masks is not None:
         with timer.stage("decode masks"):
             masks = [resize_mask(mask, metric_size) for mask in split.masks]
     scores = np.array([p.score for p in predictions])
