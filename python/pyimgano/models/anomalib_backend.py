@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
+from pyimgano.errors import (
+    ImageReadError,
+    InvalidInputError,
+    PyimganoError,
+    ThresholdWarning,
+)
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.base import PixelDetector, check_one_class
@@ -148,16 +154,16 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         self.timings_ = timer.seconds
         rng = np.random.default_rng(self.random_state)
         order = rng.permutation(len(used))
-        with timer.stage("fit"):
+        with timer.stage("fit"), self._explain(len(used)):
             if self._spec().trains:
-                n_held = int(round(self.holdout * len(used)))
+                n_held = round(self.holdout * len(used))
                 held = np.sort(order[:n_held])
                 self.module_, self._transform = self._train(used, held)
             else:
                 held = np.arange(len(used)) if self.folds > 1 and len(used) > 1 else order[:0]
                 held_out = self._refit_scores(used, order) if len(held) else None
                 self.module_, self._transform = self._train(used, order[:0])
-        with timer.stage("threshold"):
+        with timer.stage("threshold"), self._explain(len(used)):
             if not self._spec().trains and len(held):
                 self.decision_scores_ = np.asarray(held_out)
             else:
@@ -313,6 +319,18 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                 seen = training.Images(calibration, transform)
                 training.normalise_efficientad(module, seen, self.verbose)
         return module, transform
+
+    @contextmanager
+    def _explain(self, n: int) -> Iterator[None]:
+        try:
+            yield
+        except PyimganoError:
+            raise
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise InvalidInputError(
+                f"anomalib's {self._spec().name} cannot learn from {n} images:"
+                f" {str(error).partition(chr(10))[0]}"
+            ) from error
 
     def _refit_scores(
         self, images: Sequence[ImageInput], order: NDArray[np.int64]
