@@ -142,7 +142,8 @@ def loader(images: Images, batch_size: int, *, shuffle: bool) -> Any:
         labels = torch.zeros(len(items), dtype=torch.long)
         return ImageBatch(image=torch.stack(list(items)), gt_label=labels)
 
-    return DataLoader(images, batch_size=batch_size, shuffle=shuffle, collate_fn=collate)
+    dataset: Any = images  # indexed and measured like a torch Dataset
+    return DataLoader(dataset, batch_size=batch_size, shuffle=shuffle, collate_fn=collate)
 
 
 def train(
