@@ -242,7 +242,9 @@ def test_scores_and_maps_are_anomalibs_own_from_the_same_fitted_state(
     for prediction in detector.iter_predict(test):
         assert prediction.path is not None
         with torch.inference_mode():
-            out = module(read_image(prediction.path, as_tensor=True)[None])
+            # What its trainer applies; forward() has a variant for export, without antialiasing.
+            pixels = module.pre_processor.transform(read_image(prediction.path, as_tensor=True))
+            out = module.model(pixels[None])
         assert prediction.score == pytest.approx(float(out.pred_score), rel=1e-4)
         assert prediction.anomaly_map is not None
         height, width = prediction.anomaly_map.shape
@@ -298,7 +300,7 @@ def test_scikit_learns_protocol_and_errors_before_fit(tmp_path: Path) -> None:
         twin.set_params(model="pathcore").validate()
     paths = [write_image(tmp_path / f"{i}.png", TRAIN[i]) for i in range(3)]
     Path(paths[1]).write_bytes(b"no image")
-    with pytest.raises(ImageReadError, match=r"1 of 3(?s:.*)1\.png"):
+    with pytest.raises(ImageReadError, match=r"1\.png"):
         detector.fit(paths)
 
 
