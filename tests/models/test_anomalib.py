@@ -177,7 +177,7 @@ def alone(name: str, train: list[str], test: list[str], weights: Path) -> list[A
         items = [PredictDataset(path)[0] for path in paths]
         return DataLoader(items, batch_size=8, shuffle=False, collate_fn=ImageBatch.collate)
 
-    engine = Engine(logger=False, accelerator="cpu", devices=1, enable_checkpointing=False)
+    engine = Engine(logger=False, accelerator="cpu", devices=1)
     engine.fit(module, train_dataloaders=batches(train))
     found = engine.predict(module, dataloaders=batches(test))
     return [item for batch in found for item in batch.items]
