@@ -43,10 +43,10 @@ def load_weights(
             raise InvalidInputError("pretrained=False and weights=... exclude each other")
         return {"weights": "random (pretrained=False)", "weights_sha256": None}
     if _is_file_name(weights, backbone):
-        state, info = _read_file(weights)
+        state, info = read_state(weights)
     else:
         state, info = _fetch(_resolve_enum(weights, backbone))
-    _fill(body, state, backbone=backbone, source=info["weights"])
+    fill(body, state, backbone=backbone, source=info["weights"])
     return info
 
 
@@ -78,7 +78,8 @@ def _resolve_enum(weights: Any, backbone: str) -> Any:
     return weights
 
 
-def _read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A local file's state dict, and ``weights`` (its name) and ``weights_sha256``."""
     import torch
 
     name = os.fspath(path)
@@ -108,7 +109,8 @@ def _fetch(member: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return state, {"weights": str(member), "weights_sha256": None}
 
 
-def _fill(body: nn.Module, state: dict[str, Any], *, backbone: str, source: str) -> None:
+def fill(body: nn.Module, state: dict[str, Any], *, backbone: str, source: str) -> None:
+    """Fill a network; every parameter it holds must be in ``state``, with its shape."""
     needed = body.state_dict()
     usable = {}
     for key, tensor in needed.items():

@@ -55,8 +55,21 @@ class Detector(ParamsMixin, ABC):
         """Learn from normal images; ``y`` is for compatibility and may hold zeros only."""
 
     @abstractmethod
+    def iter_predict(
+        self, X: Sequence[ImageInput], *, with_maps: bool = True
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order; memory does not grow with the number of images.
+
+        ``anomaly_map`` is None where the detector has none, or for ``with_maps=False``.
+        """
+
+    def validate(self) -> None:
+        """Check the parameters, and that what they name can be had, without images."""
+
     def decision_function(self, X: Sequence[ImageInput]) -> NDArray[np.float64]:
         """Anomaly scores, float64 (n,), higher is more anomalous."""
+        scores = [p.score for p in self.iter_predict(X, with_maps=False)]
+        return np.array(scores, dtype=np.float64)
 
     def predict(self, X: Sequence[ImageInput]) -> NDArray[np.int64]:
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
@@ -69,17 +82,6 @@ class Detector(ParamsMixin, ABC):
 
 class PixelDetector(Detector):
     """A detector that also says where."""
-
-    @abstractmethod
-    def iter_predict(
-        self, X: Sequence[ImageInput], *, with_maps: bool = True
-    ) -> Iterator[Prediction]:
-        """Predictions one by one, in order; memory does not grow with the number of images."""
-
-    def decision_function(self, X: Sequence[ImageInput]) -> NDArray[np.float64]:
-        """Anomaly scores, float64 (n,), higher is more anomalous."""
-        scores = [p.score for p in self.iter_predict(X, with_maps=False)]
-        return np.array(scores, dtype=np.float64)
 
     def predict_anomaly_map(self, X: Sequence[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
+from pyimgano.models.anomalib_catalogue import MODELS as ANOMALIB
+from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.registry import Entry, Registry
 
 _MODELS = Registry("model")
@@ -67,11 +69,11 @@ def model_info(name: str) -> dict[str, Any]:
     }
 
 
-def _lazy(module: str, attribute: str) -> Callable[..., Any]:
+def _lazy(module: str, attribute: str, *args: Any) -> Callable[..., Any]:
     """A factory that imports its module when it is first called."""
 
     def build(**kwargs: Any) -> Any:
-        return getattr(import_module(module), attribute)(**kwargs)
+        return getattr(import_module(module), attribute)(*args, **kwargs)
 
     return build
 
@@ -82,4 +84,22 @@ for _name in ("patchcore", "vision_patchcore"):
         _lazy("pyimgano.models.patchcore", "PatchCore"),
         summary="Nearest neighbours among patch features of normal images (Roth et al., 2022)",
         tags=("pixel", "memory bank", "core"),
+    )
+
+for _name, _detector in DETECTORS.items():
+    register_model(
+        f"vision_{_name}",
+        _lazy("pyimgano.models.classical", "ClassicalDetector", _name),
+        summary=_detector.summary,
+        tags=("image", "classical"),
+        extra="pyod",
+    )
+
+for _name, _network in ANOMALIB.items():
+    register_model(
+        f"vision_{_name}_anomalib",
+        _lazy("pyimgano.models.anomalib_backend", "AnomalibDetector", _name),
+        summary=_network.summary,
+        tags=("pixel" if _network.has_map else "image", "anomalib"),
+        extra="anomalib",
     )

@@ -56,6 +56,22 @@ def readable_pixels(
         yield pixels
 
 
+def readable_images(
+    images: Sequence[ImageInput],
+) -> tuple[list[int], list[ImageReadError]]:
+    """Positions of the images that can be read as a whole, and the errors of the others."""
+    preprocessor = ImagePreprocessor(resize=None)
+    kept: list[int] = []
+    errors: list[ImageReadError] = []
+    for i, image in enumerate(images):
+        try:
+            preprocessor.load(image)
+            kept.append(i)
+        except ImageReadError as error:
+            errors.append(error)
+    return kept, errors
+
+
 def collect(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,

@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, NotFittedError
+from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
 from pyimgano.kernels import KnnIndex
 from pyimgano.registry import unknown_name
 from pyimgano.utils.optional_deps import require
@@ -56,15 +56,19 @@ class SklearnKNNIndex:
         """Take float32 (n, d) rows as the bank."""
         from sklearn.neighbors import NearestNeighbors
 
-        self._index = NearestNeighbors(algorithm="brute", metric="euclidean").fit(X)
+        self._bank = _rows("X", X)
+        self._index = NearestNeighbors(algorithm="brute", metric="euclidean").fit(self._bank)
         return self
 
     def kneighbors(self, X: NDArray[np.float32], k: int) -> Neighbors:
         """The ``k`` nearest bank rows of each query."""
         if self._index is None:
             raise NotFittedError("SklearnKNNIndex: call fit first")
-        distances, indices = self._index.kneighbors(X, n_neighbors=k)
-        return distances.astype(np.float32), indices.astype(np.int64)
+        queries, found = _queries(X, k, self._bank), min(k, len(self._bank))
+        if not len(queries):
+            return _padded(np.empty((0, found), np.float32), np.empty((0, found), np.int64), k)
+        indices = self._index.kneighbors(queries, n_neighbors=found, return_distance=False)
+        return _padded(*_direct(queries, self._bank, indices), k)
 
 
 class FaissKNNIndex:
@@ -76,19 +80,70 @@ class FaissKNNIndex:
 
     def fit(self, X: NDArray[np.float32]) -> Self:
         """Take float32 (n, d) rows as the bank."""
-        self._index = self._faiss.IndexFlatL2(X.shape[1])
-        self._index.add(np.ascontiguousarray(X))
+        self._bank = _rows("X", X)
+        self._index = self._faiss.IndexFlatL2(self._bank.shape[1])
+        self._index.add(self._bank)
         return self
 
     def kneighbors(self, X: NDArray[np.float32], k: int) -> Neighbors:
         """The ``k`` nearest bank rows of each query."""
         if self._index is None:
             raise NotFittedError("FaissKNNIndex: call fit first")
-        if not 1 <= k <= self._index.ntotal:
-            raise InvalidInputError(f"k must be 1 to {self._index.ntotal}, got {k}")
-        squared, indices = self._index.search(np.ascontiguousarray(X), k)
-        # faiss expands ||a||^2 + ||b||^2 - 2ab, which may come out a little below zero.
-        return np.sqrt(np.maximum(squared, 0.0)), indices.astype(np.int64)
+        queries = _queries(X, k, self._bank)
+        _, indices = self._index.search(queries, min(k, len(self._bank)))
+        return _padded(*_direct(queries, self._bank, indices), k)
+
+
+def _rows(name: str, X: Any) -> NDArray[np.float32]:
+    """Finite float32 (n, d) rows, contiguous, at least one: what the Rust index asks for too."""
+    rows = np.asarray(X)
+    if rows.dtype != np.float32:
+        raise InvalidTypeError(f"{name} must be float32, got {rows.dtype}: cast it first")
+    if rows.ndim != 2 or rows.shape[1] == 0 or (name == "X" and not len(rows)):
+        raise InvalidInputError(f"{name} must have shape (n, d), n and d above 0: {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise InvalidInputError(f"{name} holds values that are not finite")
+    return np.ascontiguousarray(rows)
+
+
+def _queries(X: Any, k: int, bank: NDArray[np.float32]) -> NDArray[np.float32]:
+    queries = _rows("queries", X)
+    if queries.shape[1] != bank.shape[1]:
+        raise InvalidInputError(
+            f"queries have {queries.shape[1]} columns, the bank has {bank.shape[1]}"
+        )
+    if k < 1:
+        raise InvalidInputError(f"k must be at least 1, got {k}")
+    return queries
+
+
+def _direct(
+    queries: NDArray[np.float32], bank: NDArray[np.float32], indices: NDArray[Any]
+) -> Neighbors:
+    """Distances by subtraction, nearest first, ties by lower index.
+
+    A search expands ||a||^2 + ||b||^2 - 2ab: near zero that leaves nothing but rounding.
+    """
+    distances = np.empty(indices.shape, dtype=np.float32)
+    order = np.array(indices, dtype=np.int64)
+    for i, query in enumerate(queries):
+        offsets = bank[order[i]].astype(np.float64) - query
+        exact = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
+        by = np.lexsort((order[i], exact))
+        order[i], distances[i] = order[i][by], exact[by]
+    return distances, order
+
+
+def _padded(distances: NDArray[np.float32], indices: NDArray[np.int64], k: int) -> Neighbors:
+    """Infinity and -1 where the bank has fewer than ``k`` rows, as the Rust index says."""
+    lacking = k - distances.shape[1]
+    if lacking <= 0:
+        return distances, indices
+    pad = ((0, 0), (0, lacking))
+    return (
+        np.pad(distances, pad, constant_values=np.inf),
+        np.pad(indices, pad, constant_values=-1),
+    )
 
 
 _BACKENDS = {

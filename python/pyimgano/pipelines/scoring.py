@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pyimgano.errors import ImageReadError
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.base import Detector
 from pyimgano.types import Prediction
 
 
@@ -19,7 +19,7 @@ class Unreadable:
 
 
 def predict_each(
-    detector: PixelDetector, paths: Sequence[str], *, with_maps: bool = True
+    detector: Detector, paths: Sequence[str], *, with_maps: bool = True
 ) -> Iterator[Prediction | Unreadable]:
     """One outcome per path, in order; an unreadable file does not stop the others."""
     position = 0

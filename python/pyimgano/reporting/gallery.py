@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pyimgano.datasets.base import TestSplit
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.base import Detector
 from pyimgano.reporting.files import make_folder
 from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
 from pyimgano.types import Prediction
@@ -39,7 +39,7 @@ def choose_images(
 
 
 def write_gallery(
-    detector: PixelDetector,
+    detector: Detector,
     split: TestSplit,
     predictions: Sequence[Prediction],
     folder: Path,

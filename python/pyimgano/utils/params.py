@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, Self
 
 from pyimgano.errors import InvalidInputError
@@ -43,6 +44,42 @@ class ParamsMixin:
             if not _same(value, defaults[name].default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+
+class OpenParamsMixin(ParamsMixin):
+    """The same for a constructor that takes further parameters and keeps them in ``params``."""
+
+    params: dict[str, Any]
+
+    def _check_further(self, names: Iterable[str]) -> None:
+        """Refuse further parameters that do not exist; by default there are no others to know."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments by name, the further ones included."""
+        return {**super().get_params(deep), **self.params}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change arguments, the further ones included; takes effect at the next ``fit``."""
+        own = {k: v for k, v in params.items() if k in self._param_names()}
+        further = {k: v for k, v in params.items() if k not in own}
+        super().set_params(**own)
+        self._check_further(further)
+        self.params = {**self.params, **further}
+        return self
+
+    def __repr__(self) -> str:
+        own = [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in self._defaults().items()
+            if not _same(getattr(self, name), default)
+        ]
+        further = [f"{k}={v!r}" for k, v in self.params.items()]
+        return f"{type(self).__name__}({', '.join(own + further)})"
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = inspect.signature(cls.__init__).parameters
+        return {name: parameters[name].default for name in cls._param_names()}
 
 
 def _same(a: Any, b: Any) -> bool:

@@ -1,0 +1,110 @@
+"""One vector per image from the embedded patch features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import ImageReadError, NotFittedError
+from pyimgano.features.embedded import EmbeddedFeatures
+from pyimgano.types import ImageInput, ImageSize
+from pyimgano.utils.images import MAX_PIXELS, join_errors
+from pyimgano.utils.params import ParamsMixin
+from pyimgano.utils.preprocess import ImagePreprocessor, check_images
+
+
+class ImageFeatures(Protocol):
+    """What a detector of whole images asks of an extractor; ``fit(images)`` may exist as well."""
+
+    def extract(self, images: Sequence[ImageInput]) -> NDArray[np.float32]:
+        """One row of features per path or array: float32 (n, d)."""
+        ...
+
+
+class PooledEmbeddedFeatures(ParamsMixin):
+    """Embedded patch features of an image, pooled to one vector.
+
+    Per patch feature the largest absolute value over the grid: how far the image strays from
+    normal surface anywhere. A defect of a few patches moves that; it hardly moves a mean.
+
+    Parameters
+    ----------
+    image_size
+        Side S of the square that images are brought to, (height, width), or None for native.
+    max_pixels
+        Larger image files are refused before they are decoded.
+
+    Notes
+    -----
+    ``extract`` changes no state, so several threads may share a fitted object.
+    """
+
+    def __init__(self, image_size: ImageSize = (224, 224), *, max_pixels: int = MAX_PIXELS) -> None:
+        self.image_size = image_size
+        self.max_pixels = max_pixels
+
+    def fit(self, images: Sequence[ImageInput], *, random_state: int = 0) -> Self:
+        """Learn the patch features' scale and axes from normal images, in one pass.
+
+        Raises
+        ------
+        ImageReadError
+            Names every unreadable file.
+        """
+        images = check_images(images)
+        preprocessor = self._preprocessor()
+        errors: list[ImageReadError] = []
+
+        def readable() -> Iterator[NDArray[np.float32]]:
+            for image in images:
+                try:
+                    pixels = preprocessor.load(image).pixels
+                except ImageReadError as error:
+                    errors.append(error)
+                    continue
+                yield pixels
+
+        patches = EmbeddedFeatures()
+        try:
+            patches.fit(readable(), random_state=random_state)
+        finally:
+            if errors:
+                raise join_errors(errors, len(images))
+        self.patches_ = patches
+        return self
+
+    def extract(self, images: Sequence[ImageInput]) -> NDArray[np.float32]:
+        """One row of features per path or array: float32 (n, d), d as of a patch."""
+        if not hasattr(self, "patches_"):
+            raise NotFittedError("PooledEmbeddedFeatures: call fit before extract")
+        preprocessor = self._preprocessor()
+        rows = np.empty((len(images), self.patches_.n_features_out), dtype=np.float32)
+        for row, image in zip(rows, check_images(images), strict=True):
+            row[:] = pool(self.patches_.extract(preprocessor.load(image).pixels))
+        return rows
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Fitted arrays, by name."""
+        if not hasattr(self, "patches_"):
+            raise NotFittedError("PooledEmbeddedFeatures: call fit before get_state")
+        return self.patches_.get_state()
+
+    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Restore what :meth:`get_state` gave."""
+        patches = EmbeddedFeatures()
+        patches.set_state(state)
+        self.patches_ = patches
+
+    def _preprocessor(self) -> ImagePreprocessor:
+        return ImagePreprocessor(
+            resize=self.image_size, output_tensor=False, max_pixels=self.max_pixels
+        )
+
+
+def pool(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest absolute value of each feature over the grid (h, w, d): float32 (d,)."""
+    largest: NDArray[np.float32] = np.abs(patches).max(axis=(0, 1))
+    return largest

@@ -1,0 +1,370 @@
+"""Models of anomalib behind this package's detector interface."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import (
+    ImageReadError,
+    InvalidInputError,
+    PyimganoError,
+    ThresholdWarning,
+)
+from pyimgano.models import anomalib_training as training
+from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
+from pyimgano.models.base import PixelDetector, check_one_class
+from pyimgano.models.collect import readable_images
+from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.registry import unknown_name
+from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.images import join_errors
+from pyimgano.utils.params import OpenParamsMixin
+from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
+from pyimgano.utils.timing import StageTimer
+
+
+class AnomalibDetector(OpenParamsMixin, PixelDetector):
+    """A model of anomalib, trained by anomalib, with raw scores and maps.
+
+    Images go through anomalib's own preprocessing. Scores and maps are the network's own: no
+    normalisation, no clamping.
+
+    Parameters
+    ----------
+    model
+        Short name, such as ``"patchcore"``.
+    backbone, layers
+        Name of a timm network and of its layers; None: anomalib's defaults.
+    weights
+        Local file with the backbone's weights, by timm's names (torchvision's ResNets share them).
+        None: what timm downloads.
+    pretrained
+        False: random weights in the backbone, for tests.
+    teacher_weights, imagenet_dir
+        For EfficientAD, which cannot do without: its teacher's file, and a folder of natural
+        images in sub-folders.
+    image_size
+        S for (S, S) or (height, width); None: anomalib's default.
+    max_epochs, max_steps
+        End of the training, whichever comes first; None for both: anomalib's defaults.
+    batch_size
+        Images per step; EfficientAD always takes one.
+    folds
+        For models that one pass fits: refits, each without a part of the images, whose scores
+        give ``threshold_``; 0: none.
+    holdout
+        For models that train: share of the images that is kept out of the training and gives
+        ``threshold_``; 0: none.
+    device
+        torch device.
+    random_state
+        Seed of everything that is drawn.
+    contamination
+        Share of normal images that may exceed ``threshold_``.
+    on_bad_image
+        ``"raise"`` or ``"skip"`` (listed in ``skipped_``).
+    verbose
+        Show what anomalib shows.
+    **params
+        Further parameters of anomalib's class.
+
+    Attributes
+    ----------
+    module_ : LightningModule
+        anomalib's fitted module.
+    threshold_source_ : str
+        Which images ``threshold_`` comes from.
+    """
+
+    def __init__(
+        self,
+        model: str = "patchcore",
+        *,
+        backbone: str | None = None,
+        layers: Sequence[str] | None = None,
+        weights: str | os.PathLike[str] | None = None,
+        pretrained: bool = True,
+        teacher_weights: str | os.PathLike[str] | None = None,
+        imagenet_dir: str | os.PathLike[str] | None = None,
+        image_size: ImageSize = None,
+        max_epochs: int | None = None,
+        max_steps: int | None = None,
+        batch_size: int = 8,
+        folds: int = 3,
+        holdout: float = 0.2,
+        device: str = "cpu",
+        random_state: int = 0,
+        contamination: float = 0.1,
+        on_bad_image: str = "raise",
+        verbose: bool = False,
+        **params: Any,
+    ) -> None:
+        self.model = model
+        self.backbone = backbone
+        self.layers = layers
+        self.weights = weights
+        self.pretrained = pretrained
+        self.teacher_weights = teacher_weights
+        self.imagenet_dir = imagenet_dir
+        self.image_size = image_size
+        self.max_epochs = max_epochs
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.folds = folds
+        self.holdout = holdout
+        self.device = device
+        self.random_state = random_state
+        self.contamination = contamination
+        self.on_bad_image = on_bad_image
+        self.verbose = verbose
+        self.params = params
+
+    def _check_further(self, names: Iterable[str]) -> None:
+        training.find_class(self._spec(), dict.fromkeys(names))
+
+    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
+        """Train on normal images.
+
+        Raises
+        ------
+        ImageReadError
+            Names every file that cannot be read.
+        WeightsError
+            The backbone's weights are missing or do not fit.
+        """
+        images = check_images(X)
+        check_one_class(len(images), y)
+        self._check_params()
+        timer = StageTimer()
+        with timer.stage("decode"):
+            kept, errors = readable_images(images)
+        if errors and not (self.on_bad_image == "skip" and kept):
+            raise join_errors(errors, len(images))
+        chosen = set(kept)
+        self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
+        used = [images[i] for i in kept]
+        self.timings_ = timer.seconds
+        rng = np.random.default_rng(self.random_state)
+        order = rng.permutation(len(used))
+        with timer.stage("fit"), self._explain(len(used)):
+            if self._spec().trains:
+                n_held = round(self.holdout * len(used))
+                held = np.sort(order[:n_held])
+                self.module_, self._transform = self._train(used, held)
+            else:
+                held = np.arange(len(used)) if self.folds > 1 and len(used) > 1 else order[:0]
+                held_out = self._refit_scores(used, order) if len(held) else None
+                self.module_, self._transform = self._train(used, order[:0])
+        with timer.stage("threshold"), self._explain(len(used)):
+            if not self._spec().trains and len(held):
+                self.decision_scores_ = np.asarray(held_out)
+            else:
+                self.decision_scores_ = self._scores(self.module_, self._transform, used)
+            self._fit_threshold(held, len(used))
+        return self
+
+    def validate(self) -> None:
+        """Check the parameters and that the model and its weights can be had, without images."""
+        self._check_params()
+        with training.seeded(self.random_state):
+            self._build()
+
+    def iter_predict(
+        self, X: Sequence[ImageInput], *, with_maps: bool = True
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order; maps at each image's own size.
+
+        Raises
+        ------
+        ImageReadError
+            At an unreadable file, after everything before it was yielded.
+        """
+        self._check_fitted()
+        timer = StageTimer()
+        timer.seconds = self.timings_
+        for loaded, score, grid in self._run(self.module_, self._transform, X, timer):
+            anomaly_map = None
+            if with_maps and grid is not None:
+                with timer.stage("map"):
+                    anomaly_map = _at_size(grid, loaded.size)
+            yield Prediction(loaded.path, score, int(score > self.threshold_), anomaly_map)
+
+    def predict_anomaly_map(self, X: Sequence[ImageInput]) -> list[NDArray[np.float32]]:
+        """Anomaly maps, float32 (H, W) each at its image's own size.
+
+        Raises
+        ------
+        InvalidInputError
+            The model has no anomaly map.
+        """
+        if not self._spec().has_map:
+            raise InvalidInputError(
+                f"anomalib's {self._spec().name} has no anomaly map: use decision_function"
+            )
+        return super().predict_anomaly_map(X)
+
+    def _run(
+        self, module: Any, transform: Any, X: Sequence[ImageInput], timer: StageTimer
+    ) -> Iterator[tuple[LoadedImage, float, NDArray[np.float32] | None]]:
+        import torch
+
+        reader = ImagePreprocessor(resize=None)
+        images = check_images(X)
+        for start in range(0, len(images), self.batch_size):
+            batch: list[LoadedImage] = []
+            failure: ImageReadError | None = None
+            tensors = []
+            for image in images[start : start + self.batch_size]:
+                try:
+                    with timer.stage("decode"):
+                        loaded = reader.load(image)
+                        pixels = torch.from_numpy(loaded.pixels.transpose(2, 0, 1).copy())
+                        tensors.append(transform(pixels))
+                    batch.append(loaded)
+                except ImageReadError as error:
+                    failure = error
+                    break
+            if batch:
+                with timer.stage("network"), torch.inference_mode():
+                    out = module.model(torch.stack(tensors).to(self.device))
+                scores = out.pred_score.reshape(len(batch)).double().cpu().numpy()
+                maps = None if out.anomaly_map is None else out.anomaly_map.float().cpu().numpy()
+                for i, loaded in enumerate(batch):
+                    grid = None if maps is None else maps[i].reshape(maps.shape[-2:])
+                    yield loaded, float(scores[i]), grid
+            if failure is not None:
+                raise failure
+
+    def _scores(
+        self, module: Any, transform: Any, images: Sequence[ImageInput]
+    ) -> NDArray[np.float64]:
+        found = [score for _, score, _ in self._run(module, transform, images, StageTimer())]
+        return np.array(found, dtype=np.float64)
+
+    def _spec(self) -> AnomalibModel:
+        if self.model not in MODELS:
+            raise unknown_name("anomalib model", self.model, MODELS)
+        return MODELS[self.model]
+
+    def _check_params(self) -> None:
+        check_contamination(self.contamination)
+        for name, low in (("batch_size", 1), ("folds", 0), ("max_epochs", 1), ("max_steps", 1)):
+            value = getattr(self, name)
+            if value is None and name.startswith("max_"):
+                continue
+            if not isinstance(value, (int, np.integer)) or value < low:
+                raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        if not 0.0 <= self.holdout < 1.0:
+            raise InvalidInputError(f"holdout must be at least 0 and below 1, got {self.holdout}")
+        if self.on_bad_image not in ("raise", "skip"):
+            raise InvalidInputError(
+                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
+            )
+        as_size(self.image_size)
+        if self._spec().backbone is None and (self.weights or self.backbone or self.layers):
+            raise InvalidInputError(f"anomalib's {self._spec().name} has no backbone to choose")
+        if not self.pretrained and self.weights is not None:
+            raise InvalidInputError("pretrained=False and weights=... exclude each other")
+        training.find_class(self._spec(), self._class_params())
+
+    def _class_params(self) -> dict[str, Any]:
+        spec = self._spec()
+        named: dict[str, Any] = {}
+        if self.backbone is not None and spec.backbone is not None:
+            named[spec.backbone] = self.backbone
+        if self.layers is not None:
+            named["layers"] = list(self.layers)
+        return {**spec.defaults, **named, **self.params}
+
+    def _build(self) -> tuple[Any, Any]:
+        spec = self._spec()
+        module, transform = training.build_module(
+            spec,
+            self._class_params(),
+            size=as_size(self.image_size) or (spec.image_size, spec.image_size),
+            weights=self.weights,
+            pretrained=self.pretrained,
+        )
+        if spec.name == "EfficientAd":
+            training.prepare_efficientad(module, self.teacher_weights, self.imagenet_dir)
+        return module, transform
+
+    def _train(self, images: Sequence[ImageInput], held: NDArray[np.int64]) -> tuple[Any, Any]:
+        """A module fitted on all images but some."""
+        spec = self._spec()
+        out = set(held.tolist())
+        used = [image for i, image in enumerate(images) if i not in out]
+        limits = {k: v for k in ("max_epochs", "max_steps") if (v := getattr(self, k)) is not None}
+        with training.seeded(self.random_state):
+            module, transform = self._build()
+            training.train(
+                module,
+                training.Images(used, transform),
+                batch_size=1 if spec.name == "EfficientAd" else self.batch_size,
+                shuffle=spec.trains,
+                limits=(limits or spec.steps) if spec.trains else {},
+                device=self.device,
+                verbose=self.verbose,
+            )
+            if spec.name == "EfficientAd":
+                calibration = [images[i] for i in held.tolist()] or used
+                seen = training.Images(calibration, transform)
+                training.normalise_efficientad(module, seen, self.verbose)
+        return module, transform
+
+    @contextmanager
+    def _explain(self, n: int) -> Iterator[None]:
+        try:
+            yield
+        except PyimganoError:
+            raise
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise InvalidInputError(
+                f"anomalib's {self._spec().name} cannot learn from {n} images:"
+                f" {str(error).partition(chr(10))[0]}"
+            ) from error
+
+    def _refit_scores(
+        self, images: Sequence[ImageInput], order: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        scores = np.empty(len(images))
+        for held in np.array_split(order, min(self.folds, len(images))):
+            module, transform = self._train(images, held)
+            scores[held] = self._scores(module, transform, [images[i] for i in held.tolist()])
+        return scores
+
+    def _fit_threshold(self, held: NDArray[np.int64], n: int) -> None:
+        suffix = f"contamination {self.contamination:g}"
+        if len(held):
+            how = "not trained on" if self._spec().trains else f"held out in {self.folds} refits"
+            self.threshold_source_ = f"{len(held)} normal images, {how}; {suffix}"
+        else:
+            self.threshold_source_ = f"{n} training images, which the model had seen; {suffix}"
+            warnings.warn(
+                "threshold_ comes from training images that the model had seen",
+                ThresholdWarning,
+                stacklevel=3,
+            )
+        chosen = self.decision_scores_[held] if len(held) else self.decision_scores_
+        if not np.isfinite(self.decision_scores_).all():
+            raise InvalidInputError(
+                f"anomalib's {self._spec().name} gives scores that are not finite"
+            )
+        self.threshold_ = conformal_threshold(chosen, self.contamination)
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+
+
+def _at_size(grid: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map at (height, width), bilinear."""
+    if grid.shape == size:
+        return grid
+    resized = cv2.resize(grid, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, dtype=np.float32)

@@ -1,0 +1,85 @@
+"""The models of anomalib that the wrapper offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AnomalibModel:
+    """What the wrapper needs to know of one model of anomalib.
+
+    Attributes
+    ----------
+    name
+        Class in ``anomalib.models``.
+    summary
+        One line for listings.
+    backbone
+        The class's parameter for the backbone's name; None: it has none to choose.
+    image_size
+        Side that anomalib's own preprocessing brings images to.
+    trains
+        Whether it runs gradient steps; if not, one pass over the images fits it.
+    steps
+        Trainer arguments where the user sets neither ``max_epochs`` nor ``max_steps``: those of
+        anomalib's own configuration.
+    has_map
+        Whether it says where.
+    defaults
+        Parameters of the class that differ from anomalib's.
+    """
+
+    name: str
+    summary: str
+    backbone: str | None = "backbone"
+    image_size: int = 256
+    trains: bool = True
+    steps: dict[str, int] = field(default_factory=dict)
+    has_map: bool = True
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+#: By the short name; the registered one is ``vision_<short>_anomalib``.
+MODELS = {
+    "patchcore": AnomalibModel(
+        "Patchcore", "anomalib's PatchCore (Roth et al., 2022)", trains=False
+    ),
+    "padim": AnomalibModel(
+        "Padim", "anomalib's PaDiM: a Gaussian per place (Defard et al., 2021)", trains=False
+    ),
+    "dfkde": AnomalibModel(
+        "Dfkde", "anomalib's DFKDE: density of deep features, no map", trains=False, has_map=False
+    ),
+    "stfpm": AnomalibModel(
+        "Stfpm",
+        "anomalib's STFPM: student and teacher (Wang et al., 2021)",
+        steps={"max_epochs": 100},
+    ),
+    "reverse_distillation": AnomalibModel(
+        "ReverseDistillation",
+        "anomalib's Reverse Distillation (Deng and Li, 2022)",
+        steps={"max_epochs": 100},
+    ),
+    "efficientad": AnomalibModel(
+        "EfficientAd",
+        "anomalib's EfficientAD (Batzner et al., 2024)",
+        backbone=None,
+        steps={"max_steps": 70_000},
+    ),
+    "dinomaly": AnomalibModel(
+        "Dinomaly",
+        "anomalib's Dinomaly, a ViT (Guo et al., 2025)",
+        backbone="encoder_name",
+        image_size=392,
+        steps={"max_steps": 5_000},
+    ),
+    "anomalydino": AnomalibModel(
+        "AnomalyDINO",
+        "anomalib's AnomalyDINO, a ViT (Damm et al., 2025)",
+        backbone="encoder_name",
+        image_size=252,
+        trains=False,
+    ),
+}

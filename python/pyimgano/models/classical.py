@@ -1,0 +1,283 @@
+"""Classical outlier detectors on image features: one adapter over PyOD."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
+from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
+from pyimgano.models.base import Detector, check_one_class
+from pyimgano.models.collect import readable_images
+from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
+from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.types import ImageInput, Prediction
+from pyimgano.utils.images import join_errors
+from pyimgano.utils.params import OpenParamsMixin
+from pyimgano.utils.preprocess import check_images
+from pyimgano.utils.progress import track
+from pyimgano.utils.timing import StageTimer
+
+_FOLDS = 5
+
+
+class ClassicalDetector(OpenParamsMixin, Detector):
+    """A PyOD detector on one feature vector per image.
+
+    Parameters
+    ----------
+    detector
+        Short name of PyOD's detector, such as ``"ecod"``.
+    contamination
+        Share of normal images that may exceed ``threshold_``. PyOD's own parameter of that name
+        is left alone: it only moves PyOD's threshold, which is not used.
+    feature_extractor
+        Any object with ``extract(images) -> float32 (n, d)``, and ``fit(images)`` if it learns;
+        ``images`` are paths or arrays as given. None:
+        :class:`~pyimgano.features.pooled.PooledEmbeddedFeatures`.
+    random_state
+        Seed of everything that is drawn.
+    standardize
+        Bring each feature to mean 0 and standard deviation 1 on the training images.
+    max_dims
+        Project the features to at most so many principal axes; None: no projection, except to a
+        fifth of the number of images for MCD and GMM, which estimate a covariance.
+    batch_size
+        Images per call of ``extract``.
+    on_bad_image
+        ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
+        out and list them in ``skipped_``.
+    verbose
+        Show a progress bar while fitting.
+    **params
+        Parameters of the PyOD detector.
+
+    Attributes
+    ----------
+    decision_scores_ : ndarray
+        float64 (n,): scores of the training images, held out where that was possible.
+    threshold_source_ : str
+        Says whether they were.
+    skipped_ : list of str
+        Training images left out.
+    timings_ : dict
+        Seconds per stage of the last fit and of all predictions since.
+    """
+
+    def __init__(
+        self,
+        detector: str = "ecod",
+        *,
+        contamination: float = 0.1,
+        feature_extractor: ImageFeatures | None = None,
+        random_state: int = 0,
+        standardize: bool = True,
+        max_dims: int | None = None,
+        batch_size: int = 16,
+        on_bad_image: str = "raise",
+        verbose: bool = False,
+        **params: Any,
+    ) -> None:
+        self.detector = detector
+        self.contamination = contamination
+        self.feature_extractor = feature_extractor
+        self.random_state = random_state
+        self.standardize = standardize
+        self.max_dims = max_dims
+        self.batch_size = batch_size
+        self.on_bad_image = on_bad_image
+        self.verbose = verbose
+        self.params = params
+
+    def _check_further(self, names: Iterable[str]) -> None:
+        find_class(find_detector(self.detector), names)
+
+    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
+        """Extract features, fit the detector on them, and hold images out for the threshold.
+
+        Parameters
+        ----------
+        X
+            Paths or arrays of normal images.
+        y
+            None or zeros.
+
+        Raises
+        ------
+        ImageReadError
+            Names every file that cannot be read.
+        InvalidInputError
+            A parameter is out of range, or the detector cannot learn from these features.
+        """
+        images = check_images(X)
+        check_one_class(len(images), y)
+        self.validate()
+        timer = StageTimer()
+        kept, rows = self._read_training(images, timer)
+        with timer.stage("detector"):
+            model = self._row_detector(len(rows)).fit(rows)
+        self._model = model
+        chosen = set(kept)
+        self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
+        with timer.stage("threshold"):
+            self._fit_threshold(rows)
+        self.timings_ = timer.seconds
+        return self
+
+    def validate(self) -> None:
+        """Check the parameters and that PyOD is there, without images."""
+        check_contamination(self.contamination)
+        for name in ("batch_size", "max_dims"):
+            value = getattr(self, name)
+            if name == "max_dims" and value is None:
+                continue
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise InvalidInputError(f"{name} must be an integer of at least 1: {value!r}")
+        if self.on_bad_image not in ("raise", "skip"):
+            raise InvalidInputError(
+                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
+            )
+        if self.feature_extractor is not None and not callable(
+            getattr(self.feature_extractor, "extract", None)
+        ):
+            raise InvalidTypeError(
+                "feature_extractor needs a method extract(images) -> float32 (n, d):"
+                f" {type(self.feature_extractor).__name__} has none"
+            )
+        find_class(find_detector(self.detector), self.params)
+
+    def iter_predict(
+        self, X: Sequence[ImageInput], *, with_maps: bool = True
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order; these detectors have no maps.
+
+        Raises
+        ------
+        ImageReadError
+            At an unreadable file, after everything before it was yielded.
+        """
+        self._check_fitted()
+        images = check_images(X)
+        timer = StageTimer()
+        timer.seconds = self.timings_
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            try:
+                parts = [self._extract(batch, timer)]
+                failure = None
+            except ImageReadError:
+                parts, failure = self._extract_singly(batch, timer)
+            position = start
+            for part in parts:
+                with timer.stage("detector"):
+                    scores = self._model.score(part)
+                for score in scores.tolist():
+                    image = images[position]
+                    path = None if isinstance(image, np.ndarray) else str(image)
+                    position += 1
+                    yield Prediction(path, score, int(score > self.threshold_), None)
+            if failure is not None:
+                raise failure
+
+    def _row_detector(self, n: int) -> RowDetector:
+        """A new detector for n training images; the same for n less those of a fold."""
+        return RowDetector(
+            self.detector,
+            self.params,
+            n_rows=max(1, n - math.ceil(n / _FOLDS)),
+            max_dims=self.max_dims,
+            standardize=self.standardize,
+            random_state=self.random_state,
+        )
+
+    def _read_training(
+        self, images: Sequence[ImageInput], timer: StageTimer
+    ) -> tuple[list[int], NDArray[np.float32]]:
+        """Positions of the images used, and their features."""
+        kept = list(range(len(images)))
+        try:
+            return kept, self._learn(images, timer)
+        except ImageReadError as error:
+            kept, errors = readable_images(images)
+            if not errors:  # the extractor reads in a way of its own
+                raise
+            if self.on_bad_image != "skip" or not kept:
+                raise join_errors(errors, len(images)) from error
+        return kept, self._learn([images[i] for i in kept], timer)
+
+    def _learn(self, images: Sequence[ImageInput], timer: StageTimer) -> NDArray[np.float32]:
+        extractor: Any = self.feature_extractor
+        if extractor is None:
+            extractor = PooledEmbeddedFeatures()
+        with timer.stage("features"):
+            if callable(getattr(extractor, "fit", None)):
+                extractor.fit(images)
+        self.features_ = extractor
+        parts = []
+        with track(len(images), "reading training images", self.verbose) as advance:
+            for start in range(0, len(images), self.batch_size):
+                batch = images[start : start + self.batch_size]
+                parts.append(self._extract(batch, timer))
+                advance(len(batch))
+        return np.concatenate(parts)
+
+    def _extract(self, batch: Sequence[ImageInput], timer: StageTimer) -> NDArray[np.float32]:
+        with timer.stage("features"):
+            rows = np.asarray(self.features_.extract(batch), dtype=np.float32)
+        name = type(self.features_).__name__
+        if rows.ndim != 2 or len(rows) != len(batch) or rows.shape[1] == 0:
+            raise InvalidInputError(
+                f"{name}.extract gave shape {rows.shape} for {len(batch)} images, expected"
+                f" ({len(batch)}, d)"
+            )
+        if not np.isfinite(rows).all():
+            raise InvalidInputError(f"{name}.extract gave features that are not finite")
+        return rows
+
+    def _extract_singly(
+        self, batch: Sequence[ImageInput], timer: StageTimer
+    ) -> tuple[list[NDArray[np.float32]], ImageReadError | None]:
+        """The features up to the first unreadable image, and its error."""
+        parts: list[NDArray[np.float32]] = []
+        for image in batch:
+            try:
+                parts.append(self._extract([image], timer))
+            except ImageReadError as error:
+                return parts, error
+        return parts, None
+
+    def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
+        n = len(rows)
+        folds = min(_FOLDS, n)
+        suffix = f"contamination {self.contamination:g}"
+        try:
+            scores = self._held_out(rows, folds)
+            source = f"{n} training images, held out in {folds} refits of the detector; {suffix}"
+        except InvalidInputError as error:
+            scores = self._model.train_scores
+            source = f"{n} training images, which the detector had seen; {suffix}"
+            warnings.warn(
+                f"threshold_ comes from training images that the detector had seen, too few to"
+                f" hold any out: {error}",
+                ThresholdWarning,
+                stacklevel=3,
+            )
+        self.decision_scores_ = scores
+        self.threshold_ = conformal_threshold(scores, self.contamination)
+        self.threshold_source_ = source
+        self.labels_ = (scores > self.threshold_).astype(np.int64)
+
+    def _held_out(self, rows: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
+        if folds < 2:
+            return self._model.train_scores
+        scores = np.empty(len(rows))
+        order = np.random.default_rng(self.random_state).permutation(len(rows))
+        for held in np.array_split(order, folds):
+            others = np.setdiff1d(order, held)
+            scores[held] = self._row_detector(len(rows)).fit(rows[others]).score(rows[held])
+        return scores

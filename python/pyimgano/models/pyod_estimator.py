@@ -1,0 +1,163 @@
+"""One PyOD detector on rows of numbers, with its traps taken out."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.models.pyod_catalogue import DETECTORS, PyODDetector
+from pyimgano.registry import unknown_name
+from pyimgano.utils.optional_deps import require
+
+#: What is this package's own business: the threshold, and the seed.
+_RESERVED = ("contamination", "random_state")
+_ROWS_PER_AXIS = 5
+
+
+def find_detector(name: str) -> PyODDetector:
+    """A detector by its short name (``"ecod"``), or an error that lists the nearest ones."""
+    if name not in DETECTORS:
+        raise unknown_name("PyOD detector", name, DETECTORS)
+    return DETECTORS[name]
+
+
+def find_class(spec: PyODDetector, params: Iterable[str]) -> Any:
+    """PyOD's class, after a check that it takes parameters of these names."""
+    module = require(spec.module, extra="pyod", purpose=f"the detector {spec.name}")
+    cls = getattr(module, spec.name)
+    accepted = [p for p in inspect.signature(cls.__init__).parameters if p != "self"]
+    known = [p for p in accepted if p not in _RESERVED]
+    for name in params:
+        if name not in known:
+            raise InvalidInputError(
+                f"PyOD's {spec.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
+            )
+    return cls
+
+
+class RowDetector:
+    """Fit on rows, score rows one by one.
+
+    Parameters
+    ----------
+    name
+        Short name of the detector.
+    params
+        PyOD's parameters.
+    n_rows
+        Rows that defaults are made for: the same for the refits on parts of the rows, so that
+        their scores compare.
+    max_dims
+        Features are projected to at most so many principal axes; None: all features, or for a
+        detector that estimates a covariance one axis per five rows.
+    standardize
+        Bring every feature to mean 0 and standard deviation 1 on the training rows.
+    random_state
+        Seed, where the detector takes one; NumPy's global one is set during the call and restored,
+        for some of PyOD's detectors draw from that.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        *,
+        n_rows: int,
+        max_dims: int | None,
+        standardize: bool,
+        random_state: int,
+    ) -> None:
+        self.spec = find_detector(name)
+        self.params = params
+        self.n_rows = n_rows
+        self.max_dims = max_dims
+        self.standardize = standardize
+        self.random_state = random_state
+
+    def fit(self, rows: NDArray[np.float32]) -> Self:
+        """Learn from (n, d) rows of normal images.
+
+        Raises
+        ------
+        InvalidInputError
+            The detector cannot learn from these rows, such as constant ones; names the detector
+            and gives its own reason.
+        """
+        cls = find_class(self.spec, self.params)
+        values = self._fit_space(rows.astype(np.float64))
+        d = values.shape[1]
+        params = {k: make(self.n_rows, d) for k, make in self.spec.defaults.items()}
+        params.update(self.params)
+        if "random_state" in inspect.signature(cls.__init__).parameters:
+            params["random_state"] = self.random_state
+        with self._guard("cannot learn from", rows):
+            self._model = cls(**params)
+            self._model.fit(values)
+            self.train_scores = self._check(np.asarray(self._model.decision_scores_), rows)
+        return self
+
+    def score(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores of (m, d) rows, float64 (m,), higher is more anomalous.
+
+        Each row by itself: ECOD and COPOD would otherwise let the rows of one call decide on each
+        other's scores.
+        """
+        values = self._to_space(rows.astype(np.float64))
+        with self._guard("cannot score", rows):
+            scores = [float(self._model.decision_function(v[None])[0]) for v in values]
+            return self._check(np.array(scores, dtype=np.float64), rows)
+
+    def _fit_space(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        d = values.shape[1]
+        self._mean = values.mean(axis=0)
+        self._axes: NDArray[np.float64] | None = None
+        deviation = values.std(axis=0)
+        # A constant feature stays at 0 on the training rows and keeps its unit elsewhere.
+        tiny = deviation <= 1e-7 * np.maximum(1.0, np.abs(self._mean))
+        self._scale = np.where(tiny, 1.0, deviation) if self.standardize else np.ones(d)
+        dims = self.max_dims
+        if dims is None and self.spec.needs_more_rows:
+            dims = max(1, self.n_rows // _ROWS_PER_AXIS)
+        if dims is not None and dims < d:
+            centred = (values - self._mean) / self._scale
+            self._axes = np.linalg.svd(centred, full_matrices=False)[2][:dims].T
+        return self._to_space(values)
+
+    def _to_space(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        centred: NDArray[np.float64] = (values - self._mean) / self._scale
+        if self._axes is None:
+            return centred
+        # One by one: a product of matrices rounds differently for another number of rows.
+        return np.array([row @ self._axes for row in centred]).reshape(len(values), -1)
+
+    def _check(self, scores: NDArray[np.float64], rows: NDArray[Any]) -> NDArray[np.float64]:
+        if not np.isfinite(scores).all():
+            raise ValueError(f"{np.count_nonzero(~np.isfinite(scores))} scores are not finite")
+        return scores.astype(np.float64)
+
+    @contextmanager
+    def _guard(self, what: str, rows: NDArray[Any]) -> Iterator[None]:
+        before = np.random.get_state()  # noqa: NPY002
+        np.random.seed(self.random_state % 2**32)  # noqa: NPY002
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                yield
+        except (KeyboardInterrupt, MemoryError, InvalidInputError):
+            raise
+        except Exception as error:  # whatever PyOD and what it builds on may raise
+            constant = int((rows == rows[:1]).all(axis=0).sum()) if len(rows) > 1 else 0
+            hint = f", {constant} of them constant" if constant else ""
+            raise InvalidInputError(
+                f"{self.spec.name} {what} {len(rows)} images with {rows.shape[1]} features{hint}:"
+                f" {str(error).partition(chr(10))[0] or type(error).__name__}"
+            ) from error
+        finally:
+            np.random.set_state(before)  # noqa: NPY002
