@@ -34,8 +34,11 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.name)
-def test_python_blocks_run(page: Path, parts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(parts)
+def test_python_blocks_run(
+    page: Path, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(parts / "parts", tmp_path / "parts")
+    monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {"__name__": page.stem}
     for block in blocks(page):
         exec(compile(block, str(page), "exec"), namespace)
