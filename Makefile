@@ -25,7 +25,8 @@ demo: $(DEMO)/.installed ## core install; benchmark and detection on synthetic i
 		--category $(CATEGORIES) --backbone embedded --output $(OUT)/demo/benchmark
 	$(DEMO)/bin/pyimgano detect --normal $(OUT)/demo/data/brushed_metal/train/good \
 		--test $(OUT)/demo/data/brushed_metal/test --output $(OUT)/demo/detect
-	$(DEMO)/bin/python docs/picture.py $(OUT)/demo/benchmark $(OUT)/demo/picture.png
+	$(DEMO)/bin/python docs/picture.py $(OUT)/demo/benchmark $(OUT)/demo/picture.png \
+		board gear brushed_metal fabric
 
 $(VENV)/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
