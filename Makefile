@@ -8,10 +8,10 @@ DEMO := .venv-demo
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
-.PHONY: help demo test test-fast lint format wheel-check bench clean
+.PHONY: help demo test test-fast lint format wheel-check bench bench-peers bench-mvtec bench-visa clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(DEMO)/.installed: $(SOURCES) $(shell find python -name '*.py')
 	$(PYTHON) -m venv $(DEMO)
@@ -56,6 +56,19 @@ format: $(VENV)/.installed ## format everything
 
 wheel-check: $(VENV)/.installed ## wheel and sdist, each installed and run where there is no Rust
 	PYTHON=$(VENV)/bin/python MATURIN=$(VENV)/bin/maturin bash .ci/wheel-check
+
+bench-peers: $(VENV)/.bench ## side-by-side runs against other packages, into benches/RESULTS.md
+	$(VENV)/bin/python benches/peers/results.py $(if $(ROOT),--root $(ROOT)) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
+bench-mvtec bench-visa: bench-%: $(VENV)/.installed ## the full table of a benchmark set: ROOT=folder
+	@test -n "$(ROOT)" || { echo "give the folder of the set: make $@ ROOT=..."; exit 2; }
+	$(VENV)/bin/pyimgano-benchmark --dataset $* --root $(ROOT) --category all \
+		--model patchcore:wide_resnet50_2 patchcore:embedded \
+		$(if $(WEIGHTS),--weights $(WEIGHTS)) --output $(OUT)/bench-$*
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(VENV)/bin/pip install --quiet --group bench
+	touch $@
 
 bench: ## criterion benchmarks of the kernels
 	cargo bench --package pyimgano-core

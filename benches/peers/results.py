@@ -1,0 +1,130 @@
+"""Run every side-by-side comparison and write benches/RESULTS.md with its plot.
+
+Usage: python benches/peers/results.py [--root DIR] [--weights FILE] [--only NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import common
+
+common.limit_threads()
+
+import components  # noqa: E402
+import coreset  # noqa: E402
+import curves  # noqa: E402
+import end_to_end  # noqa: E402
+import knn  # noqa: E402
+import scaling  # noqa: E402
+
+import features as real  # noqa: E402
+
+BENCHES = Path(__file__).resolve().parents[1]
+CACHE = BENCHES.parent / "out" / "bench-peers"
+
+Rows = list[dict[str, Any]]
+
+
+def sections(root: Path, weights: Path) -> dict[str, tuple[str, Callable[[], Rows]]]:
+    """Title and measurement of each part, in the order of the page."""
+    return {
+        "coreset": ("Greedy coreset", lambda: coreset.run(root, weights)),
+        "knn": ("Exact nearest neighbours", lambda: knn.run(root, weights)),
+        "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
+        "components": ("Component filter", components.run),
+        "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights)),
+        "scaling": ("How cost grows", lambda: scaling.run(root, weights)),
+    }
+
+
+def cpu_name() -> str:
+    """The processor, as the system names it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if "model name" in line), "")
+
+
+def commit() -> str:
+    """The checked-out commit, marked if the tree was changed."""
+    describe = ["git", "-C", str(BENCHES), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def markdown(rows: Rows) -> str:
+    """Rows as a Markdown table."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+
+    def text(value: Any) -> str:
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = [names, ["---"] * len(names)]
+    lines += [[text(row.get(name, "")) for name in names] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def plot(rows: Rows, target: Path) -> None:
+    """Seconds against each varied quantity, on logarithmic axes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    for axis, kernel in zip(axes, ("coreset", "knn"), strict=True):
+        mine = [row for row in rows if row["kernel"] == kernel]
+        for varied in dict.fromkeys(row["varied"] for row in mine):
+            line = [row for row in mine if row["varied"] == varied]
+            steps = [row["value"] / line[0]["value"] for row in line]
+            axis.plot(steps, [row["seconds"] for row in line], marker="o", label=varied)
+        axis.set(title=kernel, xlabel="times the smallest value", ylabel="seconds")
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=7)
+    figure.savefig(target, dpi=110)
+
+
+def main() -> int:
+    """Measure what is asked for, then write the page from everything measured so far."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    real.add_arguments(parser)
+    parser.add_argument("--only", nargs="+", help="measure only these parts, keep the others")
+    args = parser.parse_args()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    parts = sections(args.root, args.weights)
+    for name, (title, measure) in parts.items():
+        if args.only and name not in args.only:
+            continue
+        print(f"== {title}", flush=True)
+        rows = measure()
+        common.report(rows, None)
+        stamp = {"commit": commit(), "load": os.getloadavg()[0], "rows": rows}
+        (CACHE / f"{name}.json").write_text(json.dumps(stamp, indent=1))
+    page = [(BENCHES / "method.md").read_text().strip(), "", f"CPU: {cpu_name()}, 2 threads.", ""]
+    for name, (title, _) in parts.items():
+        file = CACHE / f"{name}.json"
+        if not file.exists():
+            continue
+        found = json.loads(file.read_text())
+        page += [f"## {title}", "", f"Commit {found['commit']}.", "", markdown(found["rows"]), ""]
+        if name == "scaling":
+            plot(found["rows"], BENCHES / "scaling.png")
+            page += ["![Seconds as one quantity after the other is doubled](scaling.png)", ""]
+    (BENCHES / "RESULTS.md").write_text("\n".join(page))
+    print(BENCHES / "RESULTS.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
