@@ -243,11 +243,14 @@ def test_constant_features_give_finite_scores_or_an_error_that_names_the_detecto
 ) -> None:
     images = [np.full((8, 8, 3), 7, np.uint8)] * 12
     detector = create_model(name, feature_extractor=Means())
+    failure = ""
     try:
         detector.fit(images)
-    except InvalidInputError as error:  # for PCA it depends on the linear algebra library
+    except InvalidInputError as error:
+        failure = str(error)
+    if failure:  # for PCA it depends on the linear algebra library
         assert name in ("vision_mcd", "vision_pca")
-        assert f"{name[7:].upper()} cannot learn from 12 images" in str(error)
+        assert f"{name[7:].upper()} cannot learn from 12 images" in failure
     else:
         assert np.isfinite(detector.decision_function([flat(120, 0)])).all()
 
