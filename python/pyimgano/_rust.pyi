@@ -13,6 +13,7 @@ __all__ = [
     "pixel_metrics",
     "pro_curve",
     "resolve_threads",
+    "simd_level",
     "version",
 ]
 

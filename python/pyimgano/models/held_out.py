@@ -149,17 +149,18 @@ def _cover(
 ) -> NDArray[np.int64]:
     """Greedily pick among the chosen rows until all of them are within the radius."""
     distance = distances.astype(np.float64)
-    features = rows[chosen]
+    features = rows[chosen].astype(np.float64)
+    norms = np.einsum("ij,ij->i", features, features)
     to_all = _distances(features, features) if len(chosen) <= _PAIRWISE_LIMIT else None
     added = []
     while len(chosen) and distance.max() > radius:
         farthest = int(np.argmax(distance))
         added.append(chosen[farthest])
-        to_new = (
-            _distances(features, features[farthest : farthest + 1])[:, 0]
-            if to_all is None
-            else to_all[farthest]
-        )
+        if to_all is None:
+            squared = norms + norms[farthest] - 2.0 * (features @ features[farthest])
+            to_new = np.sqrt(np.maximum(squared, 0.0))
+        else:
+            to_new = to_all[farthest]
         np.minimum(distance, to_new, out=distance)
         distance[farthest] = 0.0
     return np.array(added, dtype=np.int64)
@@ -203,8 +204,8 @@ def _nearest(
     return candidates[np.argsort(distance, kind="stable")[:k]]
 
 
-def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+def _distances(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
     """Euclidean distances (len(a), len(b)); float64 keeps the cancellation below 1e-6."""
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    squared = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :] - 2.0 * (x @ y.T)
-    return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+    x, y = a.astype(np.float64, copy=False), b.astype(np.float64, copy=False)
+    norms = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", y, y)[None, :]
+    return np.asarray(np.sqrt(np.maximum(norms - 2.0 * (x @ y.T), 0.0)))
