@@ -142,7 +142,7 @@ class KnnIndex:
 
     Notes
     -----
-    Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row, 700 while building;
+    Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row;
     8 bytes per row with `groups`.
 
     Examples

@@ -61,16 +61,33 @@ impl Embedded {
         Ok(all)
     }
 
-    /// The images at `places`, in that order. Runs on the current pool.
-    pub fn in_order(&self, places: &[u32]) -> Self {
-        let mut long = vec![0.0; places.len() * LONG];
-        long.par_chunks_mut(LONG)
-            .zip(places)
-            .with_min_len(256)
-            .for_each(|(out, place)| out.copy_from_slice(self.long(*place as usize)));
-        let rest = places.iter().map(|place| self.rest[*place as usize]).collect();
-        let slack = places.iter().map(|place| self.slack[*place as usize]).collect();
-        Self { long, rest, slack }
+    /// Brings the images into another order: the one at `places[i]` comes to place `i`.
+    ///
+    /// `places` holds every place once. Done along the cycles of that permutation, so that no second
+    /// copy of the images is ever held.
+    pub fn reorder(&mut self, places: &[u32]) {
+        let mut done = vec![false; places.len()];
+        for first in 0..places.len() {
+            if done[first] {
+                continue;
+            }
+            let (long, rest, slack) = (*self.long(first), self.rest[first], self.slack[first]);
+            let mut to = first;
+            loop {
+                done[to] = true;
+                let from = places[to] as usize;
+                if from == first {
+                    break;
+                }
+                self.long.copy_within(from * LONG..(from + 1) * LONG, to * LONG);
+                self.rest[to] = self.rest[from];
+                self.slack[to] = self.slack[from];
+                to = from;
+            }
+            self.long[to * LONG..(to + 1) * LONG].copy_from_slice(&long);
+            self.rest[to] = rest;
+            self.slack[to] = slack;
+        }
     }
 
     /// The long image of row `i`.
@@ -197,6 +214,20 @@ impl Errors {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn reordering_follows_the_places() {
+        let n = 7;
+        let long = (0..n * LONG).map(|i| (i / LONG) as f32).collect();
+        let ramp: Vec<f32> = (0..n).map(|i| i as f32).collect();
+        let mut all = Embedded { long, rest: ramp.clone(), slack: ramp };
+        let places = [3, 0, 2, 1, 6, 4, 5]; // a cycle of three twice, and a fixed place
+        all.reorder(&places);
+        for (i, place) in places.iter().enumerate() {
+            assert_eq!(all.long(i), &[*place as f32; LONG]);
+            assert_eq!((all.rest[i], all.slack[i]), (*place as f32, *place as f32));
+        }
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]

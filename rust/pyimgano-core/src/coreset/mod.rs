@@ -30,7 +30,7 @@ fn precedes(a: (f64, u32), b: (f64, u32)) -> bool {
 /// `n_samples` row numbers in pick order: `start`, then always the row farthest from all picks.
 ///
 /// Distances are [`Simd::squared_distance`]; of equally far rows the lowest comes first, and no
-/// row comes twice. The features are not copied: extra memory is about 360 bytes per row, 16 where
+/// row comes twice. The features are not copied: extra memory is about 430 bytes per row, 16 where
 /// values are so large or small (beyond 1e±12) that float32 bounds are of no use.
 pub fn greedy(
     features: Matrix<'_>,
@@ -103,7 +103,7 @@ fn batched(
     let axes = Axes::of(features, simd);
     let mut images = Embedded::of(features, &axes, simd, progress)?;
     let blocks = Blocks::of(&images);
-    images = images.in_order(&blocks.rows);
+    images.reorder(&blocks.rows);
     let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
     cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
     let mut picks = vec![start];

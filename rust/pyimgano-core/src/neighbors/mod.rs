@@ -148,7 +148,7 @@ impl KnnIndex {
             let axes = Axes::of(bank, simd);
             let mut images = Embedded::of(bank, &axes, simd, progress)?;
             let blocks = Blocks::of(&images);
-            images = images.in_order(&blocks.rows);
+            images.reorder(&blocks.rows);
             let rows = blocks.rows.clone();
             let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
             debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
