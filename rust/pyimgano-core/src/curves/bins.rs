@@ -35,12 +35,12 @@ impl<K: Key> Bins<K> {
         keys.extend(distinct);
         let n_keys = keys.len() - 1;
         let mut segments = Vec::with_capacity(K::HEADS);
-        let mut slots: Vec<u32> = Vec::with_capacity(2 * n_keys + K::HEADS);
+        let mut slots: Vec<u32> = Vec::with_capacity(n_keys + K::HEADS);
         let mut rest = &keys[1..];
         for head in 0..K::HEADS {
             let (here, later) = rest.split_at(rest.partition_point(|key| key.head() <= head));
-            // 1 slot for no key, else 2 to 4 for each.
-            let bits = usize::BITS - (2 * here.len()).leading_zeros();
+            // 1 slot for no key, else 1 to 2 for each.
+            let bits = usize::BITS - here.len().leading_zeros();
             let shift = K::TAIL_BITS - bits.min(K::TAIL_BITS);
             segments.push(Segment { first: slots.len() as u32, shift });
             let mut below = 0;

@@ -156,7 +156,7 @@ impl<T: Score> Scan<'_, T> {
     fn capacity(&self) -> usize {
         let map_bytes = self.pixels as usize * size_of::<T>();
         let entry =
-            2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 16 + 8 * rayon::current_num_threads();
+            2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 8 + 8 * rayon::current_num_threads();
         (map_bytes / entry).max(1 << 16)
     }
 
