@@ -17,6 +17,8 @@ mod plan;
 mod planes;
 mod score;
 mod sweep;
+#[cfg(target_arch = "x86_64")]
+mod wide;
 
 pub use pixels::{PixelMetrics, Vertex, pixel_metrics, pro_vertices};
 pub use planes::Plane;

@@ -2,6 +2,9 @@
 
 use super::planes::Piece;
 use super::score::{Key, Score};
+#[cfg(target_arch = "x86_64")]
+use super::wide;
+use crate::simd::{Level, Simd};
 
 /// Pixels that are looked up together: while one waits for memory, the others get on.
 const GROUP: usize = 64;
@@ -14,12 +17,13 @@ pub struct Bins<K> {
     /// Between a sentinel below and two above, so that no search runs off the ends.
     keys: Vec<K>,
     segments: Vec<Segment>,
-    /// For each slot of each segment, how many keys lie below it.
+    /// For each slot of each segment, twice the number of keys below it, plus 1 if it holds any.
     slots: Vec<u32>,
 }
 
 #[derive(Clone, Copy)]
-struct Segment {
+#[repr(C)]
+pub struct Segment {
     first: u32,
     shift: u32,
 }
@@ -35,7 +39,8 @@ impl<K: Key> Bins<K> {
         let mut rest = &keys[1..];
         for head in 0..K::HEADS {
             let (here, later) = rest.split_at(rest.partition_point(|key| key.head() <= head));
-            let bits = usize::BITS - here.len().leading_zeros(); // 1 slot for 0 keys, 2 for 1, ...
+            // 1 slot for no key, else 1 to 2 for each.
+            let bits = usize::BITS - here.len().leading_zeros();
             let shift = K::TAIL_BITS - bits.min(K::TAIL_BITS);
             segments.push(Segment { first: slots.len() as u32, shift });
             let mut below = 0;
@@ -43,7 +48,8 @@ impl<K: Key> Bins<K> {
                 while here.get(below).is_some_and(|key| key.tail(shift) < slot) {
                     below += 1;
                 }
-                slots.push((n_keys - rest.len() + below) as u32);
+                let holds = here.get(below).is_some_and(|key| key.tail(shift) == slot);
+                slots.push((2 * (n_keys - rest.len() + below) + usize::from(holds)) as u32);
             }
             rest = later;
         }
@@ -56,13 +62,24 @@ impl<K: Key> Bins<K> {
         &self.keys[1..self.keys.len() - 2]
     }
 
-    /// Number of bins: below, at and between the keys.
+    /// Number of bins.
     pub fn len(&self) -> usize {
         2 * self.keys().len() + 1
     }
 
+    /// The bin of what lies between key `i - 1` and key `i`, or beyond the first or last key.
+    pub fn between(&self, i: usize) -> usize {
+        i
+    }
+
+    /// The bin of what equals key `i`. Ties are rare, so the other bins lie together.
+    pub fn tied(&self, i: usize) -> usize {
+        self.keys().len() + 1 + i
+    }
+
     /// Adds one to the bin of each of up to [`GROUP`] keys, none of them below the first distinct
-    /// one: bin `2 i + 1` for being equal to key `i`, bin `2 i + 2` for lying above it.
+    /// one.
+    #[inline(always)]
     fn add(&self, keys: &[K], counts: &mut [u32]) {
         let mut places = [0u32; GROUP];
         for (place, &key) in places.iter_mut().zip(keys) {
@@ -70,27 +87,17 @@ impl<K: Key> Bins<K> {
             *place = self.slots[segment.first as usize + key.tail(segment.shift)];
         }
         for (place, &key) in places.iter_mut().zip(keys) {
-            let below = *place as usize;
+            let below = (*place / 2) as usize;
             let mut up_to = below + usize::from(self.keys[below + 1] <= key);
             if self.keys[up_to + 1] <= key {
-                up_to = self.search(up_to, key);
+                up_to += search(&self.keys[up_to + 1..self.keys.len() - 1], key);
             }
-            *place = (2 * up_to - usize::from(self.keys[up_to] == key)) as u32;
+            let tied = usize::from(self.keys[up_to] == key);
+            *place = (up_to + tied * self.keys().len()) as u32;
         }
         for &place in &places[..keys.len().min(GROUP)] {
             counts[place as usize] += 1;
         }
-    }
-
-    /// How many distinct keys do not exceed `key`, given that at least `least` do not.
-    #[cold]
-    fn search(&self, least: usize, key: K) -> usize {
-        let keys = &self.keys()[least..];
-        let mut step = 1;
-        while step < keys.len() && keys[step] <= key {
-            step *= 2;
-        }
-        least + keys[..step.min(keys.len())].partition_point(|&other| other <= key)
     }
 
     /// Adds the normal pixels of `piece` that are not below the first key, and are below the
@@ -100,12 +107,34 @@ impl<K: Key> Bins<K> {
         piece: Piece<'_, T>,
         ceiling: K,
         counts: &mut [u32],
+        simd: Simd,
     ) -> bool {
         let Some(&first) = self.keys().first() else {
             return piece.map.iter().all(|score| score.finite());
         };
         let from = T::from_key(first);
         let to = if ceiling == K::MAX { T::HIGHEST } else { T::from_key(ceiling) };
+        #[cfg(target_arch = "x86_64")]
+        if let (Level::Avx512, true) = (simd.level(), self.slots.len() <= i32::MAX as usize)
+            && let (Some(keys), Some(map)) = (K::as_u32s(&self.keys), T::as_f32s(piece.map))
+        {
+            let table = wide::Table { keys, segments: &self.segments, slots: &self.slots };
+            let (from, to) = (from.as_f64() as f32, to.as_f64() as f32); // f32 they were
+            // SAFETY: a Simd of this level exists only where the CPU has it; there are fewer keys
+            // than slots; the table and `from` are those of these bins.
+            return unsafe { wide::count(&table, piece.mask, map, from, to, counts) };
+        }
+        simd.vectorize(|| self.count_groups(piece, (from, to), counts))
+    }
+
+    /// [`Bins::count`] of scores from the first up to the second of `between`.
+    #[inline(always)]
+    fn count_groups<T: Score<Key = K>>(
+        &self,
+        piece: Piece<'_, T>,
+        (from, to): (T, T),
+        counts: &mut [u32],
+    ) -> bool {
         let mut finite = true;
         let mut keys = [K::MIN; GROUP];
         for (mask, map) in piece.mask.chunks(GROUP).zip(piece.map.chunks(GROUP)) {
@@ -135,6 +164,16 @@ impl<K: Key> Bins<K> {
     }
 }
 
+/// How many of the ascending `keys` do not exceed `key`, probably few.
+#[cold]
+pub fn search<K: Key>(keys: &[K], key: K) -> usize {
+    let mut step = 1;
+    while step < keys.len() && keys[step] <= key {
+        step *= 2;
+    }
+    keys[..step.min(keys.len())].partition_point(|&other| other <= key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +186,8 @@ mod tests {
         prop_assert_eq!(bins.keys(), &keys[..]);
         for &query in keys.iter().chain(queries).filter(|&&query| query >= keys[0]) {
             let at_most = keys.iter().filter(|&&key| key <= query).count();
-            let place = 2 * at_most - usize::from(keys.contains(&query));
+            let tied = keys.contains(&query);
+            let place = if tied { bins.tied(at_most - 1) } else { bins.between(at_most) };
             let mut counts = vec![0; bins.len()];
             bins.add(&[query, query], &mut counts);
             prop_assert_eq!(counts[place], 2);
@@ -162,8 +202,65 @@ mod tests {
             .prop_map(|key| key.clamp(1 << 32, !(1 << 32)))
     }
 
+    /// The counts of every level are those of a plain loop.
+    fn check_counts<T: Score>(pixels: &[(u8, T)]) -> std::result::Result<(), TestCaseError> {
+        let mask: Vec<u8> = pixels.iter().map(|pixel| pixel.0).collect();
+        let map: Vec<T> = pixels.iter().map(|pixel| pixel.1).collect();
+        let defects = pixels.iter().filter(|pixel| pixel.0 != 0 && pixel.1.finite());
+        let mut keys: Vec<T::Key> = defects.map(|pixel| pixel.1.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let ceilings = [T::Key::MAX].into_iter().chain(keys.last().copied());
+        for (ceiling, drop) in ceilings.zip([0, 1]) {
+            let keys = &keys[..keys.len() - drop.min(keys.len())];
+            let bins = Bins::new(keys.iter().copied());
+            let mut expected = vec![0; bins.len()];
+            for &(defect, score) in pixels {
+                let key = score.key();
+                if defect == 0 && score.finite() && keys.first() <= Some(&key) && key < ceiling {
+                    match keys.binary_search(&key) {
+                        Ok(i) => expected[bins.tied(i)] += 1,
+                        Err(i) if i > 0 => expected[bins.between(i)] += 1,
+                        Err(_) => {}
+                    }
+                }
+            }
+            for simd in Simd::all() {
+                let mut counts = vec![0; bins.len()];
+                let piece = Piece { mask: &mask, map: &map };
+                let finite = bins.count(piece, ceiling, &mut counts, simd);
+                prop_assert_eq!(finite, map.iter().all(|score| score.finite()));
+                prop_assert!(!finite || counts == expected, "{:?}", simd);
+            }
+        }
+        Ok(())
+    }
+
     proptest! {
-            #[test]
+        #[test]
+        fn all_levels_count_alike(
+            pixels in prop::collection::vec((0u8..3, 0u32..3_000, any::<f64>(), 0u8..40), 1..3_000),
+            share in 0u8..4,
+        ) {
+            // Steps, close neighbours, any bits, and rarely what is not finite.
+            let score = |step: u32, bits: f64, kind: u8| match kind {
+                0 if bits.is_finite() || share == 0 => bits,
+                1..10 => f64::from(step / 100) - 10.0,
+                10 => -0.0,
+                11 => 0.0,
+                _ => 1.0 + f64::from(step) * f64::from(f32::EPSILON),
+            };
+            let doubles: Vec<(u8, f64)> = pixels
+                .iter()
+                .map(|&(mask, step, bits, kind)| (mask / share.max(1), score(step, bits, kind)))
+                .collect();
+            check_counts(&doubles)?;
+            let narrow = |x: f64| if x.is_finite() { x.clamp(-3e38, 3e38) } else { x };
+            let singles: Vec<_> = doubles.iter().map(|&(m, x)| (m, narrow(x) as f32)).collect();
+            check_counts(&singles)?;
+        }
+
+        #[test]
             fn every_key_finds_its_place(
                 keys in prop::collection::vec(near(), 1..300),
                 queries in prop::collection::vec(near(), 0..300),

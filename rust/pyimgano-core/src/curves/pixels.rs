@@ -8,6 +8,7 @@ use super::plan::floors;
 use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
 use super::score::{Key, Score};
 use super::sweep::{Sweep, weight};
+use crate::simd::Simd;
 use crate::task::Progress;
 use crate::{Error, Monitor, Result, parallel, task};
 
@@ -62,17 +63,20 @@ pub fn pixel_metrics<T: Score>(
         )));
     }
     with_scan(planes, n_threads, monitor, |scan| {
-        let mut best = None;
+        let (mut best, mut next) = (None, None);
         let swept = scan.run(integration_limit, |_, at| {
             if at.better_f1 {
-                best = Some(at.key);
+                (best, next) = (Some(at.key), at.next);
             }
         })?;
         let (Some(sweep), Some(best)) = (swept, best) else {
             return Ok(UNDEFINED);
         };
         let high = T::from_key(best);
-        let low = largest_below(&scan.pieces, high, scan.progress)?;
+        let low = match next {
+            Some(next) => Some(T::from_key(next)),
+            None => largest_below(&scan.pieces, high, scan.simd, scan.progress)?,
+        };
         Ok(PixelMetrics {
             auroc: sweep.auroc(),
             ap: sweep.ap(),
@@ -121,15 +125,18 @@ fn with_scan<T: Score, R: Send>(
     work: impl FnOnce(&Scan<'_, T>) -> Result<R> + Send,
 ) -> Result<R> {
     let pixels: usize = planes.iter().map(|plane| plane.map.len()).sum();
+    let simd = Simd::from_env()?;
     let n_threads = if pixels < parallel::WORTH_SHARING { Some(1) } else { n_threads };
     task::run(n_threads, monitor, 1, |progress| {
-        work(&Scan { planes, pieces: pieces(planes), pixels: pixels as u64, progress })
+        work(&Scan { planes, pieces: pieces(planes), pixels: pixels as u64, simd, progress })
     })
 }
 
 /// A defect score that the sweep has just passed.
 struct Passed<K> {
     key: K,
+    /// The next score below it, if it is known.
+    next: Option<K>,
     /// FPR and PRO of the scores above it.
     before: (f64, f64),
     better_f1: bool,
@@ -140,6 +147,7 @@ struct Scan<'a, T> {
     planes: &'a [Plane<'a, T>],
     pieces: Vec<Piece<'a, T>>,
     pixels: u64,
+    simd: Simd,
     progress: &'a Progress,
 }
 
@@ -178,7 +186,7 @@ impl<T: Score> Scan<'_, T> {
             let count = |bin: usize| counts.iter().map(|one| u64::from(one[bin])).sum::<u64>();
             let mut rest = &entries[..];
             for (i, &key) in bins.keys().iter().enumerate().rev() {
-                sweep.skip(count(2 * i + 2));
+                sweep.skip(count(bins.between(i + 1)));
                 let before = (sweep.fpr(), sweep.pro());
                 let (mut pixels, mut total) = (0, 0);
                 while let Some((entry, lower)) = rest.split_last().filter(|(e, _)| e.key == key) {
@@ -186,8 +194,9 @@ impl<T: Score> Scan<'_, T> {
                     total += weight(entry.count, entry.area);
                     rest = lower;
                 }
-                let better_f1 = sweep.step(count(2 * i + 1), pixels, total);
-                passed(sweep, Passed { key, before, better_f1 });
+                let better_f1 = sweep.step(count(bins.tied(i)), pixels, total);
+                let next = (i > 0 && count(bins.between(i)) == 0).then(|| bins.keys()[i - 1]);
+                passed(sweep, Passed { key, next, before, better_f1 });
             }
             if let Some(&lowest) = bins.keys().first() {
                 range.ceiling = lowest;
@@ -216,7 +225,7 @@ impl<T: Score> Scan<'_, T> {
                 state.pixels = piece.map.len();
             }
             if let Some(counts) = state.counts.last_mut() {
-                state.finite &= bins.count(piece, ceiling, counts);
+                state.finite &= bins.count(piece, ceiling, counts, self.simd);
             }
             Ok(())
         };

@@ -2,6 +2,7 @@
 
 use super::score::Score;
 use crate::components::check_shape;
+use crate::simd::Simd;
 use crate::task::Progress;
 use crate::{Error, Result, parallel};
 
@@ -63,22 +64,28 @@ pub(super) fn first_not_finite<T: Score>(planes: &[Plane<'_, T>]) -> Error {
 pub(super) fn largest_below<T: Score>(
     pieces: &[Piece<'_, T>],
     limit: T,
+    simd: Simd,
     progress: &Progress,
 ) -> Result<Option<T>> {
-    // Sixteen running maxima: the compiler can keep them in vector registers.
+    // Many running maxima: the compiler can keep them in vector registers.
     let larger = |best: T, score: T| if score < limit && score > best { score } else { best };
     let best = parallel::for_each(
         pieces.len(),
         progress,
-        || [T::LOWEST; 16],
+        || [T::LOWEST; 64],
         |best, i| {
-            let (whole, rest) = pieces[i].map.as_chunks::<16>();
-            for scores in whole {
-                for (best, &score) in best.iter_mut().zip(scores) {
-                    *best = larger(*best, score);
+            let (whole, rest) = pieces[i].map.as_chunks::<64>();
+            let mut local = *best;
+            simd.vectorize(|| {
+                for scores in whole {
+                    for (best, &score) in local.iter_mut().zip(scores) {
+                        let score = if score < limit { score } else { T::LOWEST };
+                        *best = if score > *best { score } else { *best };
+                    }
                 }
-            }
-            best[0] = rest.iter().fold(best[0], |best, &score| larger(best, score));
+            });
+            local[0] = rest.iter().fold(local[0], |best, &score| larger(best, score));
+            *best = local;
             Ok(())
         },
     )?;

@@ -22,6 +22,10 @@ pub trait Key: Copy + Ord + Debug + Send + Sync + 'static {
     fn head(self) -> usize;
     /// The bits below the head, without the last `shift`.
     fn tail(self, shift: u32) -> usize;
+    /// The same keys, if they are of this type.
+    fn as_u32s(_keys: &[Self]) -> Option<&[u32]> {
+        None
+    }
 }
 
 impl Key for u32 {
@@ -40,6 +44,9 @@ impl Key for u32 {
     }
     fn tail(self, shift: u32) -> usize {
         ((self & ((1 << Self::TAIL_BITS) - 1)) >> shift) as usize
+    }
+    fn as_u32s(keys: &[Self]) -> Option<&[u32]> {
+        Some(keys)
     }
 }
 
@@ -82,10 +89,14 @@ pub trait Score: Copy + PartialOrd + Debug + Send + Sync + 'static {
     fn below(self) -> Self;
     /// A number midway between `low` and `high`, in any case `low <= midway < high`.
     fn midway(low: Self, high: Self) -> Self;
+    /// The same scores, if they are of this type.
+    fn as_f32s(_scores: &[Self]) -> Option<&[f32]> {
+        None
+    }
 }
 
 macro_rules! score {
-    ($float:ty, $key:ty) => {
+    ($float:ty, $key:ty, $($more:item)?) => {
         impl Score for $float {
             type Key = $key;
             const LOWEST: Self = <$float>::NEG_INFINITY;
@@ -117,12 +128,19 @@ macro_rules! score {
                 };
                 if mid < high { mid } else { low }
             }
+            $($more)?
         }
     };
 }
 
-score!(f32, u32);
-score!(f64, u64);
+score!(
+    f32,
+    u32,
+    fn as_f32s(scores: &[Self]) -> Option<&[f32]> {
+        Some(scores)
+    }
+);
+score!(f64, u64,);
 
 #[cfg(test)]
 mod tests {
