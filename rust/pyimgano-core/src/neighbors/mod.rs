@@ -3,15 +3,18 @@
 //! Three ways to the same answer: [`pruned`] rules most pairs out on short images, [`dense`] scans
 //! all of a bank that has no structure, [`plain`] computes everything in float64.
 
+mod bytes;
 mod dense;
 mod plain;
 mod pruned;
+mod seed;
 mod topk;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use self::bytes::Bytes;
 use crate::axes::{Axes, centre_of};
 use crate::blocks::Blocks;
 use crate::embed::{Embedded, SHORT};
@@ -76,6 +79,7 @@ struct Structure {
     blocks: Blocks,
     /// The blocks' centres one after the other.
     centres: Vec<f32>,
+    bytes: Option<Bytes>,
 }
 
 /// What all threads need to know about a query.
@@ -144,7 +148,7 @@ impl KnnIndex {
         simd: Simd,
         progress: &Progress,
     ) -> Result<Self> {
-        let (centre, structure, rows) = if structured {
+        let (centre, mut structure, rows) = if structured {
             let axes = Axes::of(bank, simd);
             let mut images = Embedded::of(bank, &axes, simd, progress)?;
             let blocks = Blocks::of(&images);
@@ -152,7 +156,11 @@ impl KnnIndex {
             let rows = blocks.rows.clone();
             let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
             debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
-            (axes.centre.clone(), Some(Structure { axes, images, blocks, centres }), rows)
+            (
+                axes.centre.clone(),
+                Some(Structure { axes, images, blocks, centres, bytes: None }),
+                rows,
+            )
         } else {
             (centre_of(bank), None, (0..bank.rows() as u32).collect())
         };
@@ -163,6 +171,12 @@ impl KnnIndex {
             .for_each(|(out, row)| out.copy_from_slice(bank.row(*row as usize)));
         let groups = groups.map(|ids| rows.iter().map(|row| ids[*row as usize]).collect());
         let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
+        if let Some(structure) = &mut structure
+            && simd.has_bytes()
+            && bank.cols <= bytes::COLUMNS
+        {
+            structure.bytes = Some(Bytes::of(&bank, &structure.images, simd));
+        }
         Ok(Self { bank, structure, largest })
     }
 
