@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::Bank;
 use crate::embed::{Embedded, LONG};
-use crate::simd::{BYTES, PANEL, Simd};
+use crate::simd::{BYTES, PANEL, Scaled, Simd};
 
 /// Largest integer.
 const TOP: f32 = 127.0;
@@ -172,6 +172,100 @@ impl Bytes {
     }
 }
 
+/// Queries as rows of bytes.
+#[derive(Default)]
+pub(super) struct Rows {
+    rows: Vec<i8>,
+    facts: Vec<Facts>,
+    /// Per query 128 times the sum of its row.
+    sums: Vec<i32>,
+}
+
+impl Rows {
+    /// Adds a query.
+    pub fn push(&mut self, row: &[f32], bytes: &Bytes, bank: &Bank, simd: Simd) {
+        let at = self.rows.len();
+        self.rows.resize(at + bytes.stride, 0);
+        let out = &mut self.rows[at..][..bank.cols];
+        self.facts.push(simd.vectorize(
+            #[inline(always)]
+            || whole(row, &bank.centre, |j, i| out[j] = i as i8),
+        ));
+        self.sums.push(128 * out.iter().map(|x| i32::from(*x)).sum::<i32>());
+    }
+
+    /// How far query `q` may be from a neighbour within squared distance `bound`, the other's
+    /// slack aside.
+    pub fn far(&self, q: usize, bound: f64) -> f64 {
+        bound.sqrt() * WIDE + self.facts[q].slack
+    }
+
+    /// For each query the rows of `packed` that may be neighbours, by [`Rows::far`].
+    pub fn reach(
+        &self,
+        packed: &Packed,
+        far: impl Iterator<Item = f64>,
+        simd: Simd,
+        masks: &mut Vec<u64>,
+    ) {
+        let asked: Vec<Scaled> =
+            far.enumerate().map(|(q, far)| self.scaled(q, far, packed)).collect();
+        let Packed { panel, scales, bias, .. } = packed;
+        simd.byte_scaled(panel, scales, bias, &self.rows, &asked, masks);
+    }
+
+    /// What query `q` brings to a scan of `packed`.
+    ///
+    /// ‖a−b‖² ≤ l means 2 a·b − ‖b‖² ≥ ‖a‖² − l. Float32 rounds each side's terms, and those that
+    /// hold a scale or norm, less than eight times.
+    fn scaled(&self, q: usize, far: f64, packed: &Packed) -> Scaled {
+        let facts = &self.facts[q];
+        let edge = far + packed.slack;
+        let margin = 1e-6 * (facts.norm + packed.longest) + 1e-35;
+        Scaled {
+            start: -self.sums[q],
+            scale: (2.0 * facts.scale) as f32,
+            threshold: ((facts.norm - edge * edge * WIDE - margin) as f32).next_down(),
+        }
+    }
+}
+
+/// A block's rows as a byte panel.
+pub(super) struct Packed {
+    panel: Vec<u8>,
+    scales: [f32; PANEL],
+    bias: [f32; PANEL],
+    slack: f64,
+    longest: f64,
+}
+
+impl Packed {
+    pub fn new() -> Self {
+        let none = [0.0; PANEL];
+        Self { panel: vec![], scales: none, bias: none, slack: 0.0, longest: 0.0 }
+    }
+
+    /// Packs block `b`.
+    pub fn pack(&mut self, bytes: &Bytes, b: usize) {
+        let stride = bytes.stride;
+        self.panel.resize(PANEL * stride, 128);
+        (self.slack, self.longest) = (0.0, 0.0);
+        let facts = bytes.facts[b * PANEL..].iter().take(PANEL).enumerate();
+        for (r, facts) in facts {
+            (self.scales[r], self.bias[r]) = (facts.scale as f32, -facts.norm as f32);
+            self.slack = self.slack.max(facts.slack);
+            self.longest = self.longest.max(facts.norm);
+        }
+        let rows = &bytes.rows[b * PANEL * stride..];
+        for (r, row) in rows.chunks_exact(stride).take(PANEL).enumerate() {
+            let groups = self.panel.as_chunks_mut::<{ 4 * PANEL }>().0;
+            for (out, group) in groups.iter_mut().zip(row.as_chunks::<4>().0) {
+                out.as_chunks_mut::<4>().0[r] = *group;
+            }
+        }
+    }
+}
+
 /// Up to 64 queries.
 pub(super) struct Asked {
     /// Images, [`LONG`] bytes each.
@@ -182,10 +276,7 @@ pub(super) struct Asked {
     /// Per query how far its image may be from a neighbour's, the other's slack aside.
     reach: [f32; PANEL],
     inverse: f32,
-    rows: Vec<i8>,
-    facts: Vec<Facts>,
-    /// Per query 128 times the sum of its row.
-    sums: Vec<i32>,
+    rows: Rows,
     /// Per query how far its row may be from a neighbour's, the other's slack aside.
     far: [f64; PANEL],
 }
@@ -201,21 +292,14 @@ impl Asked {
             slacks: [0.0; PANEL],
             reach: [f32::INFINITY; PANEL],
             inverse: (1.0 / bytes.scale).next_up(),
-            rows: vec![0; count * bytes.stride],
-            facts: vec![],
-            sums: vec![],
+            rows: Rows::default(),
             far: [f64::INFINITY; PANEL],
         };
         for (q, row) in rows.chunks_exact(bank.cols).enumerate() {
             let (image, norm, moved, slack) = bytes.image(images, q);
             asked.images[q * LONG..(q + 1) * LONG].copy_from_slice(&image);
             (asked.norms[q], asked.moved[q], asked.slacks[q]) = (norm, moved, slack);
-            let out = &mut asked.rows[q * bytes.stride..][..bank.cols];
-            asked.facts.push(simd.vectorize(
-                #[inline(always)]
-                || whole(row, &bank.centre, |j, i| out[j] = i as i8),
-            ));
-            asked.sums.push(128 * out.iter().map(|x| i32::from(*x)).sum::<i32>());
+            asked.rows.push(row, bytes, bank, simd);
         }
         asked
     }
@@ -224,7 +308,7 @@ impl Asked {
     pub fn tighten(&mut self, q: usize, bound: f64) {
         let root = bound.sqrt() * WIDE;
         self.reach[q] = ((root as f32).next_up() + self.slacks[q]).next_up();
-        self.far[q] = root + self.facts[q].slack;
+        self.far[q] = self.rows.far(q, bound);
     }
 
     /// Thresholds of all queries for [`Simd::byte_reach`] in a block of that slack.
@@ -246,9 +330,10 @@ impl Asked {
     #[inline]
     pub fn near(&self, bytes: &Bytes, q: usize, place: usize, simd: Simd) -> bool {
         let stride = bytes.stride;
-        let (own, theirs) = (&self.facts[q], &bytes.facts[place]);
+        let (own, theirs) = (&self.rows.facts[q], &bytes.facts[place]);
         let row = &bytes.rows[place * stride..(place + 1) * stride];
-        let dot = simd.byte_dot(row, &self.rows[q * stride..(q + 1) * stride]) - self.sums[q];
+        let dot = simd.byte_dot(row, &self.rows.rows[q * stride..(q + 1) * stride]);
+        let dot = dot - self.rows.sums[q];
         let norms = own.norm + theirs.norm;
         let squared = norms - 2.0 * own.scale * theirs.scale * f64::from(dot);
         let edge = self.far[q] + theirs.slack;

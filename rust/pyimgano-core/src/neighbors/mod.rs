@@ -242,19 +242,7 @@ impl KnnIndex {
     }
 
     fn bounded(&self, job: &Job<'_>, out: &mut Neighbors) -> Result<()> {
-        let mut slots: Vec<Slot<'_>> = out
-            .distances
-            .chunks_mut(pruned::TILE * job.k)
-            .zip(out.indices.chunks_mut(pruned::TILE * job.k))
-            .enumerate()
-            .map(|(tile, (distances, indices))| Slot {
-                first: tile * pruned::TILE,
-                count: distances.len() / job.k,
-                distances,
-                indices,
-                bounds: vec![],
-            })
-            .collect();
+        let mut slots = slots(job, out);
         if let Some(structure) = self.structure.as_ref().filter(|_| job.k <= FEW) {
             let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
@@ -276,8 +264,26 @@ impl KnnIndex {
             let mut answers = answers.into_iter().flatten();
             slots.retain(|_| !answers.next().unwrap_or(false));
         }
-        dense::answer(&self.bank, job, &mut slots)
+        let bytes = self.structure.as_ref().and_then(|structure| structure.bytes.as_ref());
+        let bytes = bytes.filter(|_| job.simd.has_bytes());
+        dense::answer(&self.bank, bytes, job, &mut slots)
     }
+}
+
+/// Where the answers to each tile of queries go.
+fn slots<'a>(job: &Job<'_>, out: &'a mut Neighbors) -> Vec<Slot<'a>> {
+    out.distances
+        .chunks_mut(pruned::TILE * job.k)
+        .zip(out.indices.chunks_mut(pruned::TILE * job.k))
+        .enumerate()
+        .map(|(tile, (distances, indices))| Slot {
+            first: tile * pruned::TILE,
+            count: distances.len() / job.k,
+            distances,
+            indices,
+            bounds: vec![],
+        })
+        .collect()
 }
 
 /// Refuses groups of another length than `rows`.

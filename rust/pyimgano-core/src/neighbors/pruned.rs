@@ -71,7 +71,8 @@ pub(super) fn answer(
         for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
             let Some(tile) = open else { continue };
             tile.visit(b, ball, &mut buffers);
-            let dense = slot.count * PANEL * bank.cols / 16;
+            let at_once = if tile.asked.is_some() { 48 } else { 16 };
+            let dense = slot.count * PANEL * bank.cols / at_once;
             if b % 8 == 7 && tile.spent > dense * (b + 1) {
                 slot.bounds.extend(tile.tops.iter().map(TopK::bound));
                 *open = None;
@@ -105,11 +106,10 @@ struct Buffers {
 
 /// As [`Tile::sift`], on bytes; returns what that took.
 fn sift_bytes(
-    asked: &Asked,
-    bytes: &Bytes,
+    bank: &Bank,
+    (asked, bytes): (&Asked, &Bytes),
     b: usize,
     mut mask: u64,
-    present: u64,
     simd: Simd,
     buffers: &mut Buffers,
 ) -> usize {
@@ -130,12 +130,13 @@ fn sift_bytes(
     simd.byte_reach(panel, bias, &asked.images, LONG, which, &buffers.whole, masks);
     let mut tried = 0;
     for (q, mask) in which.iter().zip(masks) {
-        let mut mask = *mask & present;
+        let mut mask = *mask & bank.present(b);
         tried += mask.count_ones() as usize;
         while mask != 0 {
             let place = b * PANEL + mask.trailing_zeros() as usize;
             mask &= mask - 1;
             if asked.near(bytes, *q as usize, place, simd) {
+                simd.prefetch(bank.values(place));
                 buffers.pairs.push((*q, place));
             }
         }
@@ -216,8 +217,7 @@ impl<'a> Tile<'a> {
         buffers.pairs.clear();
         match (&self.asked, &self.structure.bytes) {
             (Some(asked), Some(bytes)) => {
-                self.spent +=
-                    sift_bytes(asked, bytes, b, mask, self.bank.present(b), simd, buffers);
+                self.spent += sift_bytes(self.bank, (asked, bytes), b, mask, simd, buffers);
             }
             _ => self.sift(b, ball, mask, buffers),
         }

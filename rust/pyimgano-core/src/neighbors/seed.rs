@@ -106,11 +106,15 @@ impl Tile<'_> {
             }
             let tried = wanted.min(close.len());
             close.select_nth_unstable_by(tried - 1, |a, b| b.0.total_cmp(&a.0));
+            close.truncate(tried);
+            for (_, place) in &close {
+                simd.prefetch(self.bank.values(*place));
+            }
             let query = self.job.queries.row(self.first + q);
             let distance =
                 |(_, place): &(f32, usize)| simd.squared_distance(query, self.bank.values(*place));
             squared.clear();
-            squared.extend(close[..tried].iter().map(distance));
+            squared.extend(close.iter().map(distance));
             let bound = *squared.select_nth_unstable_by(k - 1, f64::total_cmp).1;
             self.tops[q] = TopK::new(k, bound);
             self.tighten(q);

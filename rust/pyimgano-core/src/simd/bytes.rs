@@ -10,6 +10,14 @@ use super::{Level, PANEL, Simd};
 /// Rows of equally many bytes are padded with zeros to a multiple of this.
 pub(crate) const BYTES: usize = 64;
 
+/// What a query brings to [`Simd::byte_scaled`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scaled {
+    pub start: i32,
+    pub scale: f32,
+    pub threshold: f32,
+}
+
 fn product(row: &[u8], query: &[i8]) -> i32 {
     row.iter().zip(query).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()
 }
@@ -112,6 +120,53 @@ impl Simd {
             let sums = products(panel, bias, row(i));
             let mask = |(r, sum): (usize, &i32)| u64::from(*sum >= thresholds[i]) << r;
             masks.push(sums.iter().enumerate().map(mask).sum());
+        }
+    }
+
+    /// For each query: bit r is set where `start` plus the product with row r of the byte panel,
+    /// times the query's scale and the row's, plus the row's bias, is at least the threshold.
+    ///
+    /// `queries` holds one row of bytes per entry of `asked`; three roundings to float32 each.
+    pub(crate) fn byte_scaled(
+        self,
+        panel: &[u8],
+        scales: &[f32; PANEL],
+        bias: &[f32; PANEL],
+        queries: &[i8],
+        asked: &[Scaled],
+        masks: &mut Vec<u64>,
+    ) {
+        let dims = panel.len() / PANEL;
+        assert_eq!(queries.len(), dims * asked.len(), "each query needs its scale");
+        let row = |i: usize| &queries[i * dims..][..dims];
+        masks.clear();
+        let mut i = 0;
+        #[cfg(target_arch = "x86_64")]
+        if self.has_bytes() {
+            // `at!(N)` handles queries i..i + N.
+            macro_rules! at {
+                ($n:literal) => {{
+                    let pointers = std::array::from_fn(|q| row(i + q).as_ptr());
+                    let asked = std::array::from_fn(|q| asked[i + q]);
+                    // SAFETY: the CPU has VNNI, the lengths were checked.
+                    let found = unsafe {
+                        bytes_x86::scaled::<$n>(panel, dims / 4, scales, bias, pointers, asked)
+                    };
+                    masks.extend_from_slice(&found);
+                    i += $n;
+                }};
+            }
+            while i + 6 <= asked.len() {
+                at!(6);
+            }
+            while i < asked.len() {
+                at!(1);
+            }
+        }
+        for (i, a) in asked.iter().enumerate().skip(i) {
+            let sums = products(panel, &[a.start; PANEL], row(i));
+            let reached = |r: usize| sums[r] as f32 * scales[r] * a.scale + bias[r] >= a.threshold;
+            masks.push((0..PANEL).map(|r| u64::from(reached(r)) << r).sum());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::arch::x86_64::*;
 
+use super::bytes::Scaled;
 use super::panel::PANEL;
 
 /// `start` plus the products of `Q` queries with the 64 rows of a panel of `groups` groups.
@@ -14,10 +15,10 @@ use super::panel::PANEL;
 unsafe fn sums<const Q: usize>(
     panel: *const u8,
     groups: usize,
-    start: [__m512i; 4],
+    start: [[__m512i; 4]; Q],
     queries: [*const i8; Q],
 ) -> [[__m512i; 4]; Q] {
-    let mut sums = [start; Q];
+    let mut sums = start;
     for g in 0..groups {
         // SAFETY: g < groups, so this group of the panel and of each query exist.
         unsafe {
@@ -49,7 +50,7 @@ pub(super) unsafe fn reach<const Q: usize>(
     let sums = unsafe {
         let start =
             std::array::from_fn(|part| _mm512_loadu_si512(bias.as_ptr().add(16 * part).cast()));
-        sums(panel.as_ptr(), groups, start, queries)
+        sums(panel.as_ptr(), groups, [start; Q], queries)
     };
     let mut masks = [0; Q];
     for q in 0..Q {
@@ -75,11 +76,43 @@ pub(super) unsafe fn dots(
     unsafe {
         let start =
             std::array::from_fn(|part| _mm512_loadu_si512(bias.as_ptr().add(16 * part).cast()));
-        let [sums] = sums(panel.as_ptr(), groups, start, [query]);
+        let [sums] = sums(panel.as_ptr(), groups, [start], [query]);
         for (part, sum) in sums.into_iter().enumerate() {
             _mm512_storeu_si512(out.as_mut_ptr().add(16 * part).cast(), sum);
         }
     }
+}
+
+/// # Safety
+/// As [`sums`].
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni")]
+pub(super) unsafe fn scaled<const Q: usize>(
+    panel: &[u8],
+    groups: usize,
+    scales: &[f32; PANEL],
+    bias: &[f32; PANEL],
+    queries: [*const i8; Q],
+    asked: [Scaled; Q],
+) -> [u64; Q] {
+    let start = asked.map(|a| [_mm512_set1_epi32(a.start); 4]);
+    // SAFETY: passed on.
+    let sums = unsafe { sums(panel.as_ptr(), groups, start, queries) };
+    let mut masks = [0; Q];
+    for part in 0..4 {
+        // SAFETY: 16 part + 16 <= 64, the length of both.
+        let (scale, bias) = unsafe {
+            let at = 16 * part;
+            (_mm512_loadu_ps(scales.as_ptr().add(at)), _mm512_loadu_ps(bias.as_ptr().add(at)))
+        };
+        for q in 0..Q {
+            let sum = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[q][part]), scale);
+            let sum = _mm512_fmadd_ps(sum, _mm512_set1_ps(asked[q].scale), bias);
+            let threshold = _mm512_set1_ps(asked[q].threshold);
+            let mask = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(sum, threshold);
+            masks[q] |= u64::from(mask) << (16 * part);
+        }
+    }
+    masks
 }
 
 /// # Safety

@@ -13,7 +13,7 @@ mod panel;
 #[cfg(target_arch = "x86_64")]
 mod panel_x86;
 
-pub(crate) use bytes::BYTES;
+pub(crate) use bytes::{BYTES, Scaled};
 pub use panel::PANEL;
 
 use crate::{Error, Result};
