@@ -7,19 +7,22 @@ use rayon::prelude::*;
 
 use super::Bank;
 use crate::embed::{Embedded, LONG};
-use crate::simd::{BYTES, PANEL, Scaled, Simd};
+use crate::simd::{BYTES, PANEL, Simd};
 
 /// Largest integer.
 const TOP: f32 = 127.0;
 
 /// Covers the rounding of float64 steps, and of a product of two float32.
-const WIDE: f64 = 1.0 + 1e-6;
+pub(super) const WIDE: f64 = 1.0 + 1e-6;
 
 /// Covers what centring rounds off in float64, relative to a row's length.
 const TINY: f64 = 1e-12;
 
 /// More columns could overflow the sums.
 pub(super) const COLUMNS: usize = 1 << 15;
+
+/// Values worked on at once.
+pub(super) const LANES: usize = 16;
 
 /// Bytes of a panel of images.
 const STEP: usize = LONG * PANEL;
@@ -28,7 +31,7 @@ const STEP: usize = LONG * PANEL;
 #[derive(Debug, Clone)]
 pub(super) struct Bytes {
     /// One per bank, so that distances of images are integers times its square.
-    scale: f32,
+    pub scale: f32,
     /// Subtracted from the last value of each image.
     shift: f32,
     /// Byte panels of images, 128 added to each value.
@@ -47,9 +50,9 @@ pub(super) struct Bytes {
 /// What is known of a row of bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Facts {
-    scale: f64,
+    pub scale: f64,
     /// Squared length of the scaled bytes.
-    norm: f64,
+    pub norm: f64,
     /// How far they are from the centred row.
     pub slack: f64,
 }
@@ -63,24 +66,39 @@ fn nearest(x: f32) -> (f32, i32) {
     (moved - MAGIC, moved.to_bits() as i32 - MAGIC.to_bits() as i32)
 }
 
-/// Bytes of `row - centre`, and what is known of them.
+/// Up to 16 values, and zeros after them.
+fn padded(values: &[f32]) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    out[..values.len()].copy_from_slice(values);
+    out
+}
+
+/// Writes the bytes of `row - centre`, with the bits of `flip` turned over, and tells what is known
+/// of them.
 #[inline(always)]
-fn whole(row: &[f32], centre: &[f32], mut put: impl FnMut(usize, i32)) -> Facts {
-    let mut largest = [0.0f32; 16];
-    for (x, c) in row.chunks(16).zip(centre.chunks(16)) {
-        for ((most, x), c) in largest.iter_mut().zip(x).zip(c) {
-            *most = most.max((x - c).abs());
+pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES]]) -> Facts {
+    let (rows, tail) = row.as_chunks::<LANES>();
+    let (centres, centre_tail) = centre.as_chunks::<LANES>();
+    let (rest, centre_rest) = (padded(tail), padded(centre_tail));
+    let rest = (!tail.is_empty()).then_some((&rest, &centre_rest));
+    let all = rows.iter().zip(centres).chain(rest);
+    let mut largest = [0.0f32; LANES];
+    for (x, c) in all.clone() {
+        for j in 0..LANES {
+            let size = (x[j] - c[j]).abs();
+            largest[j] = if size > largest[j] { size } else { largest[j] };
         }
     }
     let scale = (largest.into_iter().fold(0.0, f32::max) / TOP).max(1e-30);
     let inverse = 1.0 / scale;
-    let (mut norm, mut off) = ([0i32; 16], [0.0f64; 16]);
-    for (first, (x, c)) in row.chunks(16).zip(centre.chunks(16)).enumerate() {
-        for (j, (x, c)) in x.iter().zip(c).enumerate() {
-            let (rounded, i) = nearest((x - c) * inverse);
-            put(16 * first + j, i);
+    let (mut norm, mut off) = ([0i32; LANES], [0.0f64; LANES]);
+    for ((x, c), out) in all.zip(out) {
+        for j in 0..LANES {
+            let (rounded, i) = nearest((x[j] - c[j]) * inverse);
+            out[j] = i as u8 ^ flip;
             norm[j] += i * i;
-            let error = (f64::from(*x) - f64::from(*c)) - f64::from(rounded) * f64::from(scale);
+            let value = f64::from(x[j]) - f64::from(c[j]);
+            let error = value - f64::from(rounded) * f64::from(scale);
             off[j] += error * error;
         }
     }
@@ -134,12 +152,10 @@ impl Bytes {
         (all.panels, all.biases, all.slacks) = (panels, biases, slacks);
         all.rows.par_chunks_mut(stride).zip(&mut all.facts).enumerate().with_min_len(64).for_each(
             |(place, (out, facts))| {
+                let out = out.as_chunks_mut::<LANES>().0;
                 *facts = simd.vectorize(
                     #[inline(always)]
-                    || {
-                        let out = &mut out[..bank.cols];
-                        whole(bank.values(place), &bank.centre, |j, i| out[j] = i as u8 ^ 128)
-                    },
+                    || whole(bank.values(place), &bank.centre, 128, out),
                 );
             },
         );
@@ -147,7 +163,7 @@ impl Bytes {
     }
 
     /// Image `i` with its squared length, 128 times its sum, and its slack.
-    fn image(&self, images: &Embedded, i: usize) -> ([i8; LONG], i32, i32, f32) {
+    pub fn image(&self, images: &Embedded, i: usize) -> ([i8; LONG], i32, i32, f32) {
         let mut out = [0; LONG];
         let (mut norm, mut sum, mut off) = (0, 0, 0.0);
         let inverse = 1.0 / self.scale;
@@ -169,174 +185,5 @@ impl Bytes {
     /// The images of block `b`.
     pub fn panel(&self, b: usize) -> &[u8] {
         &self.panels[b * STEP..(b + 1) * STEP]
-    }
-}
-
-/// Queries as rows of bytes.
-#[derive(Default)]
-pub(super) struct Rows {
-    rows: Vec<i8>,
-    facts: Vec<Facts>,
-    /// Per query 128 times the sum of its row.
-    sums: Vec<i32>,
-}
-
-impl Rows {
-    /// Adds a query.
-    pub fn push(&mut self, row: &[f32], bytes: &Bytes, bank: &Bank, simd: Simd) {
-        let at = self.rows.len();
-        self.rows.resize(at + bytes.stride, 0);
-        let out = &mut self.rows[at..][..bank.cols];
-        self.facts.push(simd.vectorize(
-            #[inline(always)]
-            || whole(row, &bank.centre, |j, i| out[j] = i as i8),
-        ));
-        self.sums.push(128 * out.iter().map(|x| i32::from(*x)).sum::<i32>());
-    }
-
-    /// How far query `q` may be from a neighbour within squared distance `bound`, the other's
-    /// slack aside.
-    pub fn far(&self, q: usize, bound: f64) -> f64 {
-        bound.sqrt() * WIDE + self.facts[q].slack
-    }
-
-    /// For each query the rows of `packed` that may be neighbours, by [`Rows::far`].
-    pub fn reach(
-        &self,
-        packed: &Packed,
-        far: impl Iterator<Item = f64>,
-        simd: Simd,
-        masks: &mut Vec<u64>,
-    ) {
-        let asked: Vec<Scaled> =
-            far.enumerate().map(|(q, far)| self.scaled(q, far, packed)).collect();
-        let Packed { panel, scales, bias, .. } = packed;
-        simd.byte_scaled(panel, scales, bias, &self.rows, &asked, masks);
-    }
-
-    /// What query `q` brings to a scan of `packed`.
-    ///
-    /// ‖a−b‖² ≤ l means 2 a·b − ‖b‖² ≥ ‖a‖² − l. Float32 rounds each side's terms, and those that
-    /// hold a scale or norm, less than eight times.
-    fn scaled(&self, q: usize, far: f64, packed: &Packed) -> Scaled {
-        let facts = &self.facts[q];
-        let edge = far + packed.slack;
-        let margin = 1e-6 * (facts.norm + packed.longest) + 1e-35;
-        Scaled {
-            start: -self.sums[q],
-            scale: (2.0 * facts.scale) as f32,
-            threshold: ((facts.norm - edge * edge * WIDE - margin) as f32).next_down(),
-        }
-    }
-}
-
-/// A block's rows as a byte panel.
-pub(super) struct Packed {
-    panel: Vec<u8>,
-    scales: [f32; PANEL],
-    bias: [f32; PANEL],
-    slack: f64,
-    longest: f64,
-}
-
-impl Packed {
-    pub fn new() -> Self {
-        let none = [0.0; PANEL];
-        Self { panel: vec![], scales: none, bias: none, slack: 0.0, longest: 0.0 }
-    }
-
-    /// Packs block `b`.
-    pub fn pack(&mut self, bytes: &Bytes, b: usize) {
-        let stride = bytes.stride;
-        self.panel.resize(PANEL * stride, 128);
-        (self.slack, self.longest) = (0.0, 0.0);
-        let facts = bytes.facts[b * PANEL..].iter().take(PANEL).enumerate();
-        for (r, facts) in facts {
-            (self.scales[r], self.bias[r]) = (facts.scale as f32, -facts.norm as f32);
-            self.slack = self.slack.max(facts.slack);
-            self.longest = self.longest.max(facts.norm);
-        }
-        let rows = &bytes.rows[b * PANEL * stride..];
-        for (r, row) in rows.chunks_exact(stride).take(PANEL).enumerate() {
-            let groups = self.panel.as_chunks_mut::<{ 4 * PANEL }>().0;
-            for (out, group) in groups.iter_mut().zip(row.as_chunks::<4>().0) {
-                out.as_chunks_mut::<4>().0[r] = *group;
-            }
-        }
-    }
-}
-
-/// Up to 64 queries.
-pub(super) struct Asked {
-    /// Images, [`LONG`] bytes each.
-    pub images: Vec<i8>,
-    norms: [i32; PANEL],
-    moved: [i32; PANEL],
-    slacks: [f32; PANEL],
-    /// Per query how far its image may be from a neighbour's, the other's slack aside.
-    reach: [f32; PANEL],
-    inverse: f32,
-    rows: Rows,
-    /// Per query how far its row may be from a neighbour's, the other's slack aside.
-    far: [f64; PANEL],
-}
-
-impl Asked {
-    /// `rows`, one after the other, and their `images`.
-    pub fn new(bytes: &Bytes, bank: &Bank, rows: &[f32], images: &Embedded, simd: Simd) -> Self {
-        let count = rows.len() / bank.cols;
-        let mut asked = Self {
-            images: vec![0; count * LONG],
-            norms: [0; PANEL],
-            moved: [0; PANEL],
-            slacks: [0.0; PANEL],
-            reach: [f32::INFINITY; PANEL],
-            inverse: (1.0 / bytes.scale).next_up(),
-            rows: Rows::default(),
-            far: [f64::INFINITY; PANEL],
-        };
-        for (q, row) in rows.chunks_exact(bank.cols).enumerate() {
-            let (image, norm, moved, slack) = bytes.image(images, q);
-            asked.images[q * LONG..(q + 1) * LONG].copy_from_slice(&image);
-            (asked.norms[q], asked.moved[q], asked.slacks[q]) = (norm, moved, slack);
-            asked.rows.push(row, bytes, bank, simd);
-        }
-        asked
-    }
-
-    /// From now on neighbours of query `q` are those within that squared distance.
-    pub fn tighten(&mut self, q: usize, bound: f64) {
-        let root = bound.sqrt() * WIDE;
-        self.reach[q] = ((root as f32).next_up() + self.slacks[q]).next_up();
-        self.far[q] = self.rows.far(q, bound);
-    }
-
-    /// Thresholds of all queries for [`Simd::byte_reach`] in a block of that slack.
-    ///
-    /// With whole numbers, ‖a−b‖² ≤ l means a·b − ⌊‖b‖²/2⌋ ≥ ⌊(‖a‖² − l)/2⌋.
-    #[inline(always)]
-    pub fn thresholds(&self, slack: f32) -> [i32; PANEL] {
-        let mut out = [0; PANEL];
-        for q in 0..PANEL {
-            let edge = (self.reach[q] + slack) * self.inverse;
-            // No two images are farther apart than this limit.
-            let limit = (edge * edge * WIDE as f32).min(8e6) as i32 + 1;
-            out[q] = ((self.norms[q] - limit) >> 1) + self.moved[q];
-        }
-        out
-    }
-
-    /// Whether the row at `place` may be a neighbour of query `q`.
-    #[inline]
-    pub fn near(&self, bytes: &Bytes, q: usize, place: usize, simd: Simd) -> bool {
-        let stride = bytes.stride;
-        let (own, theirs) = (&self.rows.facts[q], &bytes.facts[place]);
-        let row = &bytes.rows[place * stride..(place + 1) * stride];
-        let dot = simd.byte_dot(row, &self.rows.rows[q * stride..(q + 1) * stride]);
-        let dot = dot - self.rows.sums[q];
-        let norms = own.norm + theirs.norm;
-        let squared = norms - 2.0 * own.scale * theirs.scale * f64::from(dot);
-        let edge = self.far[q] + theirs.slack;
-        squared <= edge * edge * WIDE + 1e-9 * norms
     }
 }

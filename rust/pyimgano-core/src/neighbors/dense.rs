@@ -5,7 +5,8 @@
 
 use rayon::prelude::*;
 
-use super::bytes::{Bytes, Packed, Rows};
+use super::asked::{Packed, Rows};
+use super::bytes::Bytes;
 use super::topk::{Found, TopK};
 use super::{Bank, Job, Slot};
 use crate::Result;

@@ -3,11 +3,13 @@
 //! Three ways to the same answer: [`pruned`] rules most pairs out on short images, [`dense`] scans
 //! all of a bank that has no structure, [`plain`] computes everything in float64.
 
+mod asked;
 mod bytes;
 mod dense;
 mod plain;
 mod pruned;
 mod seed;
+mod slot;
 mod topk;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use self::bytes::Bytes;
+use self::slot::{Slot, slots};
 use crate::axes::{Axes, centre_of};
 use crate::blocks::Blocks;
 use crate::embed::{Embedded, SHORT};
@@ -100,16 +103,6 @@ impl Job<'_> {
             _ => true,
         }
     }
-}
-
-/// Consecutive queries and where their answers go.
-struct Slot<'a> {
-    first: usize,
-    count: usize,
-    distances: &'a mut [f32],
-    indices: &'a mut [i64],
-    /// Squared distances that the k-th neighbours do not exceed, if known.
-    bounds: Vec<f64>,
 }
 
 impl KnnIndex {
@@ -268,22 +261,6 @@ impl KnnIndex {
         let bytes = bytes.filter(|_| job.simd.has_bytes());
         dense::answer(&self.bank, bytes, job, &mut slots)
     }
-}
-
-/// Where the answers to each tile of queries go.
-fn slots<'a>(job: &Job<'_>, out: &'a mut Neighbors) -> Vec<Slot<'a>> {
-    out.distances
-        .chunks_mut(pruned::TILE * job.k)
-        .zip(out.indices.chunks_mut(pruned::TILE * job.k))
-        .enumerate()
-        .map(|(tile, (distances, indices))| Slot {
-            first: tile * pruned::TILE,
-            count: distances.len() / job.k,
-            distances,
-            indices,
-            bounds: vec![],
-        })
-        .collect()
 }
 
 /// Refuses groups of another length than `rows`.

@@ -4,7 +4,8 @@
 //! around the block rules out queries, short images rule out pairs, long images rule out more, and
 //! what is left is settled on the rows themselves.
 
-use super::bytes::{Asked, Bytes};
+use super::asked::Asked;
+use super::bytes::Bytes;
 use super::topk::{Found, TopK};
 use super::{Bank, Job, Slot, Structure};
 use crate::Result;
@@ -131,8 +132,8 @@ fn sift_bytes(
     let mut tried = 0;
     for (q, mask) in which.iter().zip(masks) {
         let mut mask = *mask & bank.present(b);
-        tried += mask.count_ones() as usize;
         while mask != 0 {
+            tried += 1;
             let place = b * PANEL + mask.trailing_zeros() as usize;
             mask &= mask - 1;
             if asked.near(bytes, *q as usize, place, simd) {

@@ -55,15 +55,11 @@ fn cut(scores: &Scores, count: usize) -> f32 {
     if count > 4 {
         return most.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1.max(f32::MIN);
     }
-    let mut best = f32::INFINITY;
-    for _ in 0..count {
-        let mut next = f32::MIN;
-        for x in most {
-            next = if x < best && x > next { x } else { next };
-        }
-        best = next;
-    }
-    best
+    let mut few: [f32; 16] = std::array::from_fn(|r| {
+        let (a, b) = (most[r].max(most[r + 16]), most[r + 32].max(most[r + 48]));
+        a.max(b)
+    });
+    few.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1.max(f32::MIN)
 }
 
 impl Tile<'_> {
