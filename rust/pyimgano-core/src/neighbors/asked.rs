@@ -154,13 +154,13 @@ impl Asked {
         // Added to less than itself, it leaves no place for a fraction.
         const ONE: f32 = 8_388_608.0;
         let mut out = [0; PANEL];
-        for q in 0..PANEL {
+        for (q, out) in out.iter_mut().enumerate() {
             let edge = (self.reach[q] + slack) * self.inverse;
             // No two images are farther apart than this limit.
             let limit = (edge * edge * WIDE as f32).min(8e6);
             // Its nearest whole number, and one more.
             let limit = (limit + ONE).to_bits() as i32 - ONE.to_bits() as i32 + 1;
-            out[q] = ((self.norms[q] - limit) >> 1) + self.moved[q];
+            *out = ((self.norms[q] - limit) >> 1) + self.moved[q];
         }
         out
     }

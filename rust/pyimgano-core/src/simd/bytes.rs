@@ -99,8 +99,8 @@ impl Simd {
                 ($n:literal) => {{
                     let pointers = std::array::from_fn(|q| row(i + q).as_ptr());
                     let limits = std::array::from_fn(|q| thresholds[i + q]);
-                    // SAFETY: the CPU has VNNI, the lengths were checked.
                     let found =
+                        // SAFETY: the CPU has VNNI, the lengths were checked.
                         unsafe { bytes_x86::reach::<$n>(panel, dims / 4, bias, pointers, limits) };
                     masks.extend_from_slice(&found);
                     i += $n;
@@ -116,9 +116,9 @@ impl Simd {
                 at!(1);
             }
         }
-        for i in i..which.len() {
+        for (i, threshold) in thresholds.iter().enumerate().skip(i) {
             let sums = products(panel, bias, row(i));
-            let mask = |(r, sum): (usize, &i32)| u64::from(*sum >= thresholds[i]) << r;
+            let mask = |(r, sum): (usize, &i32)| u64::from(sum >= threshold) << r;
             masks.push(sums.iter().enumerate().map(mask).sum());
         }
     }

@@ -98,18 +98,19 @@ pub(super) unsafe fn scaled<const Q: usize>(
     // SAFETY: passed on.
     let sums = unsafe { sums(panel.as_ptr(), groups, start, queries) };
     let mut masks = [0; Q];
-    for part in 0..4 {
+    #[allow(clippy::needless_range_loop)] // an index into arrays of all queries
+    for part in 0..PANEL / 16 {
         // SAFETY: 16 part + 16 <= 64, the length of both.
         let (scale, bias) = unsafe {
             let at = 16 * part;
             (_mm512_loadu_ps(scales.as_ptr().add(at)), _mm512_loadu_ps(bias.as_ptr().add(at)))
         };
-        for q in 0..Q {
-            let sum = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[q][part]), scale);
-            let sum = _mm512_fmadd_ps(sum, _mm512_set1_ps(asked[q].scale), bias);
-            let threshold = _mm512_set1_ps(asked[q].threshold);
+        for ((sums, asked), masks) in sums.iter().zip(&asked).zip(&mut masks) {
+            let sum = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[part]), scale);
+            let sum = _mm512_fmadd_ps(sum, _mm512_set1_ps(asked.scale), bias);
+            let threshold = _mm512_set1_ps(asked.threshold);
             let mask = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(sum, threshold);
-            masks[q] |= u64::from(mask) << (16 * part);
+            *masks |= u64::from(mask) << (16 * part);
         }
     }
     masks
