@@ -105,7 +105,7 @@ mod tests {
             let (query, rows) = (values(seed, PANEL), values(seed + 3, PANEL * count));
             let query: &[f32; PANEL] = query.as_slice().try_into().expect("64 values");
             let limits: [f32; PANEL] = std::array::from_fn(|r| 1500.0 + 80.0 * r as f32);
-            let mask = (u64::MAX >> (PANEL - count)) & (seed * 0x1234_5678_9abc_def1);
+            let mask = (u64::MAX >> (PANEL - count)) & seed.wrapping_mul(0x1234_5678_9abc_def1);
             for simd in Simd::all() {
                 let mut out = [0.0; PANEL];
                 let kept = simd.sift(query, &rows, mask, &limits, &mut out);
