@@ -5,6 +5,8 @@
 
 use rayon::prelude::*;
 
+use super::asked::{Packed, Rows};
+use super::bytes::Bytes;
 use super::topk::{Found, TopK};
 use super::{Bank, Job, Slot};
 use crate::Result;
@@ -16,8 +18,18 @@ use crate::simd::{PANEL, Queries};
 /// Bytes of queries that one thread works on at a time: they stay in the second-level cache.
 const BYTES: usize = 640 << 10;
 
+/// Bytes are given up where they leave more than one pair in this many.
+const SELDOM: usize = 8;
+
 /// Answers the queries of all `slots`.
-pub(super) fn answer(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>]) -> Result<()> {
+///
+/// `bytes` of the bank are scanned first, if there are any.
+pub(super) fn answer(
+    bank: &Bank,
+    bytes: Option<&Bytes>,
+    job: &Job<'_>,
+    slots: &mut [Slot<'_>],
+) -> Result<()> {
     let tile = slots.iter().map(|slot| slot.count).max().unwrap_or(1);
     let fits = (BYTES / (4 * job.queries.cols() * tile)).max(1);
     let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
@@ -25,7 +37,7 @@ pub(super) fn answer(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>]) -> Resu
     let rounds = even.div_ceil(fits);
     slots
         .par_chunks_mut(even.div_ceil(rounds))
-        .try_for_each_init(Panel::default, |panel, slots| scan(bank, job, slots, panel))
+        .try_for_each_init(Panel::default, |panel, slots| scan(bank, bytes, job, slots, panel))
 }
 
 /// A block of the bank, packed.
@@ -80,12 +92,21 @@ struct Active {
     norm: f64,
     slack: f64,
     full: f32,
+    /// See [`Rows::far`].
+    far: f64,
 }
 
-fn scan(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>], panel: &mut Panel) -> Result<()> {
+fn scan(
+    bank: &Bank,
+    bytes: Option<&Bytes>,
+    job: &Job<'_>,
+    slots: &mut [Slot<'_>],
+    panel: &mut Panel,
+) -> Result<()> {
     let d = bank.cols;
     let mut active = vec![];
     let mut centred = vec![];
+    let mut rows = Rows::default();
     for slot in slots.iter() {
         for i in 0..slot.count {
             let query = slot.first + i;
@@ -95,12 +116,17 @@ fn scan(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>], panel: &mut Panel) -
             let norm = square(&centred[at..]);
             let bound = slot.bounds.get(i).copied().unwrap_or(f64::INFINITY);
             let top = TopK::new(job.k, bound);
+            let far = bytes.map_or(bound, |bytes| {
+                rows.push(job.queries.row(query), bytes, bank, job.simd);
+                rows.far(active.len(), bound)
+            });
             active.push(Active {
                 query,
                 top,
                 norm,
                 slack: centring(norm),
                 full: near_limit(bound, d),
+                far,
             });
         }
     }
@@ -108,22 +134,35 @@ fn scan(bank: &Bank, job: &Job<'_>, slots: &mut [Slot<'_>], panel: &mut Panel) -
     let mut thresholds = vec![];
     let mut masks = vec![];
     let queries = Queries { rows: &centred, dims: d };
+    let (mut packed, mut kept) = (Packed::new(), 0);
     for b in 0..bank.rows.len().div_ceil(PANEL) {
         job.progress.check()?;
-        let bias = panel.pack(bank, b);
         let present = bank.present(b);
-        thresholds.clear();
-        thresholds.extend(active.iter().map(|a| {
-            let edge = limit(a.top.bound(), a.slack + panel.slack);
-            dot_threshold(a.norm, edge, panel.longest, d)
-        }));
-        job.simd.reach(&panel.values, &bias, queries, &which, &thresholds, &mut masks);
-        for (a, mask) in active.iter_mut().zip(&masks) {
+        if let Some(bytes) = bytes.filter(|_| kept * SELDOM <= b * PANEL * active.len()) {
+            packed.pack(bytes, b);
+            rows.reach(&packed, active.iter().map(|a| a.far), job.simd, &mut masks);
+            kept += masks.iter().map(|mask| (mask & present).count_ones() as usize).sum::<usize>();
+        } else {
+            let bias = panel.pack(bank, b);
+            thresholds.clear();
+            thresholds.extend(active.iter().map(|a| {
+                let edge = limit(a.top.bound(), a.slack + panel.slack);
+                dot_threshold(a.norm, edge, panel.longest, d)
+            }));
+            job.simd.reach(&panel.values, &bias, queries, &which, &thresholds, &mut masks);
+        }
+        for (i, (a, mask)) in active.iter_mut().zip(&masks).enumerate() {
             let mut mask = mask & present;
+            if mask == 0 {
+                continue;
+            }
             while mask != 0 {
                 let place = b * PANEL + mask.trailing_zeros() as usize;
                 mask &= mask - 1;
                 a.consider(bank, job, place);
+            }
+            if bytes.is_some() {
+                a.far = rows.far(i, a.top.bound());
             }
         }
     }

@@ -3,15 +3,21 @@
 //! Three ways to the same answer: [`pruned`] rules most pairs out on short images, [`dense`] scans
 //! all of a bank that has no structure, [`plain`] computes everything in float64.
 
+mod asked;
+mod bytes;
 mod dense;
 mod plain;
 mod pruned;
+mod seed;
+mod slot;
 mod topk;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use self::bytes::Bytes;
+use self::slot::{Slot, slots};
 use crate::axes::{Axes, centre_of};
 use crate::blocks::Blocks;
 use crate::embed::{Embedded, SHORT};
@@ -76,6 +82,7 @@ struct Structure {
     blocks: Blocks,
     /// The blocks' centres one after the other.
     centres: Vec<f32>,
+    bytes: Option<Bytes>,
 }
 
 /// What all threads need to know about a query.
@@ -96,16 +103,6 @@ impl Job<'_> {
             _ => true,
         }
     }
-}
-
-/// Consecutive queries and where their answers go.
-struct Slot<'a> {
-    first: usize,
-    count: usize,
-    distances: &'a mut [f32],
-    indices: &'a mut [i64],
-    /// Squared distances that the k-th neighbours do not exceed, if known.
-    bounds: Vec<f64>,
 }
 
 impl KnnIndex {
@@ -144,7 +141,7 @@ impl KnnIndex {
         simd: Simd,
         progress: &Progress,
     ) -> Result<Self> {
-        let (centre, structure, rows) = if structured {
+        let (centre, mut structure, rows) = if structured {
             let axes = Axes::of(bank, simd);
             let mut images = Embedded::of(bank, &axes, simd, progress)?;
             let blocks = Blocks::of(&images);
@@ -152,7 +149,11 @@ impl KnnIndex {
             let rows = blocks.rows.clone();
             let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
             debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
-            (axes.centre.clone(), Some(Structure { axes, images, blocks, centres }), rows)
+            (
+                axes.centre.clone(),
+                Some(Structure { axes, images, blocks, centres, bytes: None }),
+                rows,
+            )
         } else {
             (centre_of(bank), None, (0..bank.rows() as u32).collect())
         };
@@ -163,6 +164,12 @@ impl KnnIndex {
             .for_each(|(out, row)| out.copy_from_slice(bank.row(*row as usize)));
         let groups = groups.map(|ids| rows.iter().map(|row| ids[*row as usize]).collect());
         let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
+        if let Some(structure) = &mut structure
+            && simd.has_bytes()
+            && bank.cols <= bytes::COLUMNS
+        {
+            structure.bytes = Some(Bytes::of(&bank, &structure.images, simd));
+        }
         Ok(Self { bank, structure, largest })
     }
 
@@ -228,19 +235,7 @@ impl KnnIndex {
     }
 
     fn bounded(&self, job: &Job<'_>, out: &mut Neighbors) -> Result<()> {
-        let mut slots: Vec<Slot<'_>> = out
-            .distances
-            .chunks_mut(pruned::TILE * job.k)
-            .zip(out.indices.chunks_mut(pruned::TILE * job.k))
-            .enumerate()
-            .map(|(tile, (distances, indices))| Slot {
-                first: tile * pruned::TILE,
-                count: distances.len() / job.k,
-                distances,
-                indices,
-                bounds: vec![],
-            })
-            .collect();
+        let mut slots = slots(job, out);
         if let Some(structure) = self.structure.as_ref().filter(|_| job.k <= FEW) {
             let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
@@ -262,7 +257,9 @@ impl KnnIndex {
             let mut answers = answers.into_iter().flatten();
             slots.retain(|_| !answers.next().unwrap_or(false));
         }
-        dense::answer(&self.bank, job, &mut slots)
+        let bytes = self.structure.as_ref().and_then(|structure| structure.bytes.as_ref());
+        let bytes = bytes.filter(|_| job.simd.has_bytes());
+        dense::answer(&self.bank, bytes, job, &mut slots)
     }
 }
 

@@ -4,38 +4,42 @@
 //! around the block rules out queries, short images rule out pairs, long images rule out more, and
 //! what is left is settled on the rows themselves.
 
+use super::asked::Asked;
+use super::bytes::Bytes;
 use super::topk::{Found, TopK};
 use super::{Bank, Job, Slot, Structure};
 use crate::Result;
 use crate::blocks::{Ball, STEP};
 use crate::bounds::{Tight, half, near_limit};
 use crate::embed::{Embedded, LONG, SHORT};
-use crate::simd::{PANEL, Queries};
+use crate::simd::{PANEL, Queries, Simd};
 
 /// Queries answered together.
 pub(super) const TILE: usize = PANEL;
 
 /// Rough costs, in units of one multiplication of 16 values, by which a tile gives up.
-const PAIR: usize = 2;
+pub(super) const PAIR: usize = 2;
 const CLOSE: usize = 30;
 
 /// What a tile has found out about its queries.
-struct Tile<'a> {
-    bank: &'a Bank,
-    job: &'a Job<'a>,
-    structure: &'a Structure,
-    first: usize,
-    images: Embedded,
-    short: Vec<f32>,
+pub(super) struct Tile<'a> {
+    pub(super) bank: &'a Bank,
+    pub(super) job: &'a Job<'a>,
+    pub(super) structure: &'a Structure,
+    pub(super) first: usize,
+    pub(super) images: Embedded,
+    pub(super) short: Vec<f32>,
     /// Short images as a panel.
-    panel: Vec<f32>,
-    norms: [f32; PANEL],
+    pub(super) panel: Vec<f32>,
+    pub(super) norms: [f32; PANEL],
     /// Per query how far its images may be from those of a neighbour, the other's slack aside.
-    reach: [f32; PANEL],
-    full: [f32; PANEL],
-    tops: Vec<TopK>,
+    pub(super) reach: [f32; PANEL],
+    pub(super) full: [f32; PANEL],
+    pub(super) tops: Vec<TopK>,
+    /// The queries as bytes, where those are quicker.
+    pub(super) asked: Option<Asked>,
     /// Work done, and work that a dense scan would have been.
-    spent: usize,
+    pub(super) spent: usize,
 }
 
 /// Tiles that go through the blocks together, so that a block's rows are fetched once for all.
@@ -59,6 +63,7 @@ pub(super) fn answer(
         masks: vec![],
         which: vec![],
         thresholds: vec![],
+        whole: vec![],
         near: [0.0; PANEL],
         pairs: vec![],
     };
@@ -67,7 +72,8 @@ pub(super) fn answer(
         for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
             let Some(tile) = open else { continue };
             tile.visit(b, ball, &mut buffers);
-            let dense = slot.count * PANEL * bank.cols / 16;
+            let at_once = if tile.asked.is_some() { 48 } else { 16 };
+            let dense = slot.count * PANEL * bank.cols / at_once;
             if b % 8 == 7 && tile.spent > dense * (b + 1) {
                 slot.bounds.extend(tile.tops.iter().map(TopK::bound));
                 *open = None;
@@ -87,44 +93,56 @@ pub(super) fn answer(
     Ok(answered)
 }
 
-/// Blocks looked into for a first bound.
-const PROBES: usize = 8;
-
-/// For each of 64 queries the blocks whose middles are nearest, nearest first, with what they were
-/// ordered by; block numbers beyond the last where there are not so many.
-type Nearest = [([f32; PANEL], [u32; PANEL]); PROBES];
-
-/// `products` of the queries with the middles of all `balls`.
-#[inline(always)]
-fn nearest_blocks(products: &[f32], balls: &[Ball]) -> Nearest {
-    let mut nearest = [([f32::NEG_INFINITY; PANEL], [u32::MAX; PANEL]); PROBES];
-    for (b, (line, ball)) in products.as_chunks::<PANEL>().0.iter().zip(balls).enumerate() {
-        let offset = half(ball.norm);
-        let mut value = line.map(|x| x - offset);
-        let mut block = [b as u32; PANEL];
-        // Each value sinks to its rank, the ones it beats go on.
-        for (values, blocks) in &mut nearest {
-            for q in 0..PANEL {
-                let beats = value[q] > values[q];
-                let (v, w) = (values[q], blocks[q]);
-                values[q] = if beats { value[q] } else { v };
-                blocks[q] = if beats { block[q] } else { w };
-                value[q] = if beats { v } else { value[q] };
-                block[q] = if beats { w } else { block[q] };
-            }
-        }
-    }
-    nearest
-}
-
 /// Buffers of [`Tile::visit`].
 struct Buffers {
     masks: Vec<u64>,
     which: Vec<u32>,
     thresholds: Vec<f32>,
+    /// Thresholds of bytes.
+    whole: Vec<i32>,
     near: [f32; PANEL],
     /// Queries and places to be settled.
     pairs: Vec<(u32, usize)>,
+}
+
+/// As [`Tile::sift`], on bytes; returns what that took.
+fn sift_bytes(
+    bank: &Bank,
+    (asked, bytes): (&Asked, &Bytes),
+    b: usize,
+    mut mask: u64,
+    simd: Simd,
+    buffers: &mut Buffers,
+) -> usize {
+    let all = simd.vectorize(
+        #[inline(always)]
+        || asked.thresholds(bytes.slacks[b]),
+    );
+    buffers.which.clear();
+    buffers.whole.clear();
+    while mask != 0 {
+        let q = mask.trailing_zeros();
+        mask &= mask - 1;
+        buffers.which.push(q);
+        buffers.whole.push(all[q as usize]);
+    }
+    let (which, masks) = (&buffers.which, &mut buffers.masks);
+    let (panel, bias) = (bytes.panel(b), &bytes.biases[b]);
+    simd.byte_reach(panel, bias, &asked.images, LONG, which, &buffers.whole, masks);
+    let mut tried = 0;
+    for (q, mask) in which.iter().zip(masks) {
+        let mut mask = *mask & bank.present(b);
+        while mask != 0 {
+            tried += 1;
+            let place = b * PANEL + mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            if asked.near(bytes, *q as usize, place, simd) {
+                simd.prefetch(bank.values(place));
+                buffers.pairs.push((*q, place));
+            }
+        }
+    }
+    which.len() * PANEL + CLOSE / 2 * tried
 }
 
 impl<'a> Tile<'a> {
@@ -146,6 +164,8 @@ impl<'a> Tile<'a> {
                 norms[i] += x * x;
             }
         }
+        let asked = structure.bytes.as_ref().filter(|_| job.simd.has_bytes());
+        let asked = asked.map(|bytes| Asked::new(bytes, bank, rows.data(), &images, job.simd));
         let tops = vec![TopK::new(job.k, f64::INFINITY); slot.count];
         Ok(Self {
             bank,
@@ -159,62 +179,19 @@ impl<'a> Tile<'a> {
             reach: [f32::INFINITY; PANEL],
             full: [f32::INFINITY; PANEL],
             tops,
+            asked,
             spent: 0,
         })
     }
 
-    /// Bounds each query by the rows that look nearest in the blocks whose middles are nearest.
-    fn seed(&mut self) {
-        let simd = self.job.simd;
-        let structure = self.structure;
-        let blocks = &structure.blocks;
-        let mut products = vec![0.0; blocks.balls.len() * PANEL];
-        let centres = Queries { rows: &structure.centres, dims: SHORT };
-        simd.dots(&self.panel, centres, &mut products);
-        let nearest = simd.vectorize(
-            #[inline(always)]
-            || nearest_blocks(&products, &blocks.balls),
-        );
-        let k = self.job.k;
-        let (mut close, mut out) = (vec![], [0.0; PANEL]);
-        for q in 0..self.tops.len() {
-            close.clear();
-            let image = Queries { rows: &self.short[q * SHORT..(q + 1) * SHORT], dims: SHORT };
-            for b in nearest.iter().map(|lanes| lanes.1[q] as usize) {
-                if b >= blocks.balls.len() {
-                    continue;
-                }
-                simd.dots(blocks.panel(b), image, &mut out);
-                let count = self.bank.rows.len().min((b + 1) * PANEL) - b * PANEL;
-                for (r, x) in out.iter().enumerate().take(count) {
-                    if self.job.eligible(self.bank, self.first + q, b * PANEL + r) {
-                        close.push((x + blocks.biases[b][r], b * PANEL + r));
-                    }
-                }
-            }
-            self.spent += close.len() * PAIR;
-            if close.len() < k {
-                continue;
-            }
-            // Somewhat more than needed: what looks nearest need not be.
-            let tried = (k + 2 + k / 4).min(close.len());
-            close.select_nth_unstable_by(tried - 1, |a, b| b.0.total_cmp(&a.0));
-            let query = self.job.queries.row(self.first + q);
-            let mut squared: Vec<f64> = close[..tried]
-                .iter()
-                .map(|(_, place)| simd.squared_distance(query, self.bank.values(*place)))
-                .collect();
-            let bound = *squared.select_nth_unstable_by(k - 1, f64::total_cmp).1;
-            self.tops[q] = TopK::new(k, bound);
-            self.tighten(q);
-        }
-    }
-
     /// Brings the limits of query `q` up to date with its bound.
-    fn tighten(&mut self, q: usize) {
+    pub(super) fn tighten(&mut self, q: usize) {
         let bound = self.tops[q].bound();
         self.reach[q] = Tight::reach(bound, self.images.slack[q]);
         self.full[q] = near_limit(bound, self.bank.cols);
+        if let Some(asked) = &mut self.asked {
+            asked.tighten(q, bound);
+        }
     }
 
     fn visit(&mut self, b: usize, ball: &Ball, buffers: &mut Buffers) {
@@ -234,7 +211,26 @@ impl<'a> Tile<'a> {
         );
         let centre = Queries { rows: &ball.centre, dims: SHORT };
         simd.reach(&self.panel, &bias, centre, &[0], &[half(ball.norm)], &mut buffers.masks);
-        let mut mask = buffers.masks[0] & (u64::MAX >> (PANEL - self.tops.len()));
+        let mask = buffers.masks[0] & (u64::MAX >> (PANEL - self.tops.len()));
+        if mask == 0 {
+            return;
+        }
+        buffers.pairs.clear();
+        match (&self.asked, &self.structure.bytes) {
+            (Some(asked), Some(bytes)) => {
+                self.spent += sift_bytes(self.bank, (asked, bytes), b, mask, simd, buffers);
+            }
+            _ => self.sift(b, ball, mask, buffers),
+        }
+        for (q, place) in &buffers.pairs {
+            self.consider(*q as usize, *place);
+        }
+    }
+
+    /// Pairs of the queries of `mask` with rows of block `b` that images do not rule out.
+    fn sift(&mut self, b: usize, ball: &Ball, mut mask: u64, buffers: &mut Buffers) {
+        let simd = self.job.simd;
+        let tight = Tight::new(SHORT);
         buffers.which.clear();
         buffers.thresholds.clear();
         let slack = ball.slack as f32;
@@ -245,16 +241,12 @@ impl<'a> Tile<'a> {
             buffers.which.push(q as u32);
             buffers.thresholds.push(tight.threshold(self.norms[q], edge, ball.longest as f32));
         }
-        if buffers.which.is_empty() {
-            return;
-        }
         let blocks = &self.structure.blocks;
         let (panel, bias) = (blocks.panel(b), &blocks.biases[b]);
         let queries = Queries { rows: &self.short, dims: SHORT };
         simd.reach(panel, bias, queries, &buffers.which, &buffers.thresholds, &mut buffers.masks);
         let present = self.bank.present(b);
         self.spent += buffers.which.len() * PANEL * PAIR;
-        buffers.pairs.clear();
         let rows = &self.structure.images.long[b * PANEL * LONG..];
         let rows = &rows[..rows.len().min(PANEL * LONG)];
         for (q, mask) in buffers.which.iter().zip(&buffers.masks) {
@@ -273,9 +265,6 @@ impl<'a> Tile<'a> {
                 simd.prefetch(self.bank.values(place));
                 buffers.pairs.push((*q, place));
             }
-        }
-        for (q, place) in &buffers.pairs {
-            self.consider(*q as usize, *place);
         }
     }
 

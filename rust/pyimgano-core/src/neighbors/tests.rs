@@ -47,6 +47,12 @@ proptest! {
                 let mut got = empty();
                 index.bounded(&job, &mut got).expect("runs");
                 prop_assert_eq!(&got, &expected);
+                let Some(structure) = &index.structure else { continue };
+                let bytes = Bytes::of(&index.bank, &structure.images, simd);
+                let mut got = empty();
+                let mut slots = slots(&job, &mut got);
+                dense::answer(&index.bank, Some(&bytes), &job, &mut slots).expect("runs");
+                prop_assert_eq!(&got, &expected);
             }
         }
     }

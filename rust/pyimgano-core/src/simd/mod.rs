@@ -3,6 +3,9 @@
 //! Every loop exists three times, and all three give the same answers: sums that decide something
 //! are float64 in one fixed order ([`Simd::squared_distance`]).
 
+mod bytes;
+#[cfg(target_arch = "x86_64")]
+mod bytes_x86;
 mod exact;
 #[cfg(target_arch = "x86_64")]
 mod exact_x86;
@@ -10,6 +13,7 @@ mod panel;
 #[cfg(target_arch = "x86_64")]
 mod panel_x86;
 
+pub(crate) use bytes::{BYTES, Scaled};
 pub use panel::PANEL;
 
 use crate::{Error, Result};

@@ -1,0 +1,181 @@
+//! Queries as bytes, see [`bytes`](super::bytes).
+
+use super::Bank;
+use super::bytes::{Bytes, Facts, LANES, WIDE, whole};
+use crate::embed::{Embedded, LONG};
+use crate::simd::{PANEL, Scaled, Simd};
+
+/// Queries as rows of bytes.
+#[derive(Default)]
+pub(super) struct Rows {
+    rows: Vec<i8>,
+    facts: Vec<Facts>,
+    buffer: Vec<u8>,
+    /// Per query 128 times the sum of its row.
+    sums: Vec<i32>,
+}
+
+impl Rows {
+    /// Adds a query.
+    pub fn push(&mut self, row: &[f32], bytes: &Bytes, bank: &Bank, simd: Simd) {
+        self.buffer.clear();
+        self.buffer.resize(bytes.stride, 0);
+        let out = self.buffer.as_chunks_mut::<LANES>().0;
+        self.facts.push(simd.vectorize(
+            #[inline(always)]
+            || whole(row, &bank.centre, 0, out),
+        ));
+        self.rows.extend(self.buffer.iter().map(|x| *x as i8));
+        self.sums.push(128 * self.buffer.iter().map(|x| i32::from(*x as i8)).sum::<i32>());
+    }
+
+    /// How far query `q` may be from a neighbour within squared distance `bound`, the other's
+    /// slack aside.
+    pub fn far(&self, q: usize, bound: f64) -> f64 {
+        bound.sqrt() * WIDE + self.facts[q].slack
+    }
+
+    /// For each query the rows of `packed` that may be neighbours, by [`Rows::far`].
+    pub fn reach(
+        &self,
+        packed: &Packed,
+        far: impl Iterator<Item = f64>,
+        simd: Simd,
+        masks: &mut Vec<u64>,
+    ) {
+        let asked: Vec<Scaled> =
+            far.enumerate().map(|(q, far)| self.scaled(q, far, packed)).collect();
+        let Packed { panel, scales, bias, .. } = packed;
+        simd.byte_scaled(panel, scales, bias, &self.rows, &asked, masks);
+    }
+
+    /// What query `q` brings to a scan of `packed`.
+    ///
+    /// ‖a−b‖² ≤ l means 2 a·b − ‖b‖² ≥ ‖a‖² − l. Float32 rounds each side's terms, and those that
+    /// hold a scale or norm, less than eight times.
+    fn scaled(&self, q: usize, far: f64, packed: &Packed) -> Scaled {
+        let facts = &self.facts[q];
+        let edge = far + packed.slack;
+        let margin = 1e-6 * (facts.norm + packed.longest) + 1e-35;
+        Scaled {
+            start: -self.sums[q],
+            scale: (2.0 * facts.scale) as f32,
+            threshold: ((facts.norm - edge * edge * WIDE - margin) as f32).next_down(),
+        }
+    }
+}
+
+/// A block's rows as a byte panel.
+pub(super) struct Packed {
+    panel: Vec<u8>,
+    scales: [f32; PANEL],
+    bias: [f32; PANEL],
+    slack: f64,
+    longest: f64,
+}
+
+impl Packed {
+    pub fn new() -> Self {
+        let none = [0.0; PANEL];
+        Self { panel: vec![], scales: none, bias: none, slack: 0.0, longest: 0.0 }
+    }
+
+    /// Packs block `b`.
+    pub fn pack(&mut self, bytes: &Bytes, b: usize) {
+        let stride = bytes.stride;
+        self.panel.resize(PANEL * stride, 128);
+        (self.slack, self.longest) = (0.0, 0.0);
+        let facts = bytes.facts[b * PANEL..].iter().take(PANEL).enumerate();
+        for (r, facts) in facts {
+            (self.scales[r], self.bias[r]) = (facts.scale as f32, -facts.norm as f32);
+            self.slack = self.slack.max(facts.slack);
+            self.longest = self.longest.max(facts.norm);
+        }
+        let rows = &bytes.rows[b * PANEL * stride..];
+        for (r, row) in rows.chunks_exact(stride).take(PANEL).enumerate() {
+            let groups = self.panel.as_chunks_mut::<{ 4 * PANEL }>().0;
+            for (out, group) in groups.iter_mut().zip(row.as_chunks::<4>().0) {
+                out.as_chunks_mut::<4>().0[r] = *group;
+            }
+        }
+    }
+}
+
+/// Up to 64 queries.
+pub(super) struct Asked {
+    /// Images, [`LONG`] bytes each.
+    pub images: Vec<i8>,
+    norms: [i32; PANEL],
+    moved: [i32; PANEL],
+    slacks: [f32; PANEL],
+    /// Per query how far its image may be from a neighbour's, the other's slack aside.
+    reach: [f32; PANEL],
+    inverse: f32,
+    rows: Rows,
+    /// Per query how far its row may be from a neighbour's, the other's slack aside.
+    far: [f64; PANEL],
+}
+
+impl Asked {
+    /// `rows`, one after the other, and their `images`.
+    pub fn new(bytes: &Bytes, bank: &Bank, rows: &[f32], images: &Embedded, simd: Simd) -> Self {
+        let count = rows.len() / bank.cols;
+        let mut asked = Self {
+            images: vec![0; count * LONG],
+            norms: [0; PANEL],
+            moved: [0; PANEL],
+            slacks: [0.0; PANEL],
+            reach: [f32::INFINITY; PANEL],
+            inverse: (1.0 / bytes.scale).next_up(),
+            rows: Rows::default(),
+            far: [f64::INFINITY; PANEL],
+        };
+        for (q, row) in rows.chunks_exact(bank.cols).enumerate() {
+            let (image, norm, moved, slack) = bytes.image(images, q);
+            asked.images[q * LONG..(q + 1) * LONG].copy_from_slice(&image);
+            (asked.norms[q], asked.moved[q], asked.slacks[q]) = (norm, moved, slack);
+            asked.rows.push(row, bytes, bank, simd);
+        }
+        asked
+    }
+
+    /// From now on neighbours of query `q` are those within that squared distance.
+    pub fn tighten(&mut self, q: usize, bound: f64) {
+        let root = bound.sqrt() * WIDE;
+        self.reach[q] = ((root as f32).next_up() + self.slacks[q]).next_up();
+        self.far[q] = self.rows.far(q, bound);
+    }
+
+    /// Thresholds of all queries for [`Simd::byte_reach`] in a block of that slack.
+    ///
+    /// With whole numbers, ‖a−b‖² ≤ l means a·b − ⌊‖b‖²/2⌋ ≥ ⌊(‖a‖² − l)/2⌋.
+    #[inline(always)]
+    pub fn thresholds(&self, slack: f32) -> [i32; PANEL] {
+        // Added to less than itself, it leaves no place for a fraction.
+        const ONE: f32 = 8_388_608.0;
+        let mut out = [0; PANEL];
+        for (q, out) in out.iter_mut().enumerate() {
+            let edge = (self.reach[q] + slack) * self.inverse;
+            // No two images are farther apart than this limit.
+            let limit = (edge * edge * WIDE as f32).min(8e6);
+            // Its nearest whole number, and one more.
+            let limit = (limit + ONE).to_bits() as i32 - ONE.to_bits() as i32 + 1;
+            *out = ((self.norms[q] - limit) >> 1) + self.moved[q];
+        }
+        out
+    }
+
+    /// Whether the row at `place` may be a neighbour of query `q`.
+    #[inline]
+    pub fn near(&self, bytes: &Bytes, q: usize, place: usize, simd: Simd) -> bool {
+        let stride = bytes.stride;
+        let (own, theirs) = (&self.rows.facts[q], &bytes.facts[place]);
+        let row = &bytes.rows[place * stride..(place + 1) * stride];
+        let dot = simd.byte_dot(row, &self.rows.rows[q * stride..(q + 1) * stride]);
+        let dot = dot - self.rows.sums[q];
+        let norms = own.norm + theirs.norm;
+        let squared = norms - 2.0 * own.scale * theirs.scale * f64::from(dot);
+        let edge = self.far[q] + theirs.slack;
+        squared <= edge * edge * WIDE + 1e-9 * norms
+    }
+}

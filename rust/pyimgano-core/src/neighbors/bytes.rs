@@ -1,0 +1,189 @@
+//! Rows and their long images as bytes: coarse, with the error measured, and quick to multiply.
+//!
+//! A row x becomes s·i with integers i of at most 127 and a scale s. What it is off, `slack`, is
+//! computed in float64, so that ‖a−b‖ ≥ ‖s i(a) − t i(b)‖ − slack(a) − slack(b).
+
+use rayon::prelude::*;
+
+use super::Bank;
+use crate::embed::{Embedded, LONG};
+use crate::simd::{BYTES, PANEL, Simd};
+
+/// Largest integer.
+const TOP: f32 = 127.0;
+
+/// Covers the rounding of float64 steps, and of a product of two float32.
+pub(super) const WIDE: f64 = 1.0 + 1e-6;
+
+/// Covers what centring rounds off in float64, relative to a row's length.
+const TINY: f64 = 1e-12;
+
+/// More columns could overflow the sums.
+pub(super) const COLUMNS: usize = 1 << 15;
+
+/// Values worked on at once.
+pub(super) const LANES: usize = 16;
+
+/// Bytes of a panel of images.
+const STEP: usize = LONG * PANEL;
+
+/// All rows of a bank, by place.
+#[derive(Debug, Clone)]
+pub(super) struct Bytes {
+    /// One per bank, so that distances of images are integers times its square.
+    pub scale: f32,
+    /// Subtracted from the last value of each image.
+    shift: f32,
+    /// Byte panels of images, 128 added to each value.
+    panels: Vec<u8>,
+    /// Per place minus half the squared length of the image, rounded up.
+    pub biases: Vec<[i32; PANEL]>,
+    /// Per block the largest slack of an image.
+    pub slacks: Vec<f32>,
+    /// The rows, 128 added to each value.
+    pub rows: Vec<u8>,
+    pub facts: Vec<Facts>,
+    /// Bytes per row.
+    pub stride: usize,
+}
+
+/// What is known of a row of bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Facts {
+    pub scale: f64,
+    /// Squared length of the scaled bytes.
+    pub norm: f64,
+    /// How far they are from the centred row.
+    pub slack: f64,
+}
+
+/// The integer nearest to `x`, which must not exceed [`TOP`], as float32 and as itself.
+#[inline(always)]
+fn nearest(x: f32) -> (f32, i32) {
+    // Adding 1.5 · 2^23 leaves no place for a fraction.
+    const MAGIC: f32 = 12_582_912.0;
+    let moved = x.clamp(-TOP, TOP) + MAGIC;
+    (moved - MAGIC, moved.to_bits() as i32 - MAGIC.to_bits() as i32)
+}
+
+/// Up to 16 values, and zeros after them.
+fn padded(values: &[f32]) -> [f32; LANES] {
+    let mut out = [0.0; LANES];
+    out[..values.len()].copy_from_slice(values);
+    out
+}
+
+/// Writes the bytes of `row - centre`, with the bits of `flip` turned over, and tells what is known
+/// of them.
+#[inline(always)]
+pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES]]) -> Facts {
+    let (rows, tail) = row.as_chunks::<LANES>();
+    let (centres, centre_tail) = centre.as_chunks::<LANES>();
+    let (rest, centre_rest) = (padded(tail), padded(centre_tail));
+    let rest = (!tail.is_empty()).then_some((&rest, &centre_rest));
+    let all = rows.iter().zip(centres).chain(rest);
+    let mut largest = [0.0f32; LANES];
+    for (x, c) in all.clone() {
+        for j in 0..LANES {
+            let size = (x[j] - c[j]).abs();
+            largest[j] = if size > largest[j] { size } else { largest[j] };
+        }
+    }
+    let scale = (largest.into_iter().fold(0.0, f32::max) / TOP).max(1e-30);
+    let inverse = 1.0 / scale;
+    let (mut norm, mut off) = ([0i32; LANES], [0.0f64; LANES]);
+    for ((x, c), out) in all.zip(out) {
+        for j in 0..LANES {
+            let (rounded, i) = nearest((x[j] - c[j]) * inverse);
+            out[j] = i as u8 ^ flip;
+            norm[j] += i * i;
+            let value = f64::from(x[j]) - f64::from(c[j]);
+            let error = value - f64::from(rounded) * f64::from(scale);
+            off[j] += error * error;
+        }
+    }
+    let scale = f64::from(scale);
+    let norm = f64::from(norm.iter().sum::<i32>()) * scale * scale;
+    Facts { scale, norm, slack: off.iter().sum::<f64>().sqrt() * WIDE + TINY * norm.sqrt() }
+}
+
+impl Bytes {
+    /// Bytes of the rows and of their `images`, both by place. Runs on the current pool.
+    pub fn of(bank: &Bank, images: &Embedded, simd: Simd) -> Self {
+        let n = bank.rows.len();
+        let long = images.long.as_chunks::<LONG>().0;
+        let shift = long.iter().map(|x| f64::from(x[LONG - 1])).sum::<f64>() / n as f64;
+        let shift = shift as f32;
+        let mut largest: Vec<f32> = long
+            .iter()
+            .map(|image| {
+                let last = (image[LONG - 1] - shift).abs();
+                image[..LONG - 1].iter().fold(last, |most, x| most.max(x.abs()))
+            })
+            .collect();
+        // The few rows beyond that are cut off.
+        let most = *largest.select_nth_unstable_by(n - 1 - n / 1000, f32::total_cmp).1;
+        let stride = bank.cols.next_multiple_of(BYTES);
+        let mut all = Self {
+            scale: (most / TOP).max(1e-30),
+            shift,
+            panels: vec![128; n.div_ceil(PANEL) * STEP],
+            biases: vec![[i32::MIN / 2; PANEL]; n.div_ceil(PANEL)],
+            slacks: vec![0.0; n.div_ceil(PANEL)],
+            rows: vec![128; n * stride],
+            facts: vec![Facts::default(); n],
+            stride,
+        };
+        let (panels, biases) = (std::mem::take(&mut all.panels), std::mem::take(&mut all.biases));
+        let (mut panels, mut biases, mut slacks) =
+            (panels, biases, std::mem::take(&mut all.slacks));
+        panels.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).enumerate().for_each(
+            |(b, ((panel, bias), most))| {
+                for r in 0..(n - b * PANEL).min(PANEL) {
+                    let (image, norm, _, slack) = all.image(images, b * PANEL + r);
+                    bias[r] = -(norm / 2);
+                    *most = most.max(slack);
+                    for (j, x) in image.into_iter().enumerate() {
+                        panel[j / 4 * 4 * PANEL + 4 * r + j % 4] = x as u8 ^ 128;
+                    }
+                }
+            },
+        );
+        (all.panels, all.biases, all.slacks) = (panels, biases, slacks);
+        all.rows.par_chunks_mut(stride).zip(&mut all.facts).enumerate().with_min_len(64).for_each(
+            |(place, (out, facts))| {
+                let out = out.as_chunks_mut::<LANES>().0;
+                *facts = simd.vectorize(
+                    #[inline(always)]
+                    || whole(bank.values(place), &bank.centre, 128, out),
+                );
+            },
+        );
+        all
+    }
+
+    /// Image `i` with its squared length, 128 times its sum, and its slack.
+    pub fn image(&self, images: &Embedded, i: usize) -> ([i8; LONG], i32, i32, f32) {
+        let mut out = [0; LONG];
+        let (mut norm, mut sum, mut off) = (0, 0, 0.0);
+        let inverse = 1.0 / self.scale;
+        for (j, x) in images.long(i).iter().enumerate() {
+            let shift = if j == LONG - 1 { self.shift } else { 0.0 };
+            let (rounded, i) = nearest((x - shift) * inverse);
+            out[j] = i as i8;
+            norm += i * i;
+            sum += i;
+            let value = f64::from(*x) - f64::from(shift);
+            let error = value - f64::from(rounded) * f64::from(self.scale);
+            off += error * error;
+        }
+        let slack = (f64::from(images.slack[i]) + f64::sqrt(off)) * WIDE
+            + TINY * f64::from(self.scale) * f64::from(norm).sqrt();
+        (out, norm, 128 * sum, (slack as f32).next_up())
+    }
+
+    /// The images of block `b`.
+    pub fn panel(&self, b: usize) -> &[u8] {
+        &self.panels[b * STEP..(b + 1) * STEP]
+    }
+}

@@ -1,0 +1,153 @@
+//! First bounds: for each query the rows that look nearest in the blocks whose middles are nearest.
+
+use super::pruned::{PAIR, Tile};
+use super::topk::TopK;
+use crate::blocks::Ball;
+use crate::bounds::half;
+use crate::embed::{LONG, SHORT};
+use crate::simd::{PANEL, Queries};
+
+/// Blocks looked into for a first bound.
+const PROBES: usize = 8;
+
+/// For each of 64 queries the blocks whose middles are nearest, nearest first, with what they were
+/// ordered by; block numbers beyond the last where there are not so many.
+type Nearest = [([f32; PANEL], [u32; PANEL]); PROBES];
+
+/// `products` of the queries with the middles of all `balls`.
+#[inline(always)]
+fn nearest_blocks(products: &[f32], balls: &[Ball]) -> Nearest {
+    let mut nearest = [([f32::NEG_INFINITY; PANEL], [u32::MAX; PANEL]); PROBES];
+    for (b, (line, ball)) in products.as_chunks::<PANEL>().0.iter().zip(balls).enumerate() {
+        let offset = half(ball.norm);
+        let mut value = line.map(|x| x - offset);
+        let mut block = [b as u32; PANEL];
+        // Each value sinks to its rank, the ones it beats go on.
+        for (values, blocks) in &mut nearest {
+            for q in 0..PANEL {
+                let beats = value[q] > values[q];
+                let (v, w) = (values[q], blocks[q]);
+                values[q] = if beats { value[q] } else { v };
+                blocks[q] = if beats { block[q] } else { w };
+                value[q] = if beats { v } else { value[q] };
+                block[q] = if beats { w } else { block[q] };
+            }
+        }
+    }
+    nearest
+}
+
+/// How near each row of the blocks looked into seems, the nearest largest.
+type Scores = [[f32; PANEL]; PROBES];
+
+/// The score that at least `count` rows reach, if that is easily told.
+#[inline(always)]
+fn cut(scores: &Scores, count: usize) -> f32 {
+    if count > PANEL {
+        return f32::MIN;
+    }
+    let mut most = scores[0];
+    for line in &scores[1..] {
+        for (most, x) in most.iter_mut().zip(line) {
+            *most = if *x > *most { *x } else { *most };
+        }
+    }
+    if count > 4 {
+        return most.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1.max(f32::MIN);
+    }
+    let mut few: [f32; 16] = std::array::from_fn(|r| {
+        let (a, b) = (most[r].max(most[r + 16]), most[r + 32].max(most[r + 48]));
+        a.max(b)
+    });
+    few.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1.max(f32::MIN)
+}
+
+impl Tile<'_> {
+    /// Bounds all queries.
+    pub(super) fn seed(&mut self) {
+        let simd = self.job.simd;
+        let structure = self.structure;
+        let balls = &structure.blocks.balls;
+        let mut products = vec![0.0; balls.len() * PANEL];
+        let centres = Queries { rows: &structure.centres, dims: SHORT };
+        simd.dots(&self.panel, centres, &mut products);
+        let nearest = simd.vectorize(
+            #[inline(always)]
+            || nearest_blocks(&products, balls),
+        );
+        let k = self.job.k;
+        // Somewhat more than needed: what looks nearest need not be.
+        let wanted = k + 2 + k / 4;
+        let (mut close, mut squared) = (vec![], vec![]);
+        for q in 0..self.tops.len() {
+            let blocks = nearest.each_ref().map(|lanes| lanes.1[q] as usize);
+            let scores = self.scores(q, &blocks);
+            let least = simd.vectorize(
+                #[inline(always)]
+                || cut(&scores, wanted),
+            );
+            close.clear();
+            for (b, line) in blocks.iter().zip(&scores) {
+                for (part, line) in line.as_chunks::<16>().0.iter().enumerate() {
+                    if line.iter().fold(false, |any, x| any | (*x >= least)) {
+                        for (r, x) in line.iter().enumerate().filter(|(_, x)| **x >= least) {
+                            close.push((*x, b * PANEL + 16 * part + r));
+                        }
+                    }
+                }
+            }
+            self.spent += PROBES * PANEL * PAIR;
+            if close.len() < k {
+                continue;
+            }
+            let tried = wanted.min(close.len());
+            close.select_nth_unstable_by(tried - 1, |a, b| b.0.total_cmp(&a.0));
+            close.truncate(tried);
+            for (_, place) in &close {
+                simd.prefetch(self.bank.values(*place));
+            }
+            let query = self.job.queries.row(self.first + q);
+            let distance =
+                |(_, place): &(f32, usize)| simd.squared_distance(query, self.bank.values(*place));
+            squared.clear();
+            squared.extend(close.iter().map(distance));
+            let bound = *squared.select_nth_unstable_by(k - 1, f64::total_cmp).1;
+            self.tops[q] = TopK::new(k, bound);
+            self.tighten(q);
+        }
+    }
+
+    /// Scores of the rows in `blocks` for query `q`; minus infinity for rows that do not count.
+    fn scores(&self, q: usize, blocks: &[usize; PROBES]) -> Scores {
+        let (simd, structure) = (self.job.simd, self.structure);
+        let mut scores = [[f32::NEG_INFINITY; PANEL]; PROBES];
+        for (b, scores) in blocks.iter().zip(&mut scores) {
+            if *b >= structure.blocks.balls.len() {
+                continue;
+            }
+            if let (Some(asked), Some(bytes)) = (&self.asked, &structure.bytes) {
+                let mut sums = [0; PANEL];
+                let image = &asked.images[q * LONG..(q + 1) * LONG];
+                simd.byte_dots(bytes.panel(*b), &bytes.biases[*b], image, &mut sums);
+                *scores = sums.map(|x| x as f32);
+            } else {
+                let image = Queries { rows: &self.short[q * SHORT..(q + 1) * SHORT], dims: SHORT };
+                simd.dots(structure.blocks.panel(*b), image, scores);
+                let biases = &structure.blocks.biases[*b];
+                scores.iter_mut().zip(biases).for_each(|(score, bias)| *score += bias);
+            }
+            let present = self.bank.present(*b);
+            if present == u64::MAX && self.job.groups.is_none() {
+                continue;
+            }
+            for (r, score) in scores.iter_mut().enumerate() {
+                if present >> r & 1 == 0
+                    || !self.job.eligible(self.bank, self.first + q, *b * PANEL + r)
+                {
+                    *score = f32::NEG_INFINITY;
+                }
+            }
+        }
+        scores
+    }
+}

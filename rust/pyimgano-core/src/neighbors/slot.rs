@@ -1,0 +1,29 @@
+//! Places for answers.
+
+use super::{Job, Neighbors, pruned};
+
+/// Consecutive queries and where their answers go.
+pub(super) struct Slot<'a> {
+    pub first: usize,
+    pub count: usize,
+    pub distances: &'a mut [f32],
+    pub indices: &'a mut [i64],
+    /// Squared distances that the k-th neighbours do not exceed, if known.
+    pub bounds: Vec<f64>,
+}
+
+/// Where the answers to each tile of queries go.
+pub(super) fn slots<'a>(job: &Job<'_>, out: &'a mut Neighbors) -> Vec<Slot<'a>> {
+    out.distances
+        .chunks_mut(pruned::TILE * job.k)
+        .zip(out.indices.chunks_mut(pruned::TILE * job.k))
+        .enumerate()
+        .map(|(tile, (distances, indices))| Slot {
+            first: tile * pruned::TILE,
+            count: distances.len() / job.k,
+            distances,
+            indices,
+            bounds: vec![],
+        })
+        .collect()
+}
