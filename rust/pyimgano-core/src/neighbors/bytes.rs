@@ -25,7 +25,7 @@ pub(super) const COLUMNS: usize = 1 << 15;
 pub(super) const LANES: usize = 16;
 
 /// Bytes of a panel of images.
-const STEP: usize = LONG * PANEL;
+pub(super) const STEP: usize = LONG * PANEL;
 
 /// All rows of a bank, by place.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub(super) struct Bytes {
     pub biases: Vec<[i32; PANEL]>,
     /// Per block the largest slack of an image.
     pub slacks: Vec<f32>,
+    /// Per block the box around its images, as in the panels: low sides, then high ones.
+    boxes: Vec<[[u8; LONG]; 2]>,
     /// The rows, 128 added to each value.
     pub rows: Vec<u8>,
     pub facts: Vec<Facts>,
@@ -107,6 +109,11 @@ pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES
     Facts { scale, norm, slack: off.iter().sum::<f64>().sqrt() * WIDE + TINY * norm.sqrt() }
 }
 
+/// Where a byte panel holds value `j` of row `r`.
+pub(super) fn in_panel(r: usize, j: usize) -> usize {
+    j / 4 * 4 * PANEL + 4 * r + j % 4
+}
+
 impl Bytes {
     /// Bytes of the rows and of their `images`, both by place. Runs on the current pool.
     pub fn of(bank: &Bank, images: &Embedded, simd: Simd) -> Self {
@@ -130,26 +137,30 @@ impl Bytes {
             panels: vec![128; n.div_ceil(PANEL) * STEP],
             biases: vec![[i32::MIN / 2; PANEL]; n.div_ceil(PANEL)],
             slacks: vec![0.0; n.div_ceil(PANEL)],
+            boxes: vec![[[u8::MAX; LONG], [0; LONG]]; n.div_ceil(PANEL)],
             rows: vec![128; n * stride],
             facts: vec![Facts::default(); n],
             stride,
         };
-        let (panels, biases) = (std::mem::take(&mut all.panels), std::mem::take(&mut all.biases));
-        let (mut panels, mut biases, mut slacks) =
-            (panels, biases, std::mem::take(&mut all.slacks));
-        panels.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).enumerate().for_each(
-            |(b, ((panel, bias), most))| {
-                for r in 0..(n - b * PANEL).min(PANEL) {
-                    let (image, norm, _, slack) = all.image(images, b * PANEL + r);
-                    bias[r] = -(norm / 2);
-                    *most = most.max(slack);
-                    for (j, x) in image.into_iter().enumerate() {
-                        panel[j / 4 * 4 * PANEL + 4 * r + j % 4] = x as u8 ^ 128;
-                    }
+        let mut parts = std::mem::take(&mut all.panels);
+        let (mut biases, mut slacks) =
+            (std::mem::take(&mut all.biases), std::mem::take(&mut all.slacks));
+        let mut boxes = std::mem::take(&mut all.boxes);
+        let blocks = parts.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).zip(&mut boxes);
+        blocks.enumerate().for_each(|(b, (((panel, bias), most), sides))| {
+            for r in 0..(n - b * PANEL).min(PANEL) {
+                let (image, norm, _, slack) = all.image(images, b * PANEL + r);
+                bias[r] = -(norm / 2);
+                *most = most.max(slack);
+                for (j, x) in image.into_iter().enumerate() {
+                    let x = x as u8 ^ 128;
+                    panel[in_panel(r, j)] = x;
+                    sides[0][j] = sides[0][j].min(x);
+                    sides[1][j] = sides[1][j].max(x);
                 }
-            },
-        );
-        (all.panels, all.biases, all.slacks) = (panels, biases, slacks);
+            }
+        });
+        (all.panels, all.biases, all.slacks, all.boxes) = (parts, biases, slacks, boxes);
         all.rows.par_chunks_mut(stride).zip(&mut all.facts).enumerate().with_min_len(64).for_each(
             |(place, (out, facts))| {
                 let out = out.as_chunks_mut::<LANES>().0;
@@ -180,6 +191,11 @@ impl Bytes {
         let slack = (f64::from(images.slack[i]) + f64::sqrt(off)) * WIDE
             + TINY * f64::from(self.scale) * f64::from(norm).sqrt();
         (out, norm, 128 * sum, (slack as f32).next_up())
+    }
+
+    /// Low and high sides of the box around the images of block `b`.
+    pub fn sides(&self, b: usize) -> &[[u8; LONG]; 2] {
+        &self.boxes[b]
     }
 
     /// The images of block `b`.
