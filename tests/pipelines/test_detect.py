@@ -101,3 +101,19 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(folders: Path) -> N
     (folders / "out").write_text("in the way")
     with pytest.raises(OutputError, match="out"):
         detect(folders)
+
+
+def test_a_detector_without_maps_ranks_files_and_says_that_there_are_no_overlays(
+    folders: Path,
+) -> None:
+    pytest.importorskip("pyod", reason="needs the extra pyod")
+    detect(folders)  # leaves pictures that are not of the next run
+    run = run_detect(
+        normal=folders / "normal", test=folders / "test", output=folders / "out",
+        model="vision_ecod",
+    )  # fmt: skip
+    assert run.detections[0].file.endswith("sub/blotted.png")
+    assert "vision_ecod gives no anomaly maps: no overlays" in run.notes
+    assert run.n_overlays == 0
+    assert list((folders / "out/overlays").iterdir()) == []
+    assert json.loads((folders / "out/results.json").read_text())["notes"] == run.notes
