@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -57,6 +58,23 @@ def write_mvtec(root: Path, categories: Sequence[str]) -> Path:
 def mvtec_root(tmp_path: Path) -> Path:
     """Two small categories in the MVTec AD layout."""
     return write_mvtec(tmp_path / "set", ("bolt", "cloth"))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Call it with a part of a name: files named so find the disk full from then on."""
+
+    def fill(part: str) -> None:
+        write = Path.write_bytes
+
+        def full(self: Path, data: bytes) -> int:
+            if part in self.name:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(self, data)
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,12 +94,9 @@ def test_a_full_disk_is_one_line_and_exit_code_2(
     mvtec_root: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    full_disk: Callable[[str], None],
 ) -> None:
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
+    full_disk("")
     code, out, err = run(
         capsys, "--dataset", "mvtec", "--root", str(mvtec_root), "--output", str(tmp_path / "o"),
         "--backbone", "embedded", *SMALL,

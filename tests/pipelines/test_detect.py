@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,12 @@ def test_a_detector_without_maps_ranks_files_and_says_that_there_are_no_overlays
     assert run.n_overlays == 0
     assert list((folders / "out/overlays").iterdir()) == []
     assert json.loads((folders / "out/results.json").read_text())["notes"] == run.notes
+
+
+@pytest.mark.parametrize("file", ["results.csv", "results.json", ".0.png"])
+def test_a_full_disk_is_an_error_that_names_the_file(
+    folders: Path, full_disk: Callable[[str], None], file: str
+) -> None:
+    full_disk(file)
+    with pytest.raises(OutputError, match=rf"cannot write .*{re.escape(file)}: No space left"):
+        detect(folders)
