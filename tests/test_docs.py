@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,10 @@ NOT_RUN = {
     ],
     "reports.md": ["needs a cluster"],
 }
+
+
+#: Pages whose blocks train several detectors.
+SLOW = {"backends.md", "reports.md", "QUICKSTART.md"}
 
 
 @pytest.fixture(scope="session")
@@ -67,8 +72,9 @@ def with_network(block: Block) -> bool:
     return any(pages.uses_network(words) for words in block.commands)
 
 
-def names_of(blocks: list[Block]) -> list[str]:
-    return list(dict.fromkeys(b.page for b in blocks))
+def pages_of(blocks: list[Block]) -> list[Any]:
+    names = dict.fromkeys(b.page for b in blocks)
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names]
 
 
 QUICK = [b for b in shell_blocks() if run_here(b) and not with_network(b)]
@@ -76,7 +82,7 @@ NETWORKS = [b for b in shell_blocks() if run_here(b) and with_network(b)]
 PYTHON = [b for p in PAGES for b in blocks_of(p) if b.language == "python" and b.not_run is None]
 
 
-@pytest.mark.parametrize("page", names_of(PYTHON))
+@pytest.mark.parametrize("page", pages_of(PYTHON))
 def test_python_blocks_run(page: str, here: Path) -> None:
     namespace: dict[str, object] = {"__name__": page}
     try:
@@ -87,13 +93,13 @@ def test_python_blocks_run(page: str, here: Path) -> None:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("page", names_of(QUICK))
+@pytest.mark.parametrize("page", pages_of(QUICK))
 def test_shell_blocks_run(page: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_commands([b for b in QUICK if b.page == page], capsys)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", names_of(NETWORKS))
+@pytest.mark.parametrize("page", pages_of(NETWORKS))
 def test_shell_blocks_with_networks_run_on_stand_in_weights(
     page: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
