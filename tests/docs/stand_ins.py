@@ -10,8 +10,11 @@ from tests.conftest import write_mvtec
 from tests.datasets.test_btad import write_btad
 from tests.datasets.test_visa import write_prepared, write_raw
 
-#: File name under which torchvision keeps the weights that PatchCore uses by default.
-WIDE_RESNET = "wide_resnet50_2-95faca4d.pth"
+#: File names under which torchvision keeps the weights that PatchCore takes by default.
+CACHED = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
+}
 
 
 def write_parts(root: Path) -> None:
@@ -38,10 +41,11 @@ def write_sets(root: Path) -> None:
 def write_weights(root: Path, torch_home: Path) -> None:
     """``resnet18.pth``, and torchvision's default weights where it looks before it downloads."""
     import torch
-    from torchvision.models import resnet18, wide_resnet50_2
+    from torchvision.models import get_model
 
     torch.manual_seed(0)
-    torch.save(resnet18().state_dict(), root / "resnet18.pth")
     cache = torch_home / "hub/checkpoints"
     cache.mkdir(parents=True)
-    torch.save(wide_resnet50_2().state_dict(), cache / WIDE_RESNET)
+    for name, file in CACHED.items():
+        torch.save(get_model(name).state_dict(), cache / file)
+    shutil.copy(cache / CACHED["resnet18"], root / "resnet18.pth")
