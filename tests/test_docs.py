@@ -68,17 +68,13 @@ def run_here(block: Block) -> bool:
     return block.not_run is None and block.language in pages.SHELL
 
 
-def with_network(block: Block) -> bool:
-    return any(pages.uses_network(words) for words in block.commands)
-
-
 def pages_of(blocks: list[Block]) -> list[Any]:
     names = dict.fromkeys(b.page for b in blocks)
     return [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names]
 
 
-QUICK = [b for b in shell_blocks() if run_here(b) and not with_network(b)]
-NETWORKS = [b for b in shell_blocks() if run_here(b) and with_network(b)]
+QUICK = [b for b in shell_blocks() if run_here(b) and not pages.uses_network(b)]
+NETWORKS = [b for b in shell_blocks() if run_here(b) and pages.uses_network(b)]
 PYTHON = [b for p in PAGES for b in blocks_of(p) if b.language == "python" and b.not_run is None]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from pyimgano.cli import options
+from pyimgano.errors import PyimganoError
 from tests.conftest import REPO
 
 PAGES = [REPO / "README.md", REPO / "CONTRIBUTING.md", *sorted((REPO / "docs").glob("*.md"))]
@@ -59,20 +61,33 @@ def subcommand(words: list[str]) -> tuple[str, list[str]] | None:
     return (words[1], words[2:]) if words[0] == "pyimgano" and len(words) > 1 else None
 
 
-def uses_network(words: list[str]) -> bool:
-    """Whether a command runs a torch network, by its own parser and defaults."""
+def backbones(words: list[str]) -> list[str]:
+    """Backbones that a command runs, by its own parser and defaults; "" for a model's own choice.
+
+    Raises
+    ------
+    PyimganoError, SystemExit
+        The command does not take these words.
+    """
     command = subcommand(words)
     if command is None:
-        return False
+        return []
     parser: ArgumentParser = import_module(f"pyimgano.cli.{command[0]}").build_parser()
     args = parser.parse_args(command[1])
-    if "model" not in args or "default_backbone" not in args:
-        return False
-    backbones = [
-        s.parameters.get("backbone", "") for s in options.detector_specs(args)
-        if "backbone" in s.parameters or s.model.endswith("_anomalib")
-    ]  # fmt: skip
-    return any(name != "embedded" for name in backbones)
+    if "default_backbone" not in args:
+        return []
+    return [
+        spec.parameters.get("backbone", "")
+        for spec in options.detector_specs(args)
+        if "backbone" in spec.parameters or spec.model.endswith("_anomalib")
+    ]
+
+
+def uses_network(block: Block) -> bool:
+    """Whether a block runs a torch network. What is wrong with a command is told elsewhere."""
+    with contextlib.suppress(PyimganoError, SystemExit, ImportError):
+        return any(name != "embedded" for words in block.commands for name in backbones(words))
+    return False
 
 
 def mistakes(words: list[str]) -> str:
@@ -88,8 +103,10 @@ def mistakes(words: list[str]) -> str:
         wrong = [e for e in ",".join(extras).split(",") if e and e not in
                  project["optional-dependencies"]]  # fmt: skip
         return f"no such extra: {wrong}" if wrong else ""
-    command = subcommand(words)
-    if command is None:
+    if subcommand(words) is None:
         return f"cannot tell what {words[0]!r} is"
-    uses_network(words)  # raises what the parser finds wrong
+    try:
+        backbones(words)
+    except (PyimganoError, SystemExit, ImportError) as error:
+        return f"is refused: {error}"
     return ""
