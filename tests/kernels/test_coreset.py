@@ -16,18 +16,11 @@ from tests.kernels.support import (
     matrices,
     patches,
     shuffled,
-    simd_levels,
     special,
 )
 from tests.reference.coreset import greedy
 
 SPECIAL = special()
-
-
-@pytest.fixture(params=simd_levels())
-def simd(request, monkeypatch):
-    monkeypatch.setenv("PYIMGANO_SIMD", request.param)
-    return request.param
 
 
 def test_a_line_by_hand():

@@ -102,6 +102,21 @@ def test_without_masks_pixel_metrics_are_left_out_and_it_is_said(mvtec_root: Pat
     assert "no ground_truth folder: pixel metrics omitted" in one.notes
 
 
+def test_a_mask_that_marks_nothing_is_named(mvtec_root: Path) -> None:
+    write_image(mvtec_root / "bolt/ground_truth/blot/001_mask.png", np.zeros((48, 64), np.uint8))
+    result = bench(mvtec_root, metric_size=32)
+    (note,) = result.categories[0].notes
+    assert note.startswith("1 anomalous images have a mask without any defect pixel, such as ")
+    assert f"{mvtec_root}/bolt/test/blot/001.png: pixel metrics count" in note
+    assert result.categories[1].notes == []
+    assert f"bolt: {note}" in benchmark_table(result)
+    # A single pixel that is lost at the size of the metrics is a defect nevertheless.
+    speck = np.zeros((48, 64), np.uint8)
+    speck[0, 0] = 1
+    write_image(mvtec_root / "bolt/ground_truth/blot/001_mask.png", speck)
+    assert bench(mvtec_root, categories="bolt", metric_size=32).categories[0].notes == []
+
+
 def test_images_of_differing_sizes_are_measured_at_native_size(mvtec_root: Path) -> None:
     write_image(mvtec_root / "bolt/test/good/000.png", texture(5, (60, 40)))
     (one,) = bench(mvtec_root, categories=["bolt"]).categories

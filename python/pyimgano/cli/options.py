@@ -78,7 +78,7 @@ def add_detector_options(
         "--backbone",
         metavar="NAME",
         help="'embedded' (no torch, no weights), a torchvision network or an ONNX file, for models"
-        f" that have one (default: {backbone})",
+        f" that have one (default: {backbone}; anomalib's models have their own)",
     )
     group.add_argument(
         "--layers", nargs="+", metavar="NAME", help="layers of the network (ResNets: layer2 layer3)"
@@ -155,7 +155,8 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
         known = create_model(spec.model).get_params()
         if not spec.parameters.keys() <= known.keys():
             raise InvalidInputError(f"--model {spec.title}: {spec.model} has no backbone to choose")
-        own = {"backbone": args.default_backbone} if "backbone" in known else {}
+        # A model whose own default is None (anomalib's) knows best what suits it.
+        own = {} if known.get("backbone") is None else {"backbone": args.default_backbone}
         own |= {name: value for name, value in given.items() if name in known}
         own |= spec.parameters
         unused -= set(own)

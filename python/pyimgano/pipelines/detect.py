@@ -11,7 +11,7 @@ from typing import Any
 from pyimgano.datasets.custom import unlabelled_images
 from pyimgano.errors import DatasetError, ThresholdWarning
 from pyimgano.models import create_model
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.base import Detector
 from pyimgano.pipelines.scoring import Unreadable, predict_each
 from pyimgano.reporting.files import make_folder, write_csv, write_json
 from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
@@ -35,7 +35,13 @@ class Detection:
 
 @dataclass(frozen=True)
 class DetectionRun:
-    """Everything that ``detect`` found, the most anomalous file first, unreadable ones last."""
+    """Everything that ``detect`` found, the most anomalous file first, unreadable ones last.
+
+    Attributes
+    ----------
+    n_overlays
+        Pictures written: none for a detector without anomaly maps, which ``notes`` then says.
+    """
 
     threshold: float
     threshold_source: str
@@ -43,6 +49,7 @@ class DetectionRun:
     skipped: list[str]
     notes: list[str]
     detections: list[Detection]
+    n_overlays: int = 0
 
     @property
     def n_anomalous(self) -> int:
@@ -77,9 +84,9 @@ def run_detect(
     output
         Folder for the results; created if missing.
     model
-        Name of a pixel detector.
+        Name of a detector.
     overlays
-        False writes no pictures.
+        False writes no pictures; a detector without anomaly maps has none to write.
     verbose
         Progress bars.
     **model_kwargs
@@ -110,8 +117,11 @@ def run_detect(
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
+    n_overlays = 0
     if writer is not None:
-        writer.rank()
+        n_overlays = writer.rank()
+        if writer.without_map:
+            notes.append(f"{model} gives no anomaly maps: no overlays")
     detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
     run = DetectionRun(
         detector.threshold_,
@@ -120,6 +130,7 @@ def run_detect(
         [shown(path) for path in detector.skipped_],
         notes,
         detections,
+        n_overlays,
     )
     _write_results(run, folder)
     return run
@@ -128,8 +139,8 @@ def run_detect(
 class _OverlayWriter:
     """Writes pictures as they come and gives them their rank when all scores are known."""
 
-    def __init__(self, detector: PixelDetector, folder: Path, test: Path) -> None:
-        self._folder = make_folder(folder)
+    def __init__(self, detector: Detector, folder: Path, test: Path) -> None:
+        self._folder = folder
         for old in self._folder.glob("[0-9]*_*.png"):
             old.unlink()
         self._test = test
@@ -138,11 +149,15 @@ class _OverlayWriter:
         )
         self._threshold = detector.threshold_
         self._written: list[tuple[float, Path, str]] = []
+        self.without_map = False
 
     def add(self, path: str, prediction: Prediction) -> None:
         """Write the picture of one image."""
         if prediction.anomaly_map is None:
+            self.without_map = True
             return
+        if not self._written:
+            make_folder(self._folder)
         name = shown(Path(path).relative_to(self._test))
         verdict = "ANOMALOUS" if prediction.label else "normal"
         picture = panel(
@@ -156,12 +171,13 @@ class _OverlayWriter:
         write_png(temporary, picture)
         self._written.append((prediction.score, temporary, stem))
 
-    def rank(self) -> None:
-        """Rename: the highest score becomes number 1."""
+    def rank(self) -> int:
+        """Rename: the highest score becomes number 1. Returns how many there are."""
         ordered = sorted(self._written, key=lambda item: item[0], reverse=True)
         width = max(_NUMBER_WIDTH, len(str(len(ordered))))
         for number, (score, temporary, stem) in enumerate(ordered, start=1):
             temporary.replace(self._folder / f"{number:0{width}d}_{score:.3f}_{stem}.png")
+        return len(ordered)
 
 
 def _write_results(run: DetectionRun, folder: Path) -> None:
