@@ -15,8 +15,8 @@ pub(super) struct Slot<'a> {
 /// Where the answers to each tile of queries go.
 pub(super) fn slots<'a>(job: &Job<'_>, out: &'a mut Neighbors) -> Vec<Slot<'a>> {
     out.distances
-        .chunks_mut(pruned::TILE * job.k)
-        .zip(out.indices.chunks_mut(pruned::TILE * job.k))
+        .chunks_mut(pruned::TILE.saturating_mul(job.k))
+        .zip(out.indices.chunks_mut(pruned::TILE.saturating_mul(job.k)))
         .enumerate()
         .map(|(tile, (distances, indices))| Slot {
             first: tile * pruned::TILE,
