@@ -109,12 +109,17 @@ def add_detector_options(
     )
     group.add_argument("--device", help="torch device of the network (default: cpu)")
     group.add_argument("--batch-size", type=int, metavar="N", help="images per pass (default: 8)")
+    group.add_argument(
+        "--spill-dir",
+        metavar="DIR",
+        help="folder for training features that do not fit the memory (a temporary file)",
+    )
     parser.set_defaults(default_backbone=backbone)
 
 
 _DETECTOR_OPTIONS = (
     *("backbone", "layers", "weights", "normalization", "image_size", "coreset_ratio"),
-    *("contamination", "device", "batch_size"),
+    *("contamination", "device", "batch_size", "spill_dir"),
 )
 #: What a backbone without weights has no use for.
 _NETWORK_OPTIONS = ("layers", "weights", "normalization", "device")
