@@ -8,7 +8,7 @@ DEMO := .venv-demo
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
-.PHONY: help demo test test-fast lint format wheel-check bench bench-peers bench-mvtec bench-visa clean
+.PHONY: help demo test test-fast asan lint format wheel-check bench bench-peers bench-mvtec bench-visa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ test: $(VENV)/.installed ## every test, with all extras
 
 test-fast: $(VENV)/.installed ## the tests that take seconds
 	$(VENV)/bin/python -m pytest -m "not slow"
+
+# The runtime comes with the stable toolchain; only the flag waits for a newer one.
+asan: ## the Rust tests and fuzz test under AddressSanitizer
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --package pyimgano-core --lib --tests \
+		--target x86_64-unknown-linux-gnu --target-dir target/asan
 
 lint: $(VENV)/.installed ## formatting, linters, types, stubs
 	cargo fmt --check

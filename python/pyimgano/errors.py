@@ -39,6 +39,10 @@ class WeightsError(PyimganoError, OSError):
     """Backbone weights are missing, cannot be obtained or do not fit the network."""
 
 
+class NotEnoughMemoryError(PyimganoError, MemoryError):
+    """What was asked for does not fit the memory there is; the message has the numbers."""
+
+
 class OutputError(PyimganoError, OSError):
     """A result could not be written."""
 

@@ -114,12 +114,17 @@ def add_detector_options(
         help="what runs an ONNX backbone: opencv, onnxruntime or openvino (default: opencv)",
     )
     group.add_argument("--batch-size", type=int, metavar="N", help="images per pass (default: 8)")
+    group.add_argument(
+        "--spill-dir",
+        metavar="DIR",
+        help="folder for training features that do not fit the memory (a temporary file)",
+    )
     parser.set_defaults(default_backbone=backbone)
 
 
 _DETECTOR_OPTIONS = (
     *("backbone", "layers", "weights", "normalization", "image_size", "coreset_ratio"),
-    *("contamination", "device", "engine", "batch_size"),
+    *("contamination", "device", "engine", "batch_size", "spill_dir"),
 )
 
 

@@ -70,6 +70,9 @@ class PatchCore(PixelDetector):
     on_bad_image
         ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
         out and list them in ``skipped_``.
+    spill_dir
+        Folder where ``fit`` keeps the features in a temporary file in place of memory; None: in
+        memory. It must have room for 4 bytes x d per patch.
     verbose
         Show a progress bar while fitting.
     engine
@@ -115,6 +118,7 @@ class PatchCore(PixelDetector):
         bit_depth: int | None = None,
         max_pixels: int = 100_000_000,
         on_bad_image: str = "raise",
+        spill_dir: str | os.PathLike[str] | None = None,
         verbose: bool = False,
         engine: str | None = None,
     ) -> None:
@@ -136,6 +140,7 @@ class PatchCore(PixelDetector):
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image
+        self.spill_dir = spill_dir
         self.verbose = verbose
         self.engine = engine
 
@@ -143,7 +148,8 @@ class PatchCore(PixelDetector):
         """Build the memory bank and the threshold from normal images.
 
         Images are read in batches of ``batch_size``; what is kept are their patch features,
-        4 bytes x d per patch, once.
+        4 bytes x d per patch, once, in memory or in ``spill_dir``. If it fails or is interrupted,
+        the detector stays as it was.
 
         Parameters
         ----------
@@ -158,7 +164,17 @@ class PatchCore(PixelDetector):
             Names every file that cannot be read.
         InvalidInputError
             A parameter is out of range.
+        NotEnoughMemoryError
+            The features will not fit, judged by those of the first batch.
+        OutputError
+            ``spill_dir`` cannot be written to or has no room.
         """
+        fitted = type(self)(**self.get_params())
+        fitted._fit(X, y)
+        self.__dict__.update(fitted.__dict__)
+        return self
+
+    def _fit(self, X: Sequence[ImageInput], y: Any) -> None:
         images = check_images(X)
         check_one_class(len(images), y)
         self._check_params()
@@ -178,6 +194,8 @@ class PatchCore(PixelDetector):
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
             timer=timer,
+            coreset_ratio=self.coreset_ratio,
+            spill_dir=self.spill_dir,
         )
         self._preprocessor, self.features_ = preprocessor, features
         self._mapper = PatchMapper(
@@ -194,7 +212,6 @@ class PatchCore(PixelDetector):
                 self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
             )
         self.timings_ = timer.seconds
-        return self
 
     def validate(self) -> None:
         """Check the parameters and that the backbone and its weights can be had, without images."""
@@ -331,7 +348,7 @@ class PatchCore(PixelDetector):
         )
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores
-        self.threshold_ = conformal_threshold(held_out.scores, self.contamination)
+        self.threshold_ = conformal_threshold(held_out.scores, self.contamination, stacklevel=5)
         self.threshold_source_ = (
             f"{n} training images, each left out of the bank; contamination {self.contamination:g}"
         )

@@ -19,7 +19,11 @@ def check_contamination(contamination: float) -> float:
 
 
 def conformal_threshold(
-    scores: NDArray[np.float64], contamination: float, *, what: str = "threshold_"
+    scores: NDArray[np.float64],
+    contamination: float,
+    *,
+    what: str = "threshold_",
+    stacklevel: int = 4,
 ) -> float:
     """The ceil((n + 1)(1 - contamination))-th smallest of n held-out normal scores.
 
@@ -34,6 +38,8 @@ def conformal_threshold(
         Share of normal images allowed above the threshold.
     what
         Name used in warnings.
+    stacklevel
+        Of the warnings, so that they point at the call of ``fit``.
 
     Returns
     -------
@@ -47,7 +53,7 @@ def conformal_threshold(
         warnings.warn(
             f"{what} is infinite: no training image can be held out of {n}",
             ThresholdWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
         return math.inf
     # Rounded, for (9 + 1) * (1 - 0.1) must be rank 9 and not 10.
@@ -58,7 +64,7 @@ def conformal_threshold(
             f"{what} is the highest of {n} training scores: a share of {contamination:g} needs at"
             f" least {needed} training images",
             ThresholdWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
         rank = n
     return float(np.sort(scores)[rank - 1])

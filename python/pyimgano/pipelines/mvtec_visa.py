@@ -150,7 +150,10 @@ def run_benchmark(
     detector = create_model(model, **model_kwargs)
     if hasattr(detector, "validate"):
         detector.validate()
-    parameters = {k: v for k, v in detector.get_params().items() if k != "verbose"}
+    # What changes no result is no parameter of the run.
+    parameters = {
+        k: v for k, v in detector.get_params().items() if k not in ("verbose", "spill_dir")
+    }
     folder = None if output is None else make_folder(output)
     checkpoints = None
     if folder is not None:

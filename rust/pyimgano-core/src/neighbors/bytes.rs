@@ -6,8 +6,10 @@
 use rayon::prelude::*;
 
 use super::Bank;
+use crate::Result;
 use crate::embed::{Embedded, LONG};
 use crate::simd::{BYTES, PANEL, Simd};
+use crate::task::Progress;
 
 /// Largest integer.
 const TOP: f32 = 127.0;
@@ -116,7 +118,7 @@ pub(super) fn in_panel(r: usize, j: usize) -> usize {
 
 impl Bytes {
     /// Bytes of the rows and of their `images`, both by place. Runs on the current pool.
-    pub fn of(bank: &Bank, images: &Embedded, simd: Simd) -> Self {
+    pub fn of(bank: &Bank, images: &Embedded, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = bank.rows.len();
         let long = images.long.as_chunks::<LONG>().0;
         let shift = long.iter().map(|x| f64::from(x[LONG - 1])).sum::<f64>() / n as f64;
@@ -147,7 +149,8 @@ impl Bytes {
             (std::mem::take(&mut all.biases), std::mem::take(&mut all.slacks));
         let mut boxes = std::mem::take(&mut all.boxes);
         let blocks = parts.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).zip(&mut boxes);
-        blocks.enumerate().for_each(|(b, (((panel, bias), most), sides))| {
+        blocks.enumerate().try_for_each(|(b, (((panel, bias), most), sides))| {
+            progress.check()?;
             for r in 0..(n - b * PANEL).min(PANEL) {
                 let (image, norm, _, slack) = all.image(images, b * PANEL + r);
                 bias[r] = -(norm / 2);
@@ -159,18 +162,24 @@ impl Bytes {
                     sides[1][j] = sides[1][j].max(x);
                 }
             }
-        });
+            Ok(())
+        })?;
         (all.panels, all.biases, all.slacks, all.boxes) = (parts, biases, slacks, boxes);
-        all.rows.par_chunks_mut(stride).zip(&mut all.facts).enumerate().with_min_len(64).for_each(
-            |(place, (out, facts))| {
+        all.rows
+            .par_chunks_mut(stride)
+            .zip(&mut all.facts)
+            .enumerate()
+            .with_min_len(64)
+            .try_for_each(|(place, (out, facts))| {
+                progress.check()?;
                 let out = out.as_chunks_mut::<LANES>().0;
                 *facts = simd.vectorize(
                     #[inline(always)]
                     || whole(bank.values(place), &bank.centre, 128, out),
                 );
-            },
-        );
-        all
+                Ok(())
+            })?;
+        Ok(all)
     }
 
     /// Image `i` with its squared length, 128 times its sum, and its slack.
