@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
@@ -33,10 +34,10 @@ class PatchCore(PixelDetector):
     Parameters
     ----------
     backbone
-        A torchvision backbone, or ``"embedded"``, which needs no torch, no weights file and no
-        network.
+        A torchvision backbone; ``"embedded"``, which needs no torch, no weights file and no
+        network; or an ONNX file (``"path/to/model.onnx"``), which needs no torch.
     layers
-        Layers of the backbone; None: layer2 + layer3 of a ResNet.
+        Layers of the backbone; None: layer2 + layer3 of a ResNet, all outputs of an ONNX model.
     weights
         Local weights file, torchvision enum or its name; None: ImageNet V1 by torchvision.
     pretrained
@@ -72,6 +73,9 @@ class PatchCore(PixelDetector):
         out and list them in ``skipped_``.
     verbose
         Show a progress bar while fitting.
+    engine
+        What runs an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``) or
+        ``"openvino"`` (extra ``openvino``); None: ``"opencv"``, and for all other backbones.
 
     Attributes
     ----------
@@ -94,7 +98,7 @@ class PatchCore(PixelDetector):
     def __init__(
         self,
         *,
-        backbone: str = "wide_resnet50_2",
+        backbone: str | os.PathLike[str] = "wide_resnet50_2",
         layers: Sequence[str] | None = None,
         weights: Any = None,
         pretrained: bool = True,
@@ -113,6 +117,7 @@ class PatchCore(PixelDetector):
         max_pixels: int = 100_000_000,
         on_bad_image: str = "raise",
         verbose: bool = False,
+        engine: str | None = None,
     ) -> None:
         self.backbone = backbone
         self.layers = layers
@@ -133,6 +138,7 @@ class PatchCore(PixelDetector):
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image
         self.verbose = verbose
+        self.engine = engine
 
     def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
         """Build the memory bank and the threshold from normal images.
@@ -295,6 +301,7 @@ class PatchCore(PixelDetector):
             normalization=self.normalization,
             device=self.device,
             batch_size=self.batch_size,
+            engine=self.engine,
         )
 
     def _select_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
