@@ -43,6 +43,10 @@ class NotEnoughMemoryError(PyimganoError, MemoryError):
     """What was asked for does not fit the memory there is; the message has the numbers."""
 
 
+class DetectorFileError(PyimganoError, ValueError, OSError):
+    """A fitted-detector file cannot be read, is damaged, or holds what no detector can be."""
+
+
 class OutputError(PyimganoError, OSError):
     """A result could not be written."""
 
@@ -53,6 +57,10 @@ class MissingDependencyError(PyimganoError, ImportError):
 
 class UndefinedMetricWarning(UserWarning):
     """A metric has no value for this input (one class only, no defect region) and is NaN."""
+
+
+class RepeatedImageWarning(UserWarning):
+    """A training image was listed more than once; it is used once."""
 
 
 class ThresholdWarning(UserWarning):

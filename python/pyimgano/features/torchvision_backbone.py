@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
@@ -180,6 +181,15 @@ class TorchvisionFeatures:
         from pyimgano.features.onnx_export import export_features
 
         return export_features(self, engine=engine, image_size=image_size)
+
+    def parameters_sha256(self) -> str:
+        """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
+        found = hashlib.sha256()
+        for name, tensor in sorted(self.body.state_dict().items()):
+            array = np.ascontiguousarray(tensor.cpu().numpy())
+            found.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            found.update(array.data)
+        return found.hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """Backbone, layers and the origin of the weights."""

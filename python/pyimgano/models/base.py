@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -9,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, NotFittedError
+from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
+from pyimgano.models.state import FittedState
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
@@ -30,6 +34,34 @@ def check_one_class(n_images: int, y: Any) -> None:
         )
 
 
+def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
+    """The images to learn from, each file once.
+
+    A file listed twice would be scored against its own copy when it is held out, and the threshold
+    would come out too low.
+    """
+    images = check_images(X)
+    check_one_class(len(images), y)
+    seen: set[str] = set()
+    once: list[ImageInput] = []
+    for image in images:
+        if not isinstance(image, np.ndarray):
+            real = os.path.realpath(image)
+            if real in seen:
+                continue
+            seen.add(real)
+        once.append(image)
+    repeats = len(images) - len(once)
+    if not repeats:
+        return images
+    warnings.warn(
+        f"{repeats} of {len(images)} training images are files listed before: each is used once",
+        RepeatedImageWarning,
+        stacklevel=3,
+    )
+    return once
+
+
 class Detector(ParamsMixin, ABC):
     """Base of all detectors.
 
@@ -43,12 +75,21 @@ class Detector(ParamsMixin, ABC):
         How ``threshold_`` was obtained.
     labels_ : ndarray
         int64 (n,), ``decision_scores_ > threshold_``.
+    training_set_ : dict
+        ``n_images``, a ``sha256`` that does not depend on order and names, and what it is ``of``.
     """
 
     decision_scores_: NDArray[np.float64]
+    skipped_: list[str]
     threshold_: float
     threshold_source_: str
     labels_: NDArray[np.int64]
+    timings_: dict[str, float]
+    training_set_: dict[str, Any]
+    #: The fitted feature extractor.
+    features_: Any
+    #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
+    _params_at_fit: dict[str, Any]
 
     @abstractmethod
     def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
@@ -71,9 +112,109 @@ class Detector(ParamsMixin, ABC):
         scores = [p.score for p in self.iter_predict(X, with_maps=False)]
         return np.array(scores, dtype=np.float64)
 
+    def predict_one(self, image: ImageInput, *, with_map: bool = True) -> Prediction:
+        """What the detector says of one path or array.
+
+        Several threads may share one detector. For an array no file is touched.
+
+        Parameters
+        ----------
+        image
+            A path, or an RGB or grey array (H, W) or (H, W, 3) of uint8 or uint16.
+        with_map
+            False leaves out the anomaly map.
+        """
+        (prediction,) = self.iter_predict([image], with_maps=with_map)
+        return prediction
+
     def predict(self, X: Sequence[ImageInput]) -> NDArray[np.int64]:
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
+
+    def set_threshold(self, value: float, *, source: str) -> None:
+        """Decide by another threshold, and mark the training images by it.
+
+        Parameters
+        ----------
+        value
+            Images with a score above it are anomalous; infinity for none.
+        source
+            Where it comes from, in words, for ``threshold_source_``.
+        """
+        if math.isnan(value):
+            raise InvalidInputError("the threshold is NaN")
+        self.threshold_ = float(value)
+        self.threshold_source_ = source
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bank_dtype: str = "float32",
+        embed_backbone: bool = False,
+    ) -> None:
+        """Write the fitted detector to one file, for :func:`pyimgano.load`.
+
+        The file is written whole or not at all and can run no code; ``docs/files.md`` specifies it.
+
+        Parameters
+        ----------
+        path
+            Name of the file, used as it is; an existing file is replaced.
+        bank_dtype
+            ``"float32"``: scores after loading are the same bit for bit. ``"float16"``: half the
+            size; the change in distances is measured and noted in the file.
+        embed_backbone
+            Put an ONNX backbone into the file; otherwise its name and SHA-256 are noted.
+
+        Raises
+        ------
+        InvalidInputError
+            The detector, its extractor or a parameter cannot be stored without pickle.
+        OutputError
+            The file cannot be written; names it.
+        """
+        from pyimgano.persistence import save
+
+        self._check_fitted()
+        save(self, path, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
+
+    def get_state(self) -> FittedState:
+        """What was learnt, as plain numbers.
+
+        Raises
+        ------
+        InvalidInputError
+            It cannot be had without pickle.
+        """
+        self._check_fitted()
+        facts = {
+            "threshold": self.threshold_,
+            "threshold_source": self.threshold_source_,
+            "skipped": list(self.skipped_),
+            "training_set": dict(self.training_set_),
+        }
+        params = dict(self._params_at_fit)
+        return FittedState(params, facts, {"decision_scores": self.decision_scores_})
+
+    def set_state(self, state: FittedState, features: Any) -> None:
+        """Restore what :meth:`get_state` gave, on a detector with the same parameters.
+
+        Parameters
+        ----------
+        state
+            Its numbers.
+        features
+            The fitted feature extractor.
+        """
+        self._params_at_fit = self.get_params()
+        self.features_ = features
+        self.training_set_ = dict(state.facts["training_set"])
+        self.skipped_ = list(state.facts["skipped"])
+        self.decision_scores_ = state.tensors["decision_scores"]
+        self.timings_ = {}
+        self.set_threshold(state.facts["threshold"], source=state.facts["threshold_source"])
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
-from pyimgano.models.base import Detector, check_one_class
+from pyimgano.models.base import Detector, training_images
+from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
+from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import check_contamination, conformal_threshold
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.images import join_errors
@@ -114,34 +116,29 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         InvalidInputError
             A parameter is out of range, or the detector cannot learn from these features.
         """
-        images = check_images(X)
-        check_one_class(len(images), y)
+        images = training_images(X, y)
         self.validate()
         timer = StageTimer()
         kept, rows = self._read_training(images, timer)
         with timer.stage("detector"):
             model = self._row_detector(len(rows)).fit(rows)
-        self._model = model
+        self._model, self._rows = model, rows
+        self.training_set_ = fingerprint(map(digest, rows), "feature vectors, float32")
         chosen = set(kept)
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
         with timer.stage("threshold"):
             self._fit_threshold(rows)
+        self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
         return self
 
     def validate(self) -> None:
         """Check the parameters and that PyOD is there, without images."""
         check_contamination(self.contamination)
-        for name in ("batch_size", "max_dims"):
-            value = getattr(self, name)
-            if name == "max_dims" and value is None:
-                continue
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise InvalidInputError(f"{name} must be an integer of at least 1: {value!r}")
-        if self.on_bad_image not in ("raise", "skip"):
-            raise InvalidInputError(
-                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
-            )
+        check_count("batch_size", self.batch_size)
+        if self.max_dims is not None:
+            check_count("max_dims", self.max_dims)
+        check_on_bad_image(self.on_bad_image)
         if self.feature_extractor is not None and not callable(
             getattr(self.feature_extractor, "extract", None)
         ):
@@ -163,26 +160,42 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         """
         self._check_fitted()
         images = check_images(X)
-        timer = StageTimer()
-        timer.seconds = self.timings_
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
-            try:
-                parts = [self._extract(batch, timer)]
-                failure = None
-            except ImageReadError:
-                parts, failure = self._extract_singly(batch, timer)
-            position = start
-            for part in parts:
-                with timer.stage("detector"):
-                    scores = self._model.score(part)
-                for score in scores.tolist():
-                    image = images[position]
-                    path = None if isinstance(image, np.ndarray) else str(image)
-                    position += 1
-                    yield Prediction(path, score, int(score > self.threshold_), None)
-            if failure is not None:
-                raise failure
+        timer = StageTimer(self.timings_)
+
+        def score(batch: Sequence[ImageInput]) -> list[float]:
+            rows = self._extract(batch, timer)
+            with timer.stage("detector"):
+                return list(self._model.score(rows).tolist())
+
+        scores = in_batches(images, self.batch_size, score)
+        for image, value in zip(images, scores, strict=True):
+            path = None if isinstance(image, np.ndarray) else str(image)
+            yield Prediction(path, value, int(value > self.threshold_), None)
+
+    def get_state(self) -> FittedState:
+        """The training images' features: the detector is fitted anew when it is restored."""
+        state = super().get_state()
+        state.tensors.update(rows=self._rows, train_scores=self._model.train_scores)
+        return state
+
+    def set_state(self, state: FittedState, features: ImageFeatures) -> None:
+        """Restore what :meth:`get_state` gave, by a new fit on the same features.
+
+        Raises
+        ------
+        InvalidInputError
+            The new fit does not give the training scores of the old one.
+        """
+        self.validate()
+        rows, expected = state.tensors["rows"], state.tensors["train_scores"]
+        model = self._row_detector(len(rows)).fit(rows)
+        if not np.allclose(model.train_scores, expected, rtol=1e-6, atol=1e-9):
+            raise InvalidInputError(
+                f"PyOD's {self.detector} fitted on the stored features does not give the stored"
+                " scores: the installed PyOD or scikit-learn behaves differently"
+            )
+        self._model, self._rows = model, rows
+        super().set_state(state, features)
 
     def _row_detector(self, n: int) -> RowDetector:
         """A new detector for n training images; the same for n less those of a fold."""
@@ -239,18 +252,6 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             raise InvalidInputError(f"{name}.extract gave features that are not finite")
         return rows
 
-    def _extract_singly(
-        self, batch: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[list[NDArray[np.float32]], ImageReadError | None]:
-        """The features up to the first unreadable image, and its error."""
-        parts: list[NDArray[np.float32]] = []
-        for image in batch:
-            try:
-                parts.append(self._extract([image], timer))
-            except ImageReadError as error:
-                return parts, error
-        return parts, None
-
     def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
         n = len(rows)
         folds = min(_FOLDS, n)
@@ -268,9 +269,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 stacklevel=3,
             )
         self.decision_scores_ = scores
-        self.threshold_ = conformal_threshold(scores, self.contamination)
-        self.threshold_source_ = source
-        self.labels_ = (scores > self.threshold_).astype(np.int64)
+        self.set_threshold(conformal_threshold(scores, self.contamination), source=source)
 
     def _held_out(self, rows: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
         if folds < 2:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
+from pyimgano.errors import InvalidInputError, ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
-from pyimgano.models.base import PixelDetector, check_one_class
+from pyimgano.models.base import PixelDetector, training_images
+from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.state import FittedState, fingerprint
 from pyimgano.models.threshold import check_contamination, conformal_threshold
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
@@ -96,6 +98,8 @@ class PatchCore(PixelDetector):
     timings_ : dict
         Seconds per stage of the last fit and of all predictions since.
     """
+
+    features_: PatchFeatures
 
     def __init__(
         self,
@@ -175,8 +179,7 @@ class PatchCore(PixelDetector):
         return self
 
     def _fit(self, X: Sequence[ImageInput], y: Any) -> None:
-        images = check_images(X)
-        check_one_class(len(images), y)
+        images = training_images(X, y)
         self._check_params()
         timer = StageTimer()
         preprocessor = self._build_preprocessor()
@@ -198,19 +201,15 @@ class PatchCore(PixelDetector):
             spill_dir=self.spill_dir,
         )
         self._preprocessor, self.features_ = preprocessor, features
-        self._mapper = PatchMapper(
-            as_size(256 if self.preset else self.image_size),
-            as_size(224 if self.preset else None),
-            self.gaussian_sigma,
-        )
+        self._mapper = self._build_mapper()
+        self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
         self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
         picks = self._select_bank(collected.store, timer)
         with timer.stage("threshold"):
             self._fit_thresholds(collected, picks)
         with timer.stage("knn"):
-            self._bank = MemoryBank(
-                self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
-            )
+            self._bank = self._build_bank()
+        self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
 
     def validate(self) -> None:
@@ -242,23 +241,15 @@ class PatchCore(PixelDetector):
             At an unreadable file, after everything before it was yielded.
         """
         self._check_fitted()
-        images = check_images(X)
-        timer = StageTimer()
-        timer.seconds = self.timings_
-        for start in range(0, len(images), self.batch_size):
-            batch: list[LoadedImage] = []
-            failure: ImageReadError | None = None
-            for image in images[start : start + self.batch_size]:
-                try:
-                    with timer.stage("decode"):
-                        batch.append(self._preprocessor.load(image))
-                except ImageReadError as error:
-                    failure = error
-                    break
-            for loaded, patches in zip(batch, self._extract(batch, timer), strict=True):
-                yield self._predict_patches(loaded, patches, with_maps, timer)
-            if failure is not None:
-                raise failure
+        timer = StageTimer(self.timings_)
+
+        def read(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, NDArray[np.float32]]]:
+            with timer.stage("decode"):
+                loaded = [self._preprocessor.load(image) for image in batch]
+            return zip(loaded, self._extract(loaded, timer), strict=True)
+
+        for loaded, patches in in_batches(check_images(X), self.batch_size, read):
+            yield self._predict_patches(loaded, patches, with_maps, timer)
 
     def _predict_patches(
         self,
@@ -298,18 +289,13 @@ class PatchCore(PixelDetector):
             raise InvalidInputError(
                 f"coreset_ratio must be above 0 and at most 1, got {self.coreset_ratio}"
             )
-        for name, low in (("n_neighbors", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < low:
-                raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        check_count("n_neighbors", self.n_neighbors)
+        check_count("batch_size", self.batch_size)
         as_size(self.image_size)
         create_knn_index(self.knn_backend)
         if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):
             raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
-        if self.on_bad_image not in ("raise", "skip"):
-            raise InvalidInputError(
-                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
-            )
+        check_on_bad_image(self.on_bad_image)
         if self.preset not in (None, "paper"):
             raise InvalidInputError(f'preset must be None or "paper", got {self.preset!r}')
 
@@ -320,6 +306,35 @@ class PatchCore(PixelDetector):
             center_crop=224 if paper else None,
             bit_depth=self.bit_depth,
             max_pixels=self.max_pixels,
+        )
+
+    def get_state(self) -> FittedState:
+        """The memory bank and the thresholds."""
+        state = super().get_state()
+        state.facts.update(map_threshold=self.map_threshold_, map_level=self.map_level_)
+        state.tensors.update(memory_bank=self.memory_bank_)
+        return state
+
+    def set_state(self, state: FittedState, features: PatchFeatures) -> None:
+        """Restore what :meth:`get_state` gave, and index the bank."""
+        self._check_params()
+        self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
+        self.memory_bank_ = state.tensors["memory_bank"]
+        self._bank = self._build_bank()
+        self.map_threshold_ = state.facts["map_threshold"]
+        self.map_level_ = state.facts["map_level"]
+        super().set_state(state, features)
+
+    def _build_mapper(self) -> PatchMapper:
+        return PatchMapper(
+            as_size(256 if self.preset else self.image_size),
+            as_size(224 if self.preset else None),
+            self.gaussian_sigma,
+        )
+
+    def _build_bank(self) -> MemoryBank:
+        return MemoryBank(
+            self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
         )
 
     def _build_features(self) -> PatchFeatures:
@@ -348,12 +363,12 @@ class PatchCore(PixelDetector):
         )
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores
-        self.threshold_ = conformal_threshold(held_out.scores, self.contamination, stacklevel=5)
-        self.threshold_source_ = (
-            f"{n} training images, each left out of the bank; contamination {self.contamination:g}"
+        self.set_threshold(
+            conformal_threshold(held_out.scores, self.contamination, stacklevel=5),
+            source=f"{n} training images, each left out of the bank;"
+            f" contamination {self.contamination:g}",
         )
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)
             self.map_threshold_ = conformal_threshold(held_out.map_peaks, self.contamination)
         self.map_level_ = held_out.map_level
-        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
