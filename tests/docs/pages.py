@@ -16,8 +16,7 @@ from pyimgano.errors import PyimganoError
 from tests.conftest import REPO
 
 PAGES = [REPO / "README.md", REPO / "CONTRIBUTING.md", *sorted((REPO / "docs").glob("*.md"))]
-SHELL = ("sh", "bash", "console")
-LANGUAGES = ("python", *SHELL, "text", "json")
+SHELL = ("sh", "bash", "zsh", "shell", "console")
 #: An optional HTML comment of its own line, the fence, the text.
 _FENCE = re.compile(r"(?:^<!-- ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 
