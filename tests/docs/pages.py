@@ -71,7 +71,8 @@ def backbones(words: list[str]) -> list[str]:
     command = subcommand(words)
     if command is None:
         return []
-    parser: ArgumentParser = import_module(f"pyimgano.cli.{command[0]}").build_parser()
+    module = import_module(f"pyimgano.cli.{command[0].replace('-', '_')}")
+    parser: ArgumentParser = module.build_parser()
     args = parser.parse_args(command[1])
     if "default_backbone" not in args:
         return []
