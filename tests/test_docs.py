@@ -118,7 +118,7 @@ def test_every_block_says_its_language_and_shell_blocks_hold_our_commands_unless
     for page in PAGES:
         assert page.read_text().count("\n```") == 2 * len(blocks_of(page)), page.name
         for block in blocks_of(page):
-            assert block.language in pages.LANGUAGES, f"{page.name}: {block.text}"
+            assert block.language, f"{page.name}: name the language, if only as text: {block.text}"
     for block in filter(run_here, shell_blocks()):
         for words in block.commands:
             assert pages.subcommand(words), f"{block.page}: mark it as not run: {' '.join(words)}"

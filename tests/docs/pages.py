@@ -16,8 +16,7 @@ from pyimgano.errors import PyimganoError
 from tests.conftest import REPO
 
 PAGES = [REPO / "README.md", REPO / "CONTRIBUTING.md", *sorted((REPO / "docs").glob("*.md"))]
-SHELL = ("sh", "bash", "console")
-LANGUAGES = ("python", *SHELL, "text", "json")
+SHELL = ("sh", "bash", "zsh", "shell", "console")
 #: An optional HTML comment of its own line, the fence, the text.
 _FENCE = re.compile(r"(?:^<!-- ([^\n]*?) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 
@@ -72,7 +71,8 @@ def backbones(words: list[str]) -> list[str]:
     command = subcommand(words)
     if command is None:
         return []
-    parser: ArgumentParser = import_module(f"pyimgano.cli.{command[0]}").build_parser()
+    module = import_module(f"pyimgano.cli.{command[0].replace('-', '_')}")
+    parser: ArgumentParser = module.build_parser()
     args = parser.parse_args(command[1])
     if "default_backbone" not in args:
         return []
