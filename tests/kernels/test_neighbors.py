@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
 from pyimgano.kernels import KnnIndex
 from tests.kernels.support import (
     at_once,
@@ -115,6 +115,13 @@ def test_more_neighbours_than_rows():
     check(patches(5, 3), patches(4, 3, seed=1), 8)
 
 
+def test_no_queries_for_very_many_neighbours():
+    distances, indices = KnnIndex(np.zeros((3, 2), np.float32)).query(
+        np.zeros((0, 2), np.float32), 2**55
+    )
+    assert distances.shape == indices.shape == (0, 2**55)
+
+
 def test_no_queries():
     distances, indices = KnnIndex(patches(5, 3)).query(np.zeros((0, 3), np.float32), 4)
     assert distances.shape == indices.shape == (0, 4)
@@ -187,6 +194,16 @@ class TestBadInput:
     def test_k_below_one(self, k):
         with pytest.raises(InvalidInputError, match="k must be at least 1"):
             KnnIndex(self.bank).query(self.bank, k)
+
+    def test_k_beyond_64_bits(self):
+        with pytest.raises(InvalidInputError, match="k must fit int64"):
+            KnnIndex(self.bank).query(self.bank, 2**70)
+
+    def test_an_answer_that_no_memory_can_hold(self):
+        with pytest.raises(NotEnoughMemoryError, match="no memory"):
+            KnnIndex(self.bank).query(self.bank[:1], 2**59)
+        with pytest.raises(InvalidInputError, match="too large"):
+            KnnIndex(self.bank).query(self.bank, 2**62)
 
     def test_k_is_not_an_integer(self):
         with pytest.raises(InvalidTypeError, match="k must be an int"):

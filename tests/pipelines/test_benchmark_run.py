@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import json
 import math
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from pyimgano.errors import (
     OutputError,
     UnknownNameError,
 )
+from pyimgano.models import PatchCore
 from pyimgano.pipelines.mvtec_visa import build_default_detector, run_benchmark
 from pyimgano.reporting.table import benchmark_table
 from tests.conftest import texture, write_image
@@ -161,3 +164,22 @@ def test_the_table_shows_means_over_categories_and_seeds(mvtec_root: Path) -> No
     by_hand = np.mean([c.metrics["aupro"] for c in result.categories if c.category == "bolt"])
     assert aupro[0] == pytest.approx(by_hand, abs=5e-5)
     assert any("mean over 2 seeds" in line for line in table)
+
+
+def test_a_fitted_detector_lives_no_longer_than_its_job(
+    mvtec_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[weakref.ref] = []
+    alive: list[int] = []
+    fit = PatchCore.fit
+
+    def watched(self: PatchCore, *args: object) -> PatchCore:
+        gc.collect()
+        alive.append(sum(hasattr(one(), "memory_bank_") for one in fitted))
+        fitted.append(weakref.ref(self))
+        return fit(self, *args)
+
+    monkeypatch.setattr(PatchCore, "fit", watched)
+    result = bench(mvtec_root, seeds=(0, 1))
+    assert len(result.categories) == 4
+    assert alive == [0, 0, 0, 0]
