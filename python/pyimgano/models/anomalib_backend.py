@@ -22,7 +22,11 @@ from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.base import PixelDetector, check_one_class
 from pyimgano.models.collect import readable_images
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.images import join_errors
@@ -359,6 +363,8 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                 f"anomalib's {self._spec().name} gives scores that are not finite"
             )
         self.threshold_ = conformal_threshold(chosen, self.contamination)
+        rate = FalsePositiveRate(self.contamination, len(chosen))
+        self.false_positive_rate_ = rate if len(held) else None
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
 
 

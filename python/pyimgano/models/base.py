@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError
+from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
@@ -41,6 +42,9 @@ class Detector(ParamsMixin, ABC):
         Images with a score above it are anomalous.
     threshold_source_ : str
         How ``threshold_`` was obtained.
+    false_positive_rate_ : FalsePositiveRate or None
+        What is known of the share of normal images above ``threshold_``; None where it does not
+        come from normal images that were held out.
     labels_ : ndarray
         int64 (n,), ``decision_scores_ > threshold_``.
     """
@@ -48,6 +52,7 @@ class Detector(ParamsMixin, ABC):
     decision_scores_: NDArray[np.float64]
     threshold_: float
     threshold_source_: str
+    false_positive_rate_: FalsePositiveRate | None
     labels_: NDArray[np.int64]
 
     @abstractmethod

@@ -15,7 +15,11 @@ from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
 from pyimgano.models.base import Detector, check_one_class
 from pyimgano.models.collect import readable_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
@@ -255,12 +259,14 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         n = len(rows)
         folds = min(_FOLDS, n)
         suffix = f"contamination {self.contamination:g}"
+        self.false_positive_rate_ = FalsePositiveRate(self.contamination, n)
         try:
             scores = self._held_out(rows, folds)
             source = f"{n} training images, held out in {folds} refits of the detector; {suffix}"
         except InvalidInputError as error:
             scores = self._model.train_scores
             source = f"{n} training images, which the detector had seen; {suffix}"
+            self.false_positive_rate_ = None
             warnings.warn(
                 f"threshold_ comes from training images that the detector had seen, too few to"
                 f" hold any out: {error}",

@@ -19,7 +19,11 @@ from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
 from pyimgano.utils.progress import track
@@ -325,6 +329,7 @@ class PatchCore(PixelDetector):
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores
         self.threshold_ = conformal_threshold(held_out.scores, self.contamination)
+        self.false_positive_rate_ = FalsePositiveRate(self.contamination, n)
         self.threshold_source_ = (
             f"{n} training images, each left out of the bank; contamination {self.contamination:g}"
         )
