@@ -51,5 +51,9 @@ class UndefinedMetricWarning(UserWarning):
     """A metric has no value for this input (one class only, no defect region) and is NaN."""
 
 
+class RepeatedImageWarning(UserWarning):
+    """A training image was listed more than once; it is used once."""
+
+
 class ThresholdWarning(UserWarning):
     """The threshold asked for cannot be estimated from so few training images."""

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError, UnknownNameError, WeightsError
+from pyimgano.features.normalization import resolve_normalization
 from tests.conftest import texture
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
 
-from pyimgano.features.torchvision_backbone import (  # noqa: E402
-    TorchvisionFeatures,
-    resolve_normalization,
-)
+from pyimgano.features.torchvision_backbone import TorchvisionFeatures  # noqa: E402
 
 
 def unit(seed: int, size: tuple[int, int] = (64, 96)) -> np.ndarray:

@@ -12,6 +12,7 @@ from pyimgano.errors import (
     ImageReadError,
     InvalidInputError,
     NotFittedError,
+    RepeatedImageWarning,
     ThresholdWarning,
     UnknownNameError,
 )
@@ -264,3 +265,16 @@ def test_models_are_found_by_name() -> None:
     assert isinstance(create_model("vision_patchcore", backbone="embedded"), PatchCore)
     with pytest.raises(UnknownNameError, match="'patchcor'; did you mean 'patchcore'"):
         create_model("patchcor")
+
+
+def test_a_file_listed_twice_is_used_once_for_it_would_be_held_out_against_its_copy(
+    tmp_path: Path,
+) -> None:
+    paths = [write_image(tmp_path / f"{i}.png", texture(i)) for i in range(10)]
+    link = tmp_path / "link.png"
+    link.symlink_to(paths[0])
+    expected = detector().fit(paths)
+    with pytest.warns(RepeatedImageWarning, match="11 of 21 training images"):
+        model = detector().fit([*paths, *paths, str(link)])
+    np.testing.assert_array_equal(model.decision_scores_, expected.decision_scores_)
+    assert model.threshold_ == expected.threshold_

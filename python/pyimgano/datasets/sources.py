@@ -50,10 +50,10 @@ def stream_images(
         A list file cannot be opened; before the first path.
     """
     names = [os.fspath(source) for source in sources]
-    files = [*(name[1:] for name in names if _is_list(name)), *map(os.fspath, lists)]
-    for file in files:
+    files = [os.fspath(file) for file in lists]
+    for file in [*(name[1:] for name in names if _is_list(name)), *files]:
         _check_list(file)
-    return _stream(names, [os.fspath(file) for file in lists])
+    return _stream(names, files)
 
 
 def _stream(names: list[str], lists: list[str]) -> Iterator[str | Unreadable]:

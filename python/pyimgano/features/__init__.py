@@ -1,4 +1,4 @@
-"""Patch features behind one protocol: embedded (core install) and torchvision (extra ``torch``)."""
+"""Patch features behind one protocol: embedded, ONNX models, torchvision (extra ``torch``)."""
 
 from __future__ import annotations
 

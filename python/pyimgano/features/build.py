@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
@@ -12,8 +14,13 @@ from pyimgano.features.base import PatchFeatures
 EMBEDDED = "embedded"
 
 
+def is_onnx(backbone: str | os.PathLike[str]) -> bool:
+    """Whether a backbone is an ONNX file rather than the name of a network."""
+    return PurePath(backbone).suffix.lower() == ".onnx"
+
+
 def build_features(
-    backbone: str,
+    backbone: str | os.PathLike[str],
     *,
     layers: Sequence[str] | None = None,
     weights: Any = None,
@@ -21,8 +28,20 @@ def build_features(
     normalization: Any = "imagenet",
     device: str = "cpu",
     batch_size: int = 8,
+    engine: str | None = None,
 ) -> PatchFeatures:
-    """Build an extractor; ``embedded`` ignores ``pretrained`` and refuses weights and layers."""
+    """Build an extractor.
+
+    ``embedded`` refuses weights and layers; an ONNX file, which holds its weights, refuses weights
+    and any device but the CPU; both ignore ``pretrained``. Only an ONNX file has an ``engine``;
+    None is ``"opencv"``.
+    """
+    if is_onnx(backbone):
+        return _build_onnx(backbone, layers, weights, normalization, device, batch_size, engine)
+    if engine is not None:
+        raise InvalidInputError(
+            f"engine={engine!r} is for ONNX backbones (a file named .onnx), not {backbone!r}"
+        )
     if backbone == EMBEDDED:
         if weights is not None or layers is not None:
             raise InvalidInputError('backbone="embedded" has no weights and no layers to choose')
@@ -32,11 +51,37 @@ def build_features(
     from pyimgano.features.torchvision_backbone import TorchvisionFeatures
 
     return TorchvisionFeatures(
-        backbone,
+        os.fspath(backbone),
         layers=layers,
         weights=weights,
         pretrained=pretrained,
         normalization=normalization,
         device=device,
+        batch_size=batch_size,
+    )
+
+
+def _build_onnx(
+    backbone: str | os.PathLike[str],
+    layers: Sequence[str] | None,
+    weights: Any,
+    normalization: Any,
+    device: str,
+    batch_size: int,
+    engine: str | None,
+) -> PatchFeatures:
+    from pyimgano.features.onnx_backbone import OnnxFeatures
+    from pyimgano.features.onnx_engines import DEFAULT_ENGINE
+
+    shown = os.fspath(backbone)
+    if weights is not None:
+        raise InvalidInputError(f"backbone {shown!r} holds its weights: leave out weights")
+    if str(device) != "cpu":
+        raise InvalidInputError(f"backbone {shown!r} runs on the CPU, not on device={device!r}")
+    return OnnxFeatures(
+        backbone,
+        layers=layers,
+        normalization=normalization,
+        engine=DEFAULT_ENGINE if engine is None else engine,
         batch_size=batch_size,
     )

@@ -1,12 +1,24 @@
-"""PatchCore's neighbourhood aggregation over feature maps (Roth et al., CVPR 2022, section 3.1)."""
+"""PatchCore's neighbourhood aggregation over feature maps (Roth et al., CVPR 2022, section 3.1).
+
+Twice the same arithmetic: on torch tensors, wherever they lie, and on NumPy arrays where no torch
+is to be had. A 3 x 3 mean counts the zeros beyond the border (it always divides by 9); finer grids
+are reached by bilinear interpolation with pixel centres at half-integers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Array = NDArray[np.float32]
 
 
 def aggregate(maps: Sequence[Tensor]) -> Tensor:
@@ -33,3 +45,69 @@ def aggregate(maps: Sequence[Tensor]) -> Tensor:
             smooth = functional.interpolate(smooth, size=grid, mode="bilinear", align_corners=False)
         pooled.append(smooth)
     return torch.cat(pooled, dim=1).permute(0, 2, 3, 1).contiguous()
+
+
+def aggregate_arrays(maps: Sequence[Array]) -> Array:
+    """What :func:`aggregate` does, on arrays: equal to it within 1e-6 of the largest value.
+
+    Parameters
+    ----------
+    maps
+        float32 (n, c_i, h_i, w_i).
+
+    Returns
+    -------
+    ndarray
+        float32 (n, h, w, sum of c_i), h and w those of the finest map.
+    """
+    height, width = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
+    depth = sum(m.shape[1] for m in maps)
+    out = np.empty((len(maps[0]), height, width, depth), dtype=np.float32)
+    for number, image in enumerate(out):
+        start = 0
+        for feature_map in maps:
+            stop = start + feature_map.shape[1]
+            _enlarge(_average(feature_map[number]), image[:, :, start:stop])
+            start = stop
+    return out
+
+
+def _average(feature_map: Array) -> Array:
+    """3 x 3 means of (c, h, w), as (h, w, c)."""
+    channels, height, width = feature_map.shape
+    flat = np.ascontiguousarray(feature_map).reshape(channels, height * width)
+    values = np.asarray(cv2.transpose(flat), dtype=np.float32).reshape(height, width, channels)
+    rows = values.copy()
+    rows[1:] += values[:-1]
+    rows[:-1] += values[1:]
+    # Neighbours along a row are `channels` apart: whole planes again, without a third array.
+    np.copyto(values, rows)
+    values[:, 1:] += rows[:, :-1]
+    values[:, :-1] += rows[:, 1:]
+    values *= np.float32(1 / 9)
+    return values
+
+
+def _enlarge(values: Array, out: Array) -> None:
+    """Bilinear interpolation of (h, w, c) to the grid of ``out``, which it fills."""
+    if values.shape == out.shape:
+        out[:] = values
+        return
+    low, high, share = _positions(values.shape[0], out.shape[0])
+    rows = values[low] * (1 - share)[:, None, None]
+    rows += values[high] * share[:, None, None]
+    low, high, share = _positions(values.shape[1], out.shape[1])
+    np.multiply(rows[:, low], (1 - share)[:, None], out=out)
+    out += rows[:, high] * share[:, None]
+
+
+@lru_cache(maxsize=64)
+def _positions(n: int, wanted: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """For each of ``wanted`` points over ``n`` cells: cells below and above, share of the latter.
+
+    In float32 as torch has it, so that shares agree to the last bit.
+    """
+    scale = np.float32(n) / np.float32(wanted)
+    at = np.maximum(scale * (np.arange(wanted, dtype=np.float32) + np.float32(0.5)) - 0.5, 0)
+    low = np.minimum(at.astype(np.intp), n - 1)
+    return low, np.minimum(low + 1, n - 1), (at - low).astype(np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
+from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.pooling import aggregate
 from pyimgano.features.torchvision_weights import load_weights
 from pyimgano.registry import unknown_name
@@ -18,30 +19,7 @@ from pyimgano.utils.optional_deps import require
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-#: Mean and standard deviation of ImageNet's RGB channels, for images in [0, 1].
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-Normalization = str | tuple[Sequence[float], Sequence[float]]
-
-
-def resolve_normalization(normalization: Normalization) -> tuple[list[float], list[float]]:
-    """Per-channel mean and standard deviation out of ``"imagenet"`` or ``(mean, std)``."""
-    if isinstance(normalization, str):
-        if normalization != "imagenet":
-            raise InvalidInputError(
-                f'normalization must be "imagenet" or (mean, std), got {normalization!r}'
-            )
-        normalization = IMAGENET
-    try:
-        mean, std = ([float(v) for v in part] for part in normalization)
-    except (TypeError, ValueError):
-        raise InvalidInputError(
-            f"normalization must be (mean, std) with 3 values each, got {normalization!r}"
-        ) from None
-    if len(mean) != 3 or len(std) != 3 or not all(s > 0 for s in std):
-        raise InvalidInputError(
-            f"normalization must be 3 means and 3 positive standard deviations: {normalization!r}"
-        )
-    return mean, std
+    from pyimgano.features.onnx_backbone import OnnxFeatures
 
 
 class TorchvisionFeatures:
@@ -68,6 +46,8 @@ class TorchvisionFeatures:
 
     Attributes
     ----------
+    body : torch.nn.Module
+        The network, cut after the last layer in use; gives a dict of the layers' outputs.
     weights_info : dict
         Where the weights came from and the SHA-256 of a file.
 
@@ -106,16 +86,17 @@ class TorchvisionFeatures:
         self.backbone = backbone
         self.batch_size = batch_size
         self.device = device
-        mean, std = resolve_normalization(normalization)
+        self.normalization = resolve_normalization(normalization)
+        mean, std = self.normalization
         self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
         network = _build(models, torch, backbone)
         self.layers = _resolve_layers(models, network, backbone, layers)
-        self._body = _cut(network, backbone, self.layers)
+        self.body = _cut(network, backbone, self.layers)
         self.weights_info = load_weights(
-            self._body, backbone=backbone, weights=weights, pretrained=pretrained
+            self.body, backbone=backbone, weights=weights, pretrained=pretrained
         )
-        self._body.eval().to(device)
+        self.body.eval().to(device)
         self._is_channels_last = type(network).__name__ == "SwinTransformer"
 
     def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
@@ -148,12 +129,13 @@ class TorchvisionFeatures:
         with torch.inference_mode():
             batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
             batch = ((batch - self._mean) / self._std).contiguous()
-            maps = self._body(batch)
-            pooled = aggregate([self._as_map(name, maps[name]) for name in self.layers])
+            maps = self.body(batch)
+            pooled = aggregate([self.as_map(name, maps[name]) for name in self.layers])
             array: NDArray[np.float32] = pooled.float().cpu().numpy()
         return array
 
-    def _as_map(self, layer: str, output: Tensor) -> Tensor:
+    def as_map(self, layer: str, output: Tensor) -> Tensor:
+        """A layer's output as (n, channels, height, width), or an error if it is no map."""
         if getattr(output, "ndim", 0) != 4:
             shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
             raise InvalidInputError(
@@ -168,6 +150,29 @@ class TorchvisionFeatures:
 
     def set_state(self, state: dict[str, NDArray[Any]]) -> None:
         """Nothing is fitted."""
+
+    def to_onnx(self, *, engine: str = "opencv", image_size: int = 256) -> OnnxFeatures:
+        """The same extractor as an ONNX model, for detectors that are to run without torch.
+
+        The model is exported in memory (extra ``export``), its features are compared with this
+        extractor's, and its bytes are ``to_onnx().onnx_bytes()``.
+
+        Parameters
+        ----------
+        engine
+            What runs the model: see :class:`~pyimgano.features.onnx_backbone.OnnxFeatures`.
+        image_size
+            Side of the square image that the export is traced and checked with; the result takes
+            images of any size.
+
+        Raises
+        ------
+        WeightsError, InvalidInputError
+            The network cannot be exported, or its export does not give the same features.
+        """
+        from pyimgano.features.onnx_export import export_features
+
+        return export_features(self, engine=engine, image_size=image_size)
 
     def describe(self) -> dict[str, Any]:
         """Backbone, layers and the origin of the weights."""

@@ -6,21 +6,17 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import (
-    ImageReadError,
-    InvalidInputError,
-    PyimganoError,
-    ThresholdWarning,
-)
+from pyimgano.errors import InvalidInputError, PyimganoError, ThresholdWarning
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
-from pyimgano.models.base import PixelDetector, check_one_class
+from pyimgano.models.base import PixelDetector, training_images
+from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.threshold import (
     FalsePositiveRate,
@@ -33,6 +29,8 @@ from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
 from pyimgano.utils.timing import StageTimer
+
+Found: TypeAlias = tuple[LoadedImage, float, NDArray[np.float32] | None]
 
 
 class AnomalibDetector(OpenParamsMixin, PixelDetector):
@@ -144,8 +142,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         WeightsError
             The backbone's weights are missing or do not fit.
         """
-        images = check_images(X)
-        check_one_class(len(images), y)
+        images = training_images(X, y)
         self._check_params()
         timer = StageTimer()
         with timer.stage("decode"):
@@ -192,8 +189,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             At an unreadable file, after everything before it was yielded.
         """
         self._check_fitted()
-        timer = StageTimer()
-        timer.seconds = self.timings_
+        timer = StageTimer(self.timings_)
         for loaded, score, grid in self._run(self.module_, self._transform, X, timer):
             anomaly_map = None
             if with_maps and grid is not None:
@@ -217,35 +213,25 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
 
     def _run(
         self, module: Any, transform: Any, X: Sequence[ImageInput], timer: StageTimer
-    ) -> Iterator[tuple[LoadedImage, float, NDArray[np.float32] | None]]:
+    ) -> Iterator[Found]:
         import torch
 
         reader = ImagePreprocessor(resize=None)
-        images = check_images(X)
-        for start in range(0, len(images), self.batch_size):
-            batch: list[LoadedImage] = []
-            failure: ImageReadError | None = None
-            tensors = []
-            for image in images[start : start + self.batch_size]:
-                try:
-                    with timer.stage("decode"):
-                        loaded = reader.load(image)
-                        pixels = torch.from_numpy(loaded.pixels.transpose(2, 0, 1).copy())
-                        tensors.append(transform(pixels))
-                    batch.append(loaded)
-                except ImageReadError as error:
-                    failure = error
-                    break
-            if batch:
-                with timer.stage("network"), torch.inference_mode():
-                    out = module.model(torch.stack(tensors).to(self.device))
-                scores = out.pred_score.reshape(len(batch)).double().cpu().numpy()
-                maps = None if out.anomaly_map is None else out.anomaly_map.float().cpu().numpy()
-                for i, loaded in enumerate(batch):
-                    grid = None if maps is None else maps[i].reshape(maps.shape[-2:])
-                    yield loaded, float(scores[i]), grid
-            if failure is not None:
-                raise failure
+
+        def run(batch: Sequence[ImageInput]) -> Iterator[Found]:
+            with timer.stage("decode"):
+                images = [reader.load(image) for image in batch]
+                pixels = [torch.from_numpy(one.pixels.transpose(2, 0, 1).copy()) for one in images]
+                tensors = torch.stack([transform(one) for one in pixels])
+            with timer.stage("network"), torch.inference_mode():
+                out = module.model(tensors.to(self.device))
+            scores = out.pred_score.reshape(len(batch)).double().cpu().numpy()
+            maps = None if out.anomaly_map is None else out.anomaly_map.float().cpu().numpy()
+            for i, loaded in enumerate(images):
+                grid = None if maps is None else maps[i].reshape(maps.shape[-2:])
+                yield loaded, float(scores[i]), grid
+
+        return in_batches(check_images(X), self.batch_size, run)
 
     def _scores(
         self, module: Any, transform: Any, images: Sequence[ImageInput]
@@ -260,18 +246,14 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
 
     def _check_params(self) -> None:
         check_contamination(self.contamination)
-        for name, low in (("batch_size", 1), ("folds", 0), ("max_epochs", 1), ("max_steps", 1)):
-            value = getattr(self, name)
-            if value is None and name.startswith("max_"):
-                continue
-            if not isinstance(value, (int, np.integer)) or value < low:
-                raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        check_count("batch_size", self.batch_size)
+        check_count("folds", self.folds, 0)
+        for name in ("max_epochs", "max_steps"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
         if not 0.0 <= self.holdout < 1.0:
             raise InvalidInputError(f"holdout must be at least 0 and below 1, got {self.holdout}")
-        if self.on_bad_image not in ("raise", "skip"):
-            raise InvalidInputError(
-                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
-            )
+        check_on_bad_image(self.on_bad_image)
         as_size(self.image_size)
         if self._spec().backbone is None and (self.weights or self.backbone or self.layers):
             raise InvalidInputError(f"anomalib's {self._spec().name} has no backbone to choose")
@@ -349,9 +331,9 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         suffix = f"contamination {self.contamination:g}"
         if len(held):
             how = "not trained on" if self._spec().trains else f"held out in {self.folds} refits"
-            self.threshold_source_ = f"{len(held)} normal images, {how}; {suffix}"
+            source = f"{len(held)} normal images, {how}; {suffix}"
         else:
-            self.threshold_source_ = f"{n} training images, which the model had seen; {suffix}"
+            source = f"{n} training images, which the model had seen; {suffix}"
             warnings.warn(
                 "threshold_ comes from training images that the model had seen",
                 ThresholdWarning,
@@ -362,10 +344,13 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             raise InvalidInputError(
                 f"anomalib's {self._spec().name} gives scores that are not finite"
             )
-        self.threshold_ = conformal_threshold(chosen, self.contamination)
-        rate = FalsePositiveRate(self.contamination, len(chosen))
-        self.false_positive_rate_ = rate if len(held) else None
-        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+        self.set_threshold(
+            conformal_threshold(chosen, self.contamination),
+            source=source,
+            false_positive_rate=(
+                FalsePositiveRate(self.contamination, len(chosen)) if len(held) else None
+            ),
+        )
 
 
 def _at_size(grid: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
@@ -9,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, NotFittedError
+from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
@@ -29,6 +32,34 @@ def check_one_class(n_images: int, y: Any) -> None:
         raise InvalidInputError(
             f"fit takes normal images only (label 0); y marks {np.count_nonzero(labels)} others"
         )
+
+
+def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
+    """The images to learn from, each file once.
+
+    A file listed twice would be scored against its own copy when it is held out, and the threshold
+    would come out too low.
+    """
+    images = check_images(X)
+    check_one_class(len(images), y)
+    seen: set[str] = set()
+    once: list[ImageInput] = []
+    for image in images:
+        if not isinstance(image, np.ndarray):
+            real = os.path.realpath(image)
+            if real in seen:
+                continue
+            seen.add(real)
+        once.append(image)
+    repeats = len(images) - len(once)
+    if not repeats:
+        return images
+    warnings.warn(
+        f"{repeats} of {len(images)} training images are files listed before: each is used once",
+        RepeatedImageWarning,
+        stacklevel=3,
+    )
+    return once
 
 
 class Detector(ParamsMixin, ABC):
@@ -76,9 +107,49 @@ class Detector(ParamsMixin, ABC):
         scores = [p.score for p in self.iter_predict(X, with_maps=False)]
         return np.array(scores, dtype=np.float64)
 
+    def predict_one(self, image: ImageInput, *, with_map: bool = True) -> Prediction:
+        """What the detector says of one path or array.
+
+        Several threads may share one detector. For an array no file is touched.
+
+        Parameters
+        ----------
+        image
+            A path, or an RGB or grey array (H, W) or (H, W, 3) of uint8 or uint16.
+        with_map
+            False leaves out the anomaly map.
+        """
+        (prediction,) = self.iter_predict([image], with_maps=with_map)
+        return prediction
+
     def predict(self, X: Sequence[ImageInput]) -> NDArray[np.int64]:
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
+
+    def set_threshold(
+        self,
+        value: float,
+        *,
+        source: str,
+        false_positive_rate: FalsePositiveRate | None = None,
+    ) -> None:
+        """Decide by another threshold, and mark the training images by it.
+
+        Parameters
+        ----------
+        value
+            Images with a score above it are anomalous; infinity for none.
+        source
+            Where it comes from, in words, for ``threshold_source_``.
+        false_positive_rate
+            What is known of its false-positive rate, for ``false_positive_rate_``.
+        """
+        if math.isnan(value):
+            raise InvalidInputError("the threshold is NaN")
+        self.threshold_ = float(value)
+        self.threshold_source_ = source
+        self.false_positive_rate_ = false_positive_rate
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

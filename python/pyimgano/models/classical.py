@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
-from pyimgano.models.base import Detector, check_one_class
+from pyimgano.models.base import Detector, training_images
+from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.threshold import (
@@ -118,8 +119,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         InvalidInputError
             A parameter is out of range, or the detector cannot learn from these features.
         """
-        images = check_images(X)
-        check_one_class(len(images), y)
+        images = training_images(X, y)
         self.validate()
         timer = StageTimer()
         kept, rows = self._read_training(images, timer)
@@ -136,16 +136,10 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def validate(self) -> None:
         """Check the parameters and that PyOD is there, without images."""
         check_contamination(self.contamination)
-        for name in ("batch_size", "max_dims"):
-            value = getattr(self, name)
-            if name == "max_dims" and value is None:
-                continue
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise InvalidInputError(f"{name} must be an integer of at least 1: {value!r}")
-        if self.on_bad_image not in ("raise", "skip"):
-            raise InvalidInputError(
-                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
-            )
+        check_count("batch_size", self.batch_size)
+        if self.max_dims is not None:
+            check_count("max_dims", self.max_dims)
+        check_on_bad_image(self.on_bad_image)
         if self.feature_extractor is not None and not callable(
             getattr(self.feature_extractor, "extract", None)
         ):
@@ -167,26 +161,17 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         """
         self._check_fitted()
         images = check_images(X)
-        timer = StageTimer()
-        timer.seconds = self.timings_
-        for start in range(0, len(images), self.batch_size):
-            batch = images[start : start + self.batch_size]
-            try:
-                parts = [self._extract(batch, timer)]
-                failure = None
-            except ImageReadError:
-                parts, failure = self._extract_singly(batch, timer)
-            position = start
-            for part in parts:
-                with timer.stage("detector"):
-                    scores = self._model.score(part)
-                for score in scores.tolist():
-                    image = images[position]
-                    path = None if isinstance(image, np.ndarray) else str(image)
-                    position += 1
-                    yield Prediction(path, score, int(score > self.threshold_), None)
-            if failure is not None:
-                raise failure
+        timer = StageTimer(self.timings_)
+
+        def score(batch: Sequence[ImageInput]) -> list[float]:
+            rows = self._extract(batch, timer)
+            with timer.stage("detector"):
+                return list(self._model.score(rows).tolist())
+
+        scores = in_batches(images, self.batch_size, score)
+        for image, value in zip(images, scores, strict=True):
+            path = None if isinstance(image, np.ndarray) else str(image)
+            yield Prediction(path, value, int(value > self.threshold_), None)
 
     def _row_detector(self, n: int) -> RowDetector:
         """A new detector for n training images; the same for n less those of a fold."""
@@ -243,30 +228,18 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             raise InvalidInputError(f"{name}.extract gave features that are not finite")
         return rows
 
-    def _extract_singly(
-        self, batch: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[list[NDArray[np.float32]], ImageReadError | None]:
-        """The features up to the first unreadable image, and its error."""
-        parts: list[NDArray[np.float32]] = []
-        for image in batch:
-            try:
-                parts.append(self._extract([image], timer))
-            except ImageReadError as error:
-                return parts, error
-        return parts, None
-
     def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
         n = len(rows)
         folds = min(_FOLDS, n)
         suffix = f"contamination {self.contamination:g}"
-        self.false_positive_rate_ = FalsePositiveRate(self.contamination, n)
+        rate: FalsePositiveRate | None = FalsePositiveRate(self.contamination, n)
         try:
             scores = self._held_out(rows, folds)
             source = f"{n} training images, held out in {folds} refits of the detector; {suffix}"
         except InvalidInputError as error:
             scores = self._model.train_scores
             source = f"{n} training images, which the detector had seen; {suffix}"
-            self.false_positive_rate_ = None
+            rate = None
             warnings.warn(
                 f"threshold_ comes from training images that the detector had seen, too few to"
                 f" hold any out: {error}",
@@ -274,9 +247,9 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 stacklevel=3,
             )
         self.decision_scores_ = scores
-        self.threshold_ = conformal_threshold(scores, self.contamination)
-        self.threshold_source_ = source
-        self.labels_ = (scores > self.threshold_).astype(np.int64)
+        self.set_threshold(
+            conformal_threshold(scores, self.contamination), source=source, false_positive_rate=rate
+        )
 
     def _held_out(self, rows: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
         if folds < 2:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
+from pyimgano.errors import InvalidInputError, ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
-from pyimgano.models.base import PixelDetector, check_one_class
+from pyimgano.models.base import PixelDetector, training_images
+from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.held_out import score_held_out
@@ -36,10 +38,10 @@ class PatchCore(PixelDetector):
     Parameters
     ----------
     backbone
-        A torchvision backbone, or ``"embedded"``, which needs no torch, no weights file and no
-        network.
+        A torchvision backbone; ``"embedded"``, which needs no torch, no weights file and no
+        network; or an ONNX file (``"path/to/model.onnx"``), which needs no torch.
     layers
-        Layers of the backbone; None: layer2 + layer3 of a ResNet.
+        Layers of the backbone; None: layer2 + layer3 of a ResNet, all outputs of an ONNX model.
     weights
         Local weights file, torchvision enum or its name; None: ImageNet V1 by torchvision.
     pretrained
@@ -75,6 +77,9 @@ class PatchCore(PixelDetector):
         out and list them in ``skipped_``.
     verbose
         Show a progress bar while fitting.
+    engine
+        What runs an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``) or
+        ``"openvino"`` (extra ``openvino``); None: ``"opencv"``, and for all other backbones.
 
     Attributes
     ----------
@@ -97,7 +102,7 @@ class PatchCore(PixelDetector):
     def __init__(
         self,
         *,
-        backbone: str = "wide_resnet50_2",
+        backbone: str | os.PathLike[str] = "wide_resnet50_2",
         layers: Sequence[str] | None = None,
         weights: Any = None,
         pretrained: bool = True,
@@ -116,6 +121,7 @@ class PatchCore(PixelDetector):
         max_pixels: int = 100_000_000,
         on_bad_image: str = "raise",
         verbose: bool = False,
+        engine: str | None = None,
     ) -> None:
         self.backbone = backbone
         self.layers = layers
@@ -136,6 +142,7 @@ class PatchCore(PixelDetector):
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image
         self.verbose = verbose
+        self.engine = engine
 
     def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
         """Build the memory bank and the threshold from normal images.
@@ -157,8 +164,7 @@ class PatchCore(PixelDetector):
         InvalidInputError
             A parameter is out of range.
         """
-        images = check_images(X)
-        check_one_class(len(images), y)
+        images = training_images(X, y)
         self._check_params()
         timer = StageTimer()
         preprocessor = self._build_preprocessor()
@@ -223,23 +229,15 @@ class PatchCore(PixelDetector):
             At an unreadable file, after everything before it was yielded.
         """
         self._check_fitted()
-        images = check_images(X)
-        timer = StageTimer()
-        timer.seconds = self.timings_
-        for start in range(0, len(images), self.batch_size):
-            batch: list[LoadedImage] = []
-            failure: ImageReadError | None = None
-            for image in images[start : start + self.batch_size]:
-                try:
-                    with timer.stage("decode"):
-                        batch.append(self._preprocessor.load(image))
-                except ImageReadError as error:
-                    failure = error
-                    break
-            for loaded, patches in zip(batch, self._extract(batch, timer), strict=True):
-                yield self._predict_patches(loaded, patches, with_maps, timer)
-            if failure is not None:
-                raise failure
+        timer = StageTimer(self.timings_)
+
+        def read(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, NDArray[np.float32]]]:
+            with timer.stage("decode"):
+                loaded = [self._preprocessor.load(image) for image in batch]
+            return zip(loaded, self._extract(loaded, timer), strict=True)
+
+        for loaded, patches in in_batches(check_images(X), self.batch_size, read):
+            yield self._predict_patches(loaded, patches, with_maps, timer)
 
     def _predict_patches(
         self,
@@ -279,18 +277,13 @@ class PatchCore(PixelDetector):
             raise InvalidInputError(
                 f"coreset_ratio must be above 0 and at most 1, got {self.coreset_ratio}"
             )
-        for name, low in (("n_neighbors", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or value < low:
-                raise InvalidInputError(f"{name} must be an integer of at least {low}: {value!r}")
+        check_count("n_neighbors", self.n_neighbors)
+        check_count("batch_size", self.batch_size)
         as_size(self.image_size)
         create_knn_index(self.knn_backend)
         if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):
             raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
-        if self.on_bad_image not in ("raise", "skip"):
-            raise InvalidInputError(
-                f'on_bad_image must be "raise" or "skip", got {self.on_bad_image!r}'
-            )
+        check_on_bad_image(self.on_bad_image)
         if self.preset not in (None, "paper"):
             raise InvalidInputError(f'preset must be None or "paper", got {self.preset!r}')
 
@@ -312,6 +305,7 @@ class PatchCore(PixelDetector):
             normalization=self.normalization,
             device=self.device,
             batch_size=self.batch_size,
+            engine=self.engine,
         )
 
     def _select_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
@@ -328,13 +322,13 @@ class PatchCore(PixelDetector):
         )
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores
-        self.threshold_ = conformal_threshold(held_out.scores, self.contamination)
-        self.false_positive_rate_ = FalsePositiveRate(self.contamination, n)
-        self.threshold_source_ = (
-            f"{n} training images, each left out of the bank; contamination {self.contamination:g}"
+        self.set_threshold(
+            conformal_threshold(held_out.scores, self.contamination),
+            source=f"{n} training images, each left out of the bank;"
+            f" contamination {self.contamination:g}",
+            false_positive_rate=FalsePositiveRate(self.contamination, n),
         )
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)
             self.map_threshold_ = conformal_threshold(held_out.map_peaks, self.contamination)
         self.map_level_ = held_out.map_level
-        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)

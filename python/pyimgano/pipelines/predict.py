@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class PredictRun:
         self._overlays = self._make("overlays", overlays)
         self._scale = MapScale.of(detector)
 
-    def records(self, paths: Iterable[str | Unreadable]) -> Iterator[Record]:
+    def records(self, paths: Iterable[str | Unreadable]) -> Generator[Record, None, None]:
         """One record per path, in order, each written to the output folder before it is yielded.
 
         Parameters

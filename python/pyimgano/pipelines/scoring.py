@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -53,7 +53,7 @@ def predict_stream(
     *,
     with_maps: bool = True,
     batch_size: int = 1,
-) -> Iterator[Scored | Unreadable]:
+) -> Generator[Scored | Unreadable, None, None]:
     """One outcome per path, in order; a file that cannot be used does not stop the others.
 
     Files are decoded in a thread of their own while others are scored. Memory holds two decoded

@@ -47,7 +47,7 @@ def prediction_record(
     files
         Further files about it, by kind.
     """
-    record = {
+    record: Record = {
         **path_fields(prediction.path or ""),
         "score": prediction.score,
         "label": prediction.label,
@@ -76,9 +76,9 @@ def path_fields(path: str) -> dict[str, str]:
         return {"path": shown(path), "path_base64": base64.b64encode(raw).decode("ascii")}
 
 
-def json_line(record: Record) -> str:
+def json_line(record: Record, *, ascii_only: bool = False) -> str:
     """One line of JSON, without the line's end; NaN is refused."""
-    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+    return json.dumps(record, ensure_ascii=ascii_only, allow_nan=False)
 
 
 class RecordFiles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,18 @@ from pathlib import Path
 
 
 class StageTimer:
-    """Seconds spent per named stage; the same stage may be entered many times."""
+    """Seconds spent per named stage; the same stage may be entered many times.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    Parameters
+    ----------
+    seconds
+        Where to add to, by default a new dict; timers of several threads may share one.
+    """
+
+    _lock = threading.Lock()
+
+    def __init__(self, seconds: dict[str, float] | None = None) -> None:
+        self.seconds = {} if seconds is None else seconds
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -22,7 +31,9 @@ class StageTimer:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            spent = time.perf_counter() - start
+            with self._lock:
+                self.seconds[name] = self.seconds.get(name, 0.0) + spent
 
 
 def reset_peak_memory() -> None:

@@ -1,0 +1,180 @@
+"""What runs an ONNX model: OpenCV, ONNX Runtime or OpenVINO, all on the CPU in float32."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano import _rust
+from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.features.onnx_file import OnnxModel
+from pyimgano.registry import unknown_name
+from pyimgano.utils.optional_deps import require
+
+Array = NDArray[np.float32]
+
+#: The engine of the core install.
+DEFAULT_ENGINE = "opencv"
+
+
+class OnnxEngine(Protocol):
+    """A model that is ready to run. Threads may share it."""
+
+    def run(self, batch: Array) -> list[Array]:
+        """All outputs, in the order of the file, of a float32 (n, 3, h, w) batch.
+
+        Raises
+        ------
+        InvalidInputError
+            The model cannot take images of this size.
+        """
+        ...
+
+
+class OpenCvEngine:
+    """``cv2.dnn``, in the core install.
+
+    A ``Net`` keeps the data of the call in progress, so one lock lets in one thread at a time; it
+    computes on ``cv2.getNumThreads()`` threads. Where the map of a layer without padding would be
+    empty, OpenCV computes it as if zeros were appended; the other engines refuse.
+    """
+
+    def __init__(self, model: OnnxModel) -> None:
+        self._model = model
+        self._lock = threading.Lock()
+        with _reading("opencv", model), _opencv_silent():
+            self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model.data, np.uint8))
+            self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
+            self._net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
+
+    def run(self, batch: Array) -> list[Array]:
+        """See :class:`OnnxEngine`."""
+        with self._lock, _running("opencv", self._model, batch):
+            self._net.setInput(batch)
+            return [np.asarray(out) for out in self._net.forward(self._model.outputs)]
+
+
+class OnnxRuntimeEngine:
+    """ONNX Runtime's CPU provider (extra ``onnx``); sessions are thread-safe."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        runtime = require("onnxruntime", extra="onnx", purpose='engine="onnxruntime"')
+        self._model = model
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = _rust.resolve_threads()
+        options.log_severity_level = 4  # what it would print is in our own errors
+        # Its threads must not keep a core busy while the patches are being searched.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        with _reading("onnxruntime", model):
+            self._session = runtime.InferenceSession(
+                model.data, options, providers=["CPUExecutionProvider"]
+            )
+
+    def run(self, batch: Array) -> list[Array]:
+        """See :class:`OnnxEngine`."""
+        with _running("onnxruntime", self._model, batch):
+            outputs: list[Array] = self._session.run(
+                self._model.outputs, {self._model.input.name: batch}
+            )
+            return outputs
+
+
+class OpenVinoEngine:
+    """OpenVINO's CPU plugin (extra ``openvino``); each thread has a request of its own."""
+
+    def __init__(self, model: OnnxModel) -> None:
+        openvino = require("openvino", extra="openvino", purpose='engine="openvino"')
+        self._model = model
+        self._local = threading.local()
+        # Without the hint the plugin computes in bfloat16 where the CPU can.
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": _rust.resolve_threads(),
+        }
+        with _reading("openvino", model):
+            core = openvino.Core()
+            self._compiled = core.compile_model(core.read_model(model.data), "CPU", settings)
+
+    def run(self, batch: Array) -> list[Array]:
+        """See :class:`OnnxEngine`."""
+        with _running("openvino", self._model, batch):
+            request: Any = getattr(self._local, "request", None)
+            if request is None:
+                request = self._local.request = self._compiled.create_infer_request()
+            results = request.infer([batch], share_inputs=True)
+            return [results[name] for name in self._model.outputs]
+
+
+_ENGINES: dict[str, Callable[[OnnxModel], OnnxEngine]] = {
+    "opencv": OpenCvEngine,
+    "onnxruntime": OnnxRuntimeEngine,
+    "openvino": OpenVinoEngine,
+}
+#: Names for ``engine=``.
+ENGINES = tuple(_ENGINES)
+
+
+def create_engine(name: str, model: OnnxModel) -> OnnxEngine:
+    """A model made ready by the engine of that name.
+
+    Raises
+    ------
+    UnknownNameError
+        No such engine.
+    MissingDependencyError
+        Its package is not installed.
+    WeightsError
+        It cannot read the model.
+    """
+    if name not in _ENGINES:
+        raise unknown_name("engine", name, ENGINES)
+    return _ENGINES[name](model)
+
+
+# The engines are C++ and raise classes of their own, RuntimeError and more: hence Exception below.
+
+
+@contextlib.contextmanager
+def _reading(engine: str, model: OnnxModel) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise WeightsError(
+            f"engine {engine!r} cannot read ONNX model {model.name!r}: {_gist(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _running(engine: str, model: OnnxModel, batch: Array) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise InvalidInputError(
+            f"engine {engine!r} cannot run ONNX model {model.name!r} on an image of"
+            f" {batch.shape[2]} x {batch.shape[3]} pixels: {_gist(error)}"
+        ) from error
+
+
+def _gist(error: Exception) -> str:
+    """What a C++ error says, on one line of bearable length."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+@contextlib.contextmanager
+def _opencv_silent() -> Iterator[None]:
+    """OpenCV prints what it raises as well; the level belongs to the process."""
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)

@@ -1,0 +1,360 @@
+"""ONNX backbones in the core install's engine; the models are built by hand, byte by byte."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyimgano.errors import (
+    InvalidInputError,
+    MissingDependencyError,
+    PyimganoError,
+    UnknownNameError,
+    WeightsError,
+)
+from pyimgano.features import build_features
+from pyimgano.features.onnx_backbone import OnnxFeatures
+from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.features.onnx_file import load_onnx, with_metadata
+from pyimgano.features.pooling import aggregate_arrays
+from pyimgano.models import create_model
+from tests.conftest import texture
+from tests.features.onnx_support import PLAIN, convolution, field, graph, model, tiny, value, varint
+
+
+def unit(seed: int, size: tuple[int, int] = (24, 32)) -> np.ndarray:
+    return texture(seed, size).astype(np.float32) / 255
+
+
+def by_hand(image: np.ndarray) -> np.ndarray:
+    """What `tiny` computes, in loops: strided 2 x 2 sums over the channels, pooled and joined."""
+    height, width = image.shape[:2]
+    fine = image.reshape(height // 2, 2, width // 2, 2, 3).sum(axis=(1, 3, 4))
+    coarse = fine.reshape(height // 4, 2, width // 4, 2).sum(axis=(1, 3))
+
+    def pool(grid: np.ndarray) -> np.ndarray:
+        padded = np.pad(grid, 1)
+        rows, columns = grid.shape
+        shifts = [padded[y : y + rows, x : x + columns] for y in range(3) for x in range(3)]
+        return np.sum(shifts, axis=0) / 9
+
+    small = pool(coarse)
+    large = np.empty_like(fine)
+    for y in range(fine.shape[0]):
+        for x in range(fine.shape[1]):
+            top = min(max((y + 0.5) / 2 - 0.5, 0), small.shape[0] - 1)
+            left = min(max((x + 0.5) / 2 - 0.5, 0), small.shape[1] - 1)
+            y0, x0 = int(top), int(left)
+            y1, x1 = min(y0 + 1, small.shape[0] - 1), min(x0 + 1, small.shape[1] - 1)
+            dy, dx = top - y0, left - x0
+            above = small[y0, x0] * (1 - dx) + small[y0, x1] * dx
+            below = small[y1, x0] * (1 - dx) + small[y1, x1] * dx
+            large[y, x] = above * (1 - dy) + below * dy
+    return np.stack([pool(fine), large], axis=-1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_outputs_are_normalised_pooled_and_joined(engine: str) -> None:
+    try:
+        features = OnnxFeatures(tiny(), normalization=([0.5, 0, 0], [0.5, 1, 2]), engine=engine)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    for size in ((24, 32), (8, 4)):
+        image = unit(0, size)
+        (patches,) = features.extract_batch([image])
+        scaled = (image - np.float32([0.5, 0, 0])) / np.float32([0.5, 1, 2])
+        assert (patches.shape, patches.dtype) == ((size[0] // 2, size[1] // 2, 2), np.float32)
+        np.testing.assert_allclose(patches, by_hand(scaled), rtol=1e-5, atol=1e-5)
+
+
+def test_layers_choose_outputs_and_their_order() -> None:
+    both = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0]
+    turned = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse", "fine"])
+    np.testing.assert_array_equal(turned.extract_batch([unit(0)])[0], both[..., ::-1])
+    alone = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse"]).extract_batch([unit(0)])[0]
+    assert alone.shape == (6, 8, 1)  # on its own grid, for there is no finer one
+    with pytest.raises(UnknownNameError, match=r"'fin'; did you mean 'fine'\? Known: coarse, fine"):
+        OnnxFeatures(tiny(), layers=["fin"])
+    with pytest.raises(InvalidInputError, match="layers must be a list"):
+        OnnxFeatures(tiny(), layers="fine")
+
+
+def test_batches_and_mixed_sizes_give_what_single_images_give() -> None:
+    features = OnnxFeatures(tiny(), batch_size=2)
+    images = [unit(0), unit(1), unit(2), unit(3, (32, 24)), unit(4)]
+    together = features.extract_batch(images)
+    for image, patches in zip(images, together, strict=True):
+        np.testing.assert_array_equal(patches, features.extract_batch([image])[0])
+
+
+def test_results_are_not_overwritten_by_the_next_call() -> None:
+    features = OnnxFeatures(tiny())
+    (first,) = features.extract_batch([unit(0)])
+    kept = first.copy()
+    features.extract_batch([unit(1)])
+    np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_threads_may_share_an_extractor(engine: str) -> None:
+    try:
+        features = OnnxFeatures(tiny(), engine=engine)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    images = [unit(seed, (24 + 4 * (seed % 3), 32)) for seed in range(8)]
+    expected = [features.extract_batch([image])[0] for image in images]
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            (patches,) = features.extract_batch([images[number]])
+            if not np.array_equal(patches, expected[number]):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_file_its_bytes_and_a_pickled_copy_are_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.onnx"
+    file.write_bytes(tiny())
+    features = build_features(str(file), layers=["fine"])
+    assert isinstance(features, OnnxFeatures)
+    expected = features.extract_batch([unit(0)])[0]
+    again = OnnxFeatures(features.onnx_bytes(), layers=["fine"], name="tiny.onnx")
+    for other in (
+        again,
+        pickle.loads(pickle.dumps(features)),
+        build_features(file, layers=["fine"]),
+    ):
+        np.testing.assert_array_equal(other.extract_batch([unit(0)])[0], expected)
+        assert other.describe() == features.describe()
+    assert features.describe() == {
+        "backbone": "tiny.onnx",
+        "layers": ["fine"],
+        "normalization": [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]],
+        "engine": "opencv",
+        "weights": "tiny.onnx",
+        "weights_sha256": hashlib.sha256(tiny()).hexdigest(),
+    }
+
+
+def test_an_exported_model_says_what_it_is_and_refuses_another_normalization() -> None:
+    said = {
+        "pyimgano_version": "0",
+        "backbone": "tinynet",
+        "weights": "tiny.pth",
+        "weights_sha256": "00",
+        "normalization": "[[0, 0, 0], [1, 1, 1]]",
+    }
+    data = with_metadata(tiny(), said)
+    assert load_onnx(data).metadata == said
+    features = OnnxFeatures(data, normalization=PLAIN)
+    assert features.describe()["backbone"] == "tinynet"
+    assert features.describe()["exported_from"] == {"weights": "tiny.pth", "weights_sha256": "00"}
+    expected = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0]
+    np.testing.assert_array_equal(features.extract_batch([unit(0)])[0], expected)
+    with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.0, 0.0, 0.0\]"):
+        OnnxFeatures(data)
+    broken = with_metadata(tiny(), {**said, "normalization": "[1"})
+    with pytest.raises(WeightsError, match="names no valid normalization"):
+        OnnxFeatures(broken, normalization=PLAIN)
+
+
+def test_patchcore_with_an_onnx_backbone(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.onnx"
+    file.write_bytes(tiny())
+    images = [texture(seed) for seed in range(6)]
+    detector = create_model("patchcore", backbone=str(file), image_size=(48, 64), coreset_ratio=1.0)
+    detector.fit(images)
+    assert detector.features_.describe()["engine"] == "opencv"
+    assert detector.memory_bank_.shape == (6 * 24 * 32, 2)
+    rows, grid = detector._extract_patch_features(images[0])
+    assert (rows.shape, grid) == ((24 * 32, 2), (24, 32))
+    assert detector.decision_function([images[0]])[0] == pytest.approx(0, abs=1e-3)
+    assert detector.get_anomaly_map(images[0]).shape == images[0].shape[:2]
+
+
+def test_arguments_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "TINY.ONNX"
+    file.write_bytes(tiny())
+    assert isinstance(build_features(file, pretrained=False), OnnxFeatures)
+    with pytest.raises(InvalidInputError, match=r"TINY\.ONNX' holds its weights"):
+        build_features(file, weights="w.pth")
+    with pytest.raises(InvalidInputError, match=r"TINY\.ONNX' runs on the CPU.*'cuda'"):
+        build_features(file, device="cuda")
+    for backbone in ("embedded", "resnet18"):
+        with pytest.raises(InvalidInputError, match=f"engine='opencv' is for ONNX .*'{backbone}'"):
+            build_features(backbone, engine="opencv")
+    with pytest.raises(UnknownNameError, match="'open-vino'; did you mean 'openvino'"):
+        build_features(file, engine="open-vino")
+    with pytest.raises(InvalidInputError, match="batch_size"):
+        OnnxFeatures(tiny(), batch_size=0)
+
+
+@pytest.mark.parametrize(("engine", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
+def test_an_engine_that_is_not_installed_names_its_extra(
+    engine: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, engine, None)
+    with pytest.raises(MissingDependencyError, match=f"{engine}.*needed for engine"):
+        OnnxFeatures(tiny(), engine=engine)
+
+
+def test_files_that_are_no_model_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(WeightsError, match=r"gone\.onnx' does not exist or is not a file"):
+        OnnxFeatures(tmp_path / "gone.onnx")
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(WeightsError, match=r"folder\.onnx' does not exist or is not a file"):
+        OnnxFeatures(tmp_path / "folder.onnx")
+    file = tmp_path / "bad.onnx"
+    whole = tiny()
+    for content in (
+        b"",
+        b"hello",
+        b"\x89PNG\r\n",
+        bytes(1000),
+        whole[:-1],
+        whole[: len(whole) // 2],
+    ):
+        file.write_bytes(content)
+        with pytest.raises(WeightsError, match=r"'bad\.onnx' is no ONNX file, or is damaged: "):
+            OnnxFeatures(file)
+    assert capfd.readouterr().err == ""
+
+
+def test_inputs_that_are_no_images_are_refused() -> None:
+    nodes = convolution("image", "fine")
+    out = [value("fine", (None, 1, None, None))]
+    cases = {
+        r"'image' .* must be float32 \(n, 3, height, width\), RGB; it is float32 \(\?x1x\?x\?\)": [
+            value("image", (None, 1, None, None))
+        ],
+        r"it is float32 \(\?x3\)": [value("image", (None, 3))],
+        r"it is of ONNX type 2 \(\?x3x8x8\)": [value("image", (None, 3, 8, 8), kind=2)],
+        "it has 2: image, mask": [value("image", (1, 3, 8, 8)), value("mask", (1, 1, 8, 8))],
+        "it has 0: none": [],
+    }
+    for message, inputs in cases.items():
+        with pytest.raises(WeightsError, match=message):
+            OnnxFeatures(model(graph(nodes, inputs, out)))
+    with pytest.raises(WeightsError, match="has no outputs"):
+        OnnxFeatures(model(graph(nodes, [value("image", (None, 3, None, None))], [])))
+
+
+def test_weights_in_other_files_are_refused() -> None:
+    data = tiny(external=True)
+    with pytest.raises(WeightsError, match=r"other files \(tensor 'fine_weight'\): save it as one"):
+        OnnxFeatures(data)
+
+
+def test_sizes_that_a_model_does_not_take_are_refused() -> None:
+    fixed = OnnxFeatures(tiny(shape=(1, 3, 24, 32)))
+    images = [unit(0), unit(1)]  # one by one, for the model takes no two
+    assert [patches.shape for patches in fixed.extract_batch(images)] == [(12, 16, 2)] * 2
+    with pytest.raises(
+        InvalidInputError, match=r"takes images of 24 x 32 .* not 32 x 24: set image"
+    ):
+        fixed.extract_batch([unit(0, (32, 24))])
+    with pytest.raises(WeightsError, match="batches of exactly 4 images"):
+        OnnxFeatures(tiny(shape=(4, 3, None, None)))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_an_image_that_is_too_small_is_refused(
+    engine: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        features = OnnxFeatures(tiny(), engine=engine)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    for size in ((1, 1), (2, 2)):
+        with pytest.raises(InvalidInputError, match=f"{size[0]} x {size[1]} pixels"):
+            features.extract_batch([unit(0, size)])
+    assert features.extract_batch([unit(0, (4, 4))])[0].shape == (2, 2, 2)
+    assert capfd.readouterr().err == ""
+
+
+def test_opencv_takes_an_image_that_is_too_small_as_if_it_had_a_black_rim() -> None:
+    features = OnnxFeatures(tiny(), normalization=PLAIN)
+    assert features.extract_batch([np.ones((1, 1, 3), np.float32)])[0].shape == (1, 1, 2)
+    (fine, _) = features._engine.run(np.ones((1, 3, 1, 1), np.float32))
+    assert fine.ravel().tolist() == [3.0]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_output_that_is_no_map_is_refused(engine: str) -> None:
+    data = tiny(flat=True)
+    try:
+        features = OnnxFeatures(data, engine=engine)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    with pytest.raises(
+        WeightsError, match=r"output 'coarse' .* \(1, \d+\), not float32 feature map"
+    ):
+        features.extract_batch([unit(0)])
+    OnnxFeatures(data, engine=engine, layers=["fine"]).extract_batch([unit(0)])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_model_that_an_engine_cannot_read_names_both(
+    engine: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    node = field(1, field(1, b"image") + field(2, b"fine") + field(4, b"NoSuchOperator"))
+    data = model(
+        graph(
+            [node], [value("image", (None, 3, None, None))], [value("fine", (None, 1, None, None))]
+        )
+    )
+    with pytest.raises(PyimganoError, match=f"(?s)engine '{engine}' .*'model.onnx'|{engine}"):
+        OnnxFeatures(data, engine=engine).extract_batch([unit(0)])
+    assert capfd.readouterr().err == ""
+
+
+def test_every_byte_of_a_file_may_be_wrong() -> None:
+    """Reading what a file says about itself ends in an answer or in one error."""
+    rng = np.random.default_rng(0)
+    whole = tiny()
+    refused = 0
+    for _ in range(3000):
+        data = bytearray(whole)
+        for at in rng.integers(len(data), size=rng.integers(1, 4)):
+            data[at] = rng.integers(256)
+        try:
+            load_onnx(bytes(data))
+        except WeightsError:
+            refused += 1
+    assert 300 < refused < 3000
+
+
+def test_lengths_that_lie_are_refused_without_allocating() -> None:
+    huge = varint(7 << 3 | 2) + varint(1 << 62)
+    with pytest.raises(WeightsError, match="ends too early"):
+        load_onnx(huge)
+    with pytest.raises(WeightsError, match="more than 64 bits"):
+        load_onnx(b"\xff" * 20)
+
+
+def test_pooling_of_arrays_keeps_grids_that_are_no_multiples() -> None:
+    rng = np.random.default_rng(0)
+    fine, coarse = (
+        rng.random((2, c, *s), dtype=np.float32) for c, s in ((3, (25, 39)), (5, (13, 20)))
+    )
+    patches = aggregate_arrays([fine, coarse])
+    assert (patches.shape, patches.flags.c_contiguous) == ((2, 25, 39, 8), True)
+    flat = np.ones((1, 4, 6, 5), dtype=np.float32)
+    (constant,) = aggregate_arrays([flat])
+    assert constant[2, 2, 0] == pytest.approx(1)
+    assert constant[0, 2, 0] == pytest.approx(6 / 9)  # zeros beyond the border count
+    assert constant[0, 0, 0] == pytest.approx(4 / 9)
