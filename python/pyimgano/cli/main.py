@@ -13,6 +13,7 @@ _COMMANDS = {
     "detect": "learn from one folder of good images, check another",
     "models": "list the detectors",
     "doctor": "what is installed, what is missing, what the kernels run on",
+    "export-backbone": "write a torchvision network as an ONNX file",
     "synth": "write the synthetic image set",
 }
 
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pyimgano {pyimgano.__version__}")
         return OK
     if name in _COMMANDS:
-        command = import_module(f"pyimgano.cli.{name}")
+        command = import_module(f"pyimgano.cli.{name.replace('-', '_')}")
         if name == "benchmark":
             return int(command.main(rest, prog="pyimgano benchmark"))
         return int(command.main(rest))

@@ -130,7 +130,14 @@ class TorchvisionFeatures:
         with torch.inference_mode():
             batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
             batch = ((batch - self._mean) / self._std).contiguous()
-            maps = self.body(batch)
+            try:
+                maps = self.body(batch)
+            except RuntimeError as error:
+                height, width = batch.shape[-2:]
+                raise InvalidInputError(
+                    f"{self.backbone} cannot take an image of {height} x {width} pixels:"
+                    f" {str(error).partition(chr(10))[0]}"
+                ) from error
             pooled = aggregate([self.as_map(name, maps[name]) for name in self.layers])
             array: NDArray[np.float32] = pooled.float().cpu().numpy()
         return array
