@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyimgano.datasets import load_dataset
     from pyimgano.models import create_model, list_models, model_info, register_model
+    from pyimgano.persistence import load
 
 # Everything is imported when it is first used: `import pyimgano` alone must cost nothing.
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "list_models": "pyimgano.models",
     "model_info": "pyimgano.models",
     "register_model": "pyimgano.models",
+    "load": "pyimgano.persistence",
     "load_dataset": "pyimgano.datasets",
 }
 
@@ -26,6 +28,7 @@ __all__ = [
     "__version__",
     "create_model",
     "list_models",
+    "load",
     "load_dataset",
     "model_info",
     "register_model",

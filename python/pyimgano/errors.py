@@ -39,6 +39,10 @@ class WeightsError(PyimganoError, OSError):
     """Backbone weights are missing, cannot be obtained or do not fit the network."""
 
 
+class DetectorFileError(PyimganoError, ValueError, OSError):
+    """A fitted-detector file cannot be read, is damaged, or holds what no detector can be."""
+
+
 class OutputError(PyimganoError, OSError):
     """A result could not be written."""
 

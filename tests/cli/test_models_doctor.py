@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from pyimgano import _rust
-from pyimgano.cli import benchmark, detect, doctor, main, models, synth
+from pyimgano.cli import benchmark, detect, doctor, export_backbone, main, models, synth
 from pyimgano.models import list_models, model_info
 
 
@@ -107,7 +107,7 @@ def test_doctor_works_from_a_source_folder(
     assert found["kernels"]["simd"] in ("portable", "avx2", "avx512")
 
 
-@pytest.mark.parametrize("command", [benchmark, detect, doctor, models, synth])
+@pytest.mark.parametrize("command", [benchmark, detect, doctor, export_backbone, models, synth])
 def test_help_reads_well_at_80_columns(command: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     text = command.build_parser().format_help()

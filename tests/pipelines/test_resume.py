@@ -141,11 +141,14 @@ def test_the_hash_of_a_weights_file_counts(tmp_path: Path) -> None:
     path.write_bytes(b"one")
     # printf one | sha256sum
     one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
-    assert weights_digest(path) == weights_digest(os.fspath(path)) == one
+    assert weights_digest({"weights": path}) == weights_digest({"weights": os.fspath(path)}) == one
     path.write_bytes(b"two")
-    assert weights_digest(path) != one
-    assert weights_digest(None) is None
-    assert weights_digest("IMAGENET1K_V1") is None
+    assert weights_digest({"weights": path, "backbone": "resnet18"}) not in (one, None)
+    assert weights_digest({"weights": None, "backbone": "embedded"}) is None
+    assert weights_digest({"weights": "IMAGENET1K_V1"}) is None
+    model = tmp_path / "m.onnx"
+    model.write_bytes(b"one")
+    assert weights_digest({"weights": None, "backbone": os.fspath(model)}) == one
 
 
 def test_a_full_disk_ends_the_run_with_one_clear_error(

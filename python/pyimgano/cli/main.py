@@ -16,6 +16,7 @@ _COMMANDS = {
     "calibrate": "set a detector file's threshold by labelled images",
     "models": "list the detectors",
     "doctor": "what is installed, what is missing, what the kernels run on",
+    "export-backbone": "write a torchvision network as an ONNX file",
     "synth": "write the synthetic image set",
 }
 
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pyimgano {pyimgano.__version__}")
         return OK
     if name in _COMMANDS:
-        command = import_module(f"pyimgano.cli.{name}")
+        command = import_module(f"pyimgano.cli.{name.replace('-', '_')}")
         if name == "benchmark":
             return int(command.main(rest, prog="pyimgano benchmark"))
         return int(command.main(rest))

@@ -84,8 +84,8 @@ def add_detector_options(
     group.add_argument(
         "--backbone",
         metavar="NAME",
-        help="'embedded' (no torch, no weights) or a torchvision network, for models that have"
-        f" one (default: {backbone})",
+        help="'embedded' (no torch, no weights), a torchvision network or an ONNX file, for models"
+        f" that have one (default: {backbone})",
     )
     group.add_argument(
         "--layers", nargs="+", metavar="NAME", help="layers of the network (ResNets: layer2 layer3)"
@@ -118,16 +118,28 @@ def add_detector_options(
         f" (default: {0.1 if contamination is None else contamination:g})",
     )
     group.add_argument("--device", help="torch device of the network (default: cpu)")
+    group.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="what runs an ONNX backbone: opencv, onnxruntime or openvino (default: opencv)",
+    )
     group.add_argument("--batch-size", type=int, metavar="N", help="images per pass (default: 8)")
     parser.set_defaults(default_backbone=backbone)
 
 
 _DETECTOR_OPTIONS = (
     *("backbone", "layers", "weights", "normalization", "image_size", "coreset_ratio"),
-    *("contamination", "device", "batch_size"),
+    *("contamination", "device", "engine", "batch_size"),
 )
-#: What a backbone without weights has no use for.
-_NETWORK_OPTIONS = ("layers", "weights", "normalization", "device")
+
+
+def _useless(backbone: Any) -> tuple[str, ...]:
+    """Options that a kind of backbone has no use for, although others in a comparison may."""
+    from pyimgano.features.build import EMBEDDED, is_onnx
+
+    if backbone == EMBEDDED:
+        return ("layers", "weights", "normalization", "device", "engine")
+    return ("weights", "device") if is_onnx(backbone) else ("engine",)
 
 
 def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
@@ -157,8 +169,8 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
         own |= {name: value for name, value in given.items() if name in known}
         own |= spec.parameters
         unused -= set(own)
-        if len(specs) > 1 and own.get("backbone") == "embedded":
-            own = {k: v for k, v in own.items() if k not in _NETWORK_OPTIONS}
+        if len(specs) > 1 and "backbone" in own:
+            own = {k: v for k, v in own.items() if k not in _useless(own["backbone"])}
         found.append(replace(spec, parameters=own))
     if unused:
         option = "--" + min(unused).replace("_", "-")

@@ -104,11 +104,12 @@ class EmbeddedFeatures:
     @property
     def n_features_out(self) -> int:
         """Length of one patch's feature vector."""
-        n = self._n_measured
+        n = self.n_measured
         return n if self.n_components >= n else self.n_components + 1
 
     @property
-    def _n_measured(self) -> int:
+    def n_measured(self) -> int:
+        """Length of a patch's vector before the projection on the principal axes."""
         return self.levels * PER_LEVEL * (1 + len(self.neighborhoods))
 
     def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
@@ -196,7 +197,7 @@ class EmbeddedFeatures:
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Restore what `get_state` returned, on an object with the same parameters."""
-        expected = (self._n_measured, min(self.n_components, self._n_measured))
+        expected = (self.n_measured, min(self.n_components, self.n_measured))
         axes = np.asarray(state["axes"], dtype=np.float32)
         if axes.shape != expected:
             raise InvalidInputError(f"state holds axes of shape {axes.shape}, expected {expected}")
@@ -274,7 +275,7 @@ class EmbeddedFeatures:
         return np.concatenate([flat, *(blur_grid(flat, s) for s in self.neighborhoods)], axis=-1)
 
     def _fit_axes(self, sample: Sequence[Cells]) -> None:
-        n = self._n_measured
+        n = self.n_measured
         total, products, count = np.zeros(n), np.zeros((n, n)), 0
         for one in sample:
             rows = self._describe_cells(one).reshape(-1, n).astype(np.float64)

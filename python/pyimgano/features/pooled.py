@@ -86,15 +86,28 @@ class PooledEmbeddedFeatures(ParamsMixin):
             row[:] = pool(self.patches_.extract(preprocessor.load(image).pixels))
         return rows
 
+    def describe(self) -> dict[str, Any]:
+        """Parameters, ready for JSON."""
+        if not hasattr(self, "patches_"):
+            raise NotFittedError("PooledEmbeddedFeatures: call fit before describe")
+        size = self.image_size
+        return {
+            "image_size": list(size) if isinstance(size, tuple) else size,
+            "max_pixels": self.max_pixels,
+            "patches": self.patches_.describe(),
+        }
+
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Fitted arrays, by name."""
         if not hasattr(self, "patches_"):
             raise NotFittedError("PooledEmbeddedFeatures: call fit before get_state")
         return self.patches_.get_state()
 
-    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
-        """Restore what :meth:`get_state` gave."""
-        patches = EmbeddedFeatures()
+    def set_state(
+        self, state: dict[str, NDArray[Any]], patches: EmbeddedFeatures | None = None
+    ) -> None:
+        """Restore what :meth:`get_state` gave; ``patches`` has the parameters if not default."""
+        patches = EmbeddedFeatures() if patches is None else patches
         patches.set_state(state)
         self.patches_ = patches
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
@@ -129,7 +130,14 @@ class TorchvisionFeatures:
         with torch.inference_mode():
             batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
             batch = ((batch - self._mean) / self._std).contiguous()
-            maps = self.body(batch)
+            try:
+                maps = self.body(batch)
+            except RuntimeError as error:
+                height, width = batch.shape[-2:]
+                raise InvalidInputError(
+                    f"{self.backbone} cannot take an image of {height} x {width} pixels:"
+                    f" {str(error).partition(chr(10))[0]}"
+                ) from error
             pooled = aggregate([self.as_map(name, maps[name]) for name in self.layers])
             array: NDArray[np.float32] = pooled.float().cpu().numpy()
         return array
@@ -173,6 +181,15 @@ class TorchvisionFeatures:
         from pyimgano.features.onnx_export import export_features
 
         return export_features(self, engine=engine, image_size=image_size)
+
+    def parameters_sha256(self) -> str:
+        """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
+        found = hashlib.sha256()
+        for name, tensor in sorted(self.body.state_dict().items()):
+            array = np.ascontiguousarray(tensor.cpu().numpy())
+            found.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            found.update(array.data)
+        return found.hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """Backbone, layers and the origin of the weights."""

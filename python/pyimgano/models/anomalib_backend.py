@@ -18,6 +18,7 @@ from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.base import PixelDetector, training_images
 from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
+from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import (
     FalsePositiveRate,
     check_contamination,
@@ -171,6 +172,13 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                 self.decision_scores_ = self._scores(self.module_, self._transform, used)
             self._fit_threshold(held, len(used))
         return self
+
+    def get_state(self) -> FittedState:
+        """Refused: such a model is a tree of torch modules, stored by pickle only."""
+        raise InvalidInputError(
+            f"anomalib's {self._spec().name} cannot be stored without pickle: export module_ with"
+            " anomalib itself, or use PatchCore"
+        )
 
     def validate(self) -> None:
         """Check the parameters and that the model and its weights can be had, without images."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
+from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
@@ -78,13 +79,22 @@ class Detector(ParamsMixin, ABC):
         come from normal images that were held out.
     labels_ : ndarray
         int64 (n,), ``decision_scores_ > threshold_``.
+    training_set_ : dict
+        ``n_images``, a ``sha256`` that does not depend on order and names, and what it is ``of``.
     """
 
     decision_scores_: NDArray[np.float64]
+    skipped_: list[str]
     threshold_: float
     threshold_source_: str
     false_positive_rate_: FalsePositiveRate | None
     labels_: NDArray[np.int64]
+    timings_: dict[str, float]
+    training_set_: dict[str, Any]
+    #: The fitted feature extractor.
+    features_: Any
+    #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
+    _params_at_fit: dict[str, Any]
 
     @abstractmethod
     def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
@@ -150,6 +160,84 @@ class Detector(ParamsMixin, ABC):
         self.threshold_source_ = source
         self.false_positive_rate_ = false_positive_rate
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        bank_dtype: str = "float32",
+        embed_backbone: bool = False,
+    ) -> None:
+        """Write the fitted detector to one file, for :func:`pyimgano.load`.
+
+        The file is written whole or not at all and can run no code; ``docs/files.md`` specifies it.
+
+        Parameters
+        ----------
+        path
+            Name of the file, used as it is; an existing file is replaced.
+        bank_dtype
+            ``"float32"``: scores after loading are the same bit for bit. ``"float16"``: half the
+            size; the change in distances is measured and noted in the file.
+        embed_backbone
+            Put an ONNX backbone into the file; otherwise its name and SHA-256 are noted.
+
+        Raises
+        ------
+        InvalidInputError
+            The detector, its extractor or a parameter cannot be stored without pickle.
+        OutputError
+            The file cannot be written; names it.
+        """
+        from pyimgano.persistence import save
+
+        self._check_fitted()
+        save(self, path, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
+
+    def get_state(self) -> FittedState:
+        """What was learnt, as plain numbers.
+
+        Raises
+        ------
+        InvalidInputError
+            It cannot be had without pickle.
+        """
+        self._check_fitted()
+        rate = self.false_positive_rate_
+        facts = {
+            "threshold": self.threshold_,
+            "threshold_source": self.threshold_source_,
+            "false_positive_rate": None if rate is None else rate.assumed(),
+            "skipped": list(self.skipped_),
+            "training_set": dict(self.training_set_),
+        }
+        params = dict(self._params_at_fit)
+        return FittedState(params, facts, {"decision_scores": self.decision_scores_})
+
+    def set_state(self, state: FittedState, features: Any) -> None:
+        """Restore what :meth:`get_state` gave, on a detector with the same parameters.
+
+        Parameters
+        ----------
+        state
+            Its numbers.
+        features
+            The fitted feature extractor.
+        """
+        self._params_at_fit = self.get_params()
+        self.features_ = features
+        self.training_set_ = dict(state.facts["training_set"])
+        self.skipped_ = list(state.facts["skipped"])
+        self.decision_scores_ = state.tensors["decision_scores"]
+        self.timings_ = {}
+        rate = state.facts["false_positive_rate"]
+        self.set_threshold(
+            state.facts["threshold"],
+            source=state.facts["threshold_source"],
+            false_positive_rate=(
+                None if rate is None else FalsePositiveRate(rate["target"], rate["n_images"])
+            ),
+        )
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

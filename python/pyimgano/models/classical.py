@@ -16,6 +16,7 @@ from pyimgano.models.base import Detector, training_images
 from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
+from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import (
     FalsePositiveRate,
     check_contamination,
@@ -125,11 +126,13 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         kept, rows = self._read_training(images, timer)
         with timer.stage("detector"):
             model = self._row_detector(len(rows)).fit(rows)
-        self._model = model
+        self._model, self._rows = model, rows
+        self.training_set_ = fingerprint(map(digest, rows), "feature vectors, float32")
         chosen = set(kept)
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
         with timer.stage("threshold"):
             self._fit_threshold(rows)
+        self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
         return self
 
@@ -172,6 +175,31 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         for image, value in zip(images, scores, strict=True):
             path = None if isinstance(image, np.ndarray) else str(image)
             yield Prediction(path, value, int(value > self.threshold_), None)
+
+    def get_state(self) -> FittedState:
+        """The training images' features: the detector is fitted anew when it is restored."""
+        state = super().get_state()
+        state.tensors.update(rows=self._rows, train_scores=self._model.train_scores)
+        return state
+
+    def set_state(self, state: FittedState, features: ImageFeatures) -> None:
+        """Restore what :meth:`get_state` gave, by a new fit on the same features.
+
+        Raises
+        ------
+        InvalidInputError
+            The new fit does not give the training scores of the old one.
+        """
+        self.validate()
+        rows, expected = state.tensors["rows"], state.tensors["train_scores"]
+        model = self._row_detector(len(rows)).fit(rows)
+        if not np.allclose(model.train_scores, expected, rtol=1e-6, atol=1e-9):
+            raise InvalidInputError(
+                f"PyOD's {self.detector} fitted on the stored features does not give the stored"
+                " scores: the installed PyOD or scikit-learn behaves differently"
+            )
+        self._model, self._rows = model, rows
+        super().set_state(state, features)
 
     def _row_detector(self, n: int) -> RowDetector:
         """A new detector for n training images; the same for n less those of a fold."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError
 from pyimgano.features import PatchFeatures
 from pyimgano.models.feature_store import FeatureStore
+from pyimgano.models.state import digest
 from pyimgano.types import ImageInput
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage
@@ -34,6 +35,8 @@ class Collected:
         Positions of the stored images in what was given.
     skipped
         Positions of the unreadable ones.
+    digests
+        SHA-256 of the pixels of each stored image.
     """
 
     store: FeatureStore
@@ -41,6 +44,7 @@ class Collected:
     inputs: list[tuple[int, int]] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
 
 
 def readable_pixels(
@@ -111,6 +115,7 @@ def collect(
                     collected.store.append(patches.reshape(-1, depth))
                     collected.grids.append((height, width))
                     collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
+                    collected.digests.append(digest(loaded.pixels))
             advance(stop - start)
     if errors and not (skip_bad and collected.kept):
         raise join_errors(errors, len(images))

@@ -21,6 +21,7 @@ from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.state import FittedState, fingerprint
 from pyimgano.models.threshold import (
     FalsePositiveRate,
     check_contamination,
@@ -98,6 +99,8 @@ class PatchCore(PixelDetector):
     timings_ : dict
         Seconds per stage of the last fit and of all predictions since.
     """
+
+    features_: PatchFeatures
 
     def __init__(
         self,
@@ -184,19 +187,15 @@ class PatchCore(PixelDetector):
             timer=timer,
         )
         self._preprocessor, self.features_ = preprocessor, features
-        self._mapper = PatchMapper(
-            as_size(256 if self.preset else self.image_size),
-            as_size(224 if self.preset else None),
-            self.gaussian_sigma,
-        )
+        self._mapper = self._build_mapper()
+        self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
         self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
         picks = self._select_bank(collected.store, timer)
         with timer.stage("threshold"):
             self._fit_thresholds(collected, picks)
         with timer.stage("knn"):
-            self._bank = MemoryBank(
-                self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
-            )
+            self._bank = self._build_bank()
+        self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
         return self
 
@@ -294,6 +293,35 @@ class PatchCore(PixelDetector):
             center_crop=224 if paper else None,
             bit_depth=self.bit_depth,
             max_pixels=self.max_pixels,
+        )
+
+    def get_state(self) -> FittedState:
+        """The memory bank and the thresholds."""
+        state = super().get_state()
+        state.facts.update(map_threshold=self.map_threshold_, map_level=self.map_level_)
+        state.tensors.update(memory_bank=self.memory_bank_)
+        return state
+
+    def set_state(self, state: FittedState, features: PatchFeatures) -> None:
+        """Restore what :meth:`get_state` gave, and index the bank."""
+        self._check_params()
+        self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
+        self.memory_bank_ = state.tensors["memory_bank"]
+        self._bank = self._build_bank()
+        self.map_threshold_ = state.facts["map_threshold"]
+        self.map_level_ = state.facts["map_level"]
+        super().set_state(state, features)
+
+    def _build_mapper(self) -> PatchMapper:
+        return PatchMapper(
+            as_size(256 if self.preset else self.image_size),
+            as_size(224 if self.preset else None),
+            self.gaussian_sigma,
+        )
+
+    def _build_bank(self) -> MemoryBank:
+        return MemoryBank(
+            self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
         )
 
     def _build_features(self) -> PatchFeatures:

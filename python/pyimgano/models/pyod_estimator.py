@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from pyimgano.utils.optional_deps import require
 #: What is this package's own business: the threshold, and the seed.
 _RESERVED = ("contamination", "random_state")
 _ROWS_PER_AXIS = 5
+#: Held while NumPy's global generator and the warning filters are changed: threads take turns.
+_GLOBAL_STATE = threading.RLock()
 
 
 def find_detector(name: str) -> PyODDetector:
@@ -144,6 +147,10 @@ class RowDetector:
 
     @contextmanager
     def _guard(self, what: str, rows: NDArray[Any]) -> Iterator[None]:
+        with _GLOBAL_STATE:
+            yield from self._guarded(what, rows)
+
+    def _guarded(self, what: str, rows: NDArray[Any]) -> Iterator[None]:
         before = np.random.get_state()  # noqa: NPY002
         np.random.seed(self.random_state % 2**32)  # noqa: NPY002
         try:

@@ -160,11 +160,14 @@ class FalsePositiveRate:
             f" {_percent(1 / (self.n + 1))}), it needs at least {self.n_needed}"
         )
 
+    def assumed(self) -> dict[str, Any]:
+        """What all other figures follow from, as plain data."""
+        return {"target": self.target, "n_images": self.n}
+
     def to_json(self) -> dict[str, Any]:
         """All figures as plain data."""
         return {
-            "target": self.target,
-            "n_images": self.n,
+            **self.assumed(),
             "attainable": self.attainable,
             "n_needed": self.n_needed,
             "expected": self.expected,

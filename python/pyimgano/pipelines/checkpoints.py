@@ -11,6 +11,7 @@ from typing import Any
 
 from pyimgano.datasets import Dataset
 from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.features.build import is_onnx
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.results import CategoryResult
 from pyimgano.utils.images import shown
@@ -141,8 +142,11 @@ def images_digest(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
-def weights_digest(weights: Any) -> str | None:
-    """SHA-256 of a weights file; None where ``weights`` is not a file."""
+def weights_digest(parameters: Mapping[str, Any]) -> str | None:
+    """SHA-256 of a detector's weights file or ONNX backbone; None where it has no such file."""
+    weights, backbone = parameters.get("weights"), parameters.get("backbone")
+    if isinstance(backbone, (str, os.PathLike)) and is_onnx(backbone):
+        weights = backbone
     if not isinstance(weights, (str, os.PathLike)) or not os.path.isfile(weights):
         return None
     with open(weights, "rb") as file:

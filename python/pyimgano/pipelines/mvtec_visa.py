@@ -160,7 +160,7 @@ def run_benchmark(
             "root": os.path.realpath(root),
             "model": model,
             "parameters": {k: v for k, v in parameters.items() if k != "random_state"},
-            "weights_sha256": weights_digest(parameters.get("weights")),
+            "weights_sha256": weights_digest(parameters),
             "metric_size": metric_size,
             "integration_limit": integration_limit,
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano.errors import OutputError
+from pyimgano.utils.atomic import write_atomically
 from pyimgano.utils.images import shown
 
 
@@ -36,15 +36,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     OutputError
         The disk is full, the folder cannot be written to, or the like; names the file.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, target)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {shown(target)}: {error.strerror or error}") from error
+    write_atomically(path, [data])
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

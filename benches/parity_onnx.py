@@ -1,0 +1,92 @@
+"""Torch against its ONNX export under every engine, on whole test sets: scores, maps, labels.
+
+    python benches/parity_onnx.py --root DATA --weights resnet18.pth [--backbone resnet18]
+
+Two questions per category and engine. "swapped": a detector fitted with torch whose backbone is
+then replaced by its ONNX export, as in a file saved with the backbone inside; "fitted anew": one
+fitted with the ONNX export from the start, whose memory bank may differ where distances almost tie.
+Differences are relative: of scores to the torch score, of maps to the highest value of torch's map.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from pyimgano.cli.options import normalization
+from pyimgano.datasets import load_dataset
+from pyimgano.features.onnx_backbone import OnnxFeatures
+from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.models import create_model
+from pyimgano.models.patchcore import PatchCore
+from pyimgano.reporting.table import text_table
+
+TOLERANCE = 1e-4
+
+
+def compare(torch: PatchCore, other: PatchCore, paths: list[str]) -> tuple[float, float, int]:
+    """Largest relative difference of scores and of maps, and how many labels differ."""
+    score = field = 0.0
+    labels = 0
+    for a, b in zip(torch.iter_predict(paths), other.iter_predict(paths), strict=True):
+        score = max(score, abs(a.score - b.score) / a.score)
+        difference = float(np.abs(a.anomaly_map - b.anomaly_map).max())
+        field = max(field, difference / float(a.anomaly_map.max()))
+        labels += a.label != b.label
+    return score, field, labels
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--root", required=True, help="folder in the MVTec AD layout")
+    parser.add_argument("--weights", required=True, help="weights file")
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--layers", nargs="+")
+    parser.add_argument("--normalization", type=normalization, default="imagenet")
+    parser.add_argument("--category", nargs="+", default=["screw", "leather", "cookie"])
+    parser.add_argument("--engine", nargs="+", default=list(ENGINES), choices=ENGINES)
+    parser.add_argument("--no-refit", action="store_true", help="only the swapped detectors")
+    args = parser.parse_args()
+    common = {"layers": args.layers, "normalization": args.normalization}
+    rows = []
+    worst = 0.0
+    for category in args.category:
+        data = load_dataset("mvtec", args.root, category)
+        train, (test, _, _) = data.get_train_paths(), data.get_test_paths()
+        fitted = create_model(
+            "patchcore", backbone=args.backbone, weights=args.weights, **common
+        ).fit(train)
+        model = fitted.features_.to_onnx().onnx_bytes()
+        for engine in args.engine:
+            swapped = copy.copy(fitted)
+            swapped.features_ = OnnxFeatures(
+                model, engine=engine, layers=args.layers, normalization=args.normalization
+            )
+            cases = {"swapped": swapped}
+            if not args.no_refit:
+                with tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder) / "backbone.onnx"
+                    file.write_bytes(model)
+                    cases["fitted anew"] = create_model(
+                        "patchcore", backbone=str(file), engine=engine, **common
+                    ).fit(train)
+            for case, detector in cases.items():
+                score, field, labels = compare(fitted, detector, test)
+                if case == "swapped":
+                    worst = max(worst, score, field, float(labels > 0))
+                rows.append(
+                    [category, engine, case, len(test), f"{score:.1e}", f"{field:.1e}", labels]
+                )
+                print(*rows[-1], file=sys.stderr)
+    heads = ["category", "engine", "detector", "images", "scores", "maps", "labels differ"]
+    print(text_table(heads, [[str(cell) for cell in row] for row in rows]))
+    return int(worst > TOLERANCE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

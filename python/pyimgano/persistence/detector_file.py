@@ -1,0 +1,174 @@
+"""Fitted detectors to files and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyimgano.errors import (
+    DetectorFileError,
+    InvalidInputError,
+    MissingDependencyError,
+    WeightsError,
+)
+from pyimgano.models.state import FittedState
+from pyimgano.persistence.backbone import describe_features, feature_tensors, restore_features
+from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
+from pyimgano.persistence.encode import decode, encode
+from pyimgano.utils.images import shown
+
+if TYPE_CHECKING:
+    from pyimgano.models.base import Detector
+
+_CLASSES = {
+    "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
+    "classical": ("pyimgano.models.classical", "ClassicalDetector"),
+}
+#: Embedded features need images of at least 8 x 8 pixels.
+_LEAST_SIDE = 8
+
+
+def save(
+    detector: Detector,
+    path: str | os.PathLike[str],
+    *,
+    bank_dtype: str = "float32",
+    embed_backbone: bool = False,
+) -> None:
+    """Write a fitted detector to a file; see :meth:`pyimgano.models.base.Detector.save`."""
+    if bank_dtype not in ("float32", "float16"):
+        raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
+    kind = _kind(detector)
+    state = detector.get_state()
+    features = describe_features(detector.features_, state.params)
+    learnt = feature_tensors(detector.features_, embed_backbone=embed_backbone)
+    if embed_backbone:
+        features["embedded"] = True
+    header, tensors = encode(kind, state, features, bank_dtype)
+    tensors.update(learnt)
+    try:
+        _rehearse(header, dict(tensors))
+    except (Malformed, InvalidInputError) as error:
+        raise InvalidInputError(f"{type(detector).__name__} cannot be stored: {error}") from error
+    write_container(path, header, tensors)
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    allow_onnx: bool = True,
+) -> Detector:
+    """Read a fitted detector that ``save`` wrote; nothing in the file is run as code.
+
+    Parameters
+    ----------
+    path
+        The file.
+    weights
+        The backbone's weights, or its ONNX model, for a detector that needs one and whose file
+        is not where it was; its SHA-256 must be that of the file the detector was fitted with.
+    allow_onnx
+        False refuses detectors with an ONNX backbone, so that no ONNX model is parsed.
+
+    Returns
+    -------
+    Detector
+        It scores as the saved one did, bit for bit with the same package versions, unless its
+        memory bank was stored as float16.
+
+    Raises
+    ------
+    DetectorFileError
+        The file cannot be read, is damaged, of a newer format version, or holds values that no
+        detector can have; names the file.
+    WeightsError
+        The backbone's weights are not at hand or have another SHA-256.
+    MissingDependencyError
+        The detector needs a package that is not installed.
+    """
+    header, tensors = read_container(path)
+    with _naming(path):
+        entries, state = decode(header, tensors)
+        features = restore_features(
+            entries["features"],
+            state.params,
+            tensors,
+            weights=weights,
+            folder=Path(path).absolute().parent,
+            allow_onnx=allow_onnx,
+        )
+        return _restore(entries["detector"], state, features, tensors)
+
+
+def _kind(detector: Detector) -> str:
+    # Exact types: what a subclass does differently would be lost.
+    for kind, home in _CLASSES.items():
+        if (type(detector).__module__, type(detector).__qualname__) == home:
+            return kind
+    detector.get_state()  # refuses where it has a reason of its own
+    raise InvalidInputError(
+        f"{type(detector).__name__} is no detector of this package: its code would not be in the"
+        " file"
+    )
+
+
+def _rehearse(header: dict[str, Any], tensors: Tensors) -> None:
+    """Refuse to write what could not be read; classical detectors must repeat their fit."""
+    entries, state = decode(header, tensors)
+    if entries["features"]["kind"] in ("embedded", "pooled"):
+        features = restore_features(
+            entries["features"],
+            state.params,
+            tensors,
+            weights=None,
+            folder=Path(),
+            allow_onnx=False,
+        )
+        _check_fit(entries["detector"], state, features)
+        if entries["detector"] == "classical":
+            _restore(entries["detector"], state, features, tensors)
+
+
+def _restore(kind: str, state: FittedState, features: Any, tensors: Tensors) -> Detector:
+    if tensors:
+        raise Malformed(f"it holds a tensor that does not belong: {min(tensors)[:40]!r}")
+    _check_fit(kind, state, features)
+    module, name = _CLASSES[kind]
+    detector: Detector = getattr(import_module(module), name)(**state.params)
+    detector.set_state(state, features)
+    return detector
+
+
+def _check_fit(kind: str, state: FittedState, features: Any) -> None:
+    """The rows are as wide as the features, and images are not too small for these."""
+    if kind == "classical":
+        rows, patches, size = state.tensors["rows"], features.patches_, features.image_size
+    else:
+        rows, patches, size = state.tensors["memory_bank"], features, state.params["image_size"]
+        if state.params["preset"] is not None:
+            size = None
+    width = getattr(patches, "n_features_out", None)
+    if width is None:  # known when the first image is scored
+        return
+    if rows.shape[1] != width:
+        raise Malformed(f"rows of {rows.shape[1]} features do not go with extractors of {width}")
+    sides = (size,) if isinstance(size, int) else size or (_LEAST_SIDE,)
+    if min(sides) < _LEAST_SIDE:
+        raise Malformed(f"image_size {size} is below the {_LEAST_SIDE} pixels that features need")
+
+
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Every error names the file."""
+    try:
+        yield
+    except (WeightsError, MissingDependencyError) as error:
+        raise type(error)(f"{shown(path)}: {error}") from error
+    except Exception as error:  # whatever the packages involved raise at values out of the usual
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise DetectorFileError(f"{shown(path)}: {reason}") from error

@@ -1,0 +1,156 @@
+"""What a fitted detector has, as header entries and tensors, and back."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano._rust import version
+from pyimgano.errors import InvalidInputError
+from pyimgano.features.build import is_onnx
+from pyimgano.models.state import FittedState
+from pyimgano.persistence.backbone import take
+from pyimgano.persistence.container import Malformed, Tensors
+from pyimgano.persistence.header import PARAMS, check_header
+from pyimgano.persistence.precision import measure_change, to_half
+from pyimgano.persistence.rules import encode_float
+
+#: Packages whose version may matter where scores differ, beside those of extractors and engines.
+_PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
+_FURTHER = {
+    "torchvision": ("torch", "torchvision"),
+    "pooled": ("pyod", "scikit-learn"),
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+}
+#: Beyond any feature or score; squares of it stay finite.
+_LARGEST = 1e15
+_MOST_REFITTED = 20_000
+
+
+def encode(
+    kind: str, state: FittedState, features: Mapping[str, Any], bank_dtype: str
+) -> tuple[dict[str, Any], Tensors]:
+    """Header and tensors of a state; those of the extractor come on top."""
+    tensors = dict(state.tensors)
+    bank: dict[str, Any] | None = None
+    if kind == "patchcore":
+        bank = {"dtype": bank_dtype, "change": None}
+        if bank_dtype == "float16":
+            exact = tensors["memory_bank"]
+            half = tensors["memory_bank"] = to_half(exact)
+            bank["change"] = measure_change(exact, half)
+    elif bank_dtype != "float32":
+        raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
+    facts = {k: encode_float(v) if isinstance(v, float) else v for k, v in state.facts.items()}
+    header = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "detector": kind,
+        "params": _encode_params(kind, state.params),
+        "features": dict(features),
+        "fitted": facts,
+        "bank": bank,
+        "versions": _versions(features),
+    }
+    return header, tensors
+
+
+def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
+    """Checked header entries, and the state; takes its tensors out of ``tensors``.
+
+    Raises
+    ------
+    Malformed
+        Something is missing, unknown or out of its range.
+    """
+    entries = check_header(header)
+    params = entries["params"]
+    scores = _take_scores(tensors)
+    state: Tensors = {"decision_scores": scores}
+    if entries["detector"] == "patchcore":
+        _check_backbone(params, entries["features"])
+        params["weights"] = None
+        dtype = getattr(np, entries["bank"]["dtype"])
+        bank = take(tensors, "memory_bank", (None, None), dtype, -_LARGEST, _LARGEST)
+        state["memory_bank"] = bank.astype(np.float32, copy=False)
+    else:
+        n = len(scores)
+        if n > _MOST_REFITTED:
+            raise Malformed(
+                f"{n:,} training images are too many for a fit at loading, which is how a PyOD"
+                f" detector is restored: at most {_MOST_REFITTED:,}"
+            )
+        state["rows"] = take(tensors, "rows", (n, None), np.float32, -_LARGEST, _LARGEST)
+        low, high = -np.finfo(np.float64).max, np.finfo(np.float64).max
+        state["train_scores"] = take(tensors, "train_scores", (n,), np.float64, low, high)
+        further = params.pop("params")
+        if further.get("n_jobs") not in (None, 1):
+            raise Malformed("n_jobs must be 1 or None: a file starts no processes")
+        if repeated := sorted(set(further) & {*params, "feature_extractor"}):
+            raise Malformed(f"{repeated[0]!r} is no parameter of PyOD's")
+        params.update(further)
+    return entries, FittedState(params, entries["fitted"], state)
+
+
+def _take_scores(tensors: Tensors) -> NDArray[np.float64]:
+    found = tensors.get("decision_scores")
+    is_single = found is not None and found.shape == (1,) and found.dtype == np.float64
+    if is_single and np.isnan(tensors["decision_scores"][0]):  # there was none to hold out
+        return tensors.pop("decision_scores")
+    return take(tensors, "decision_scores", (None,), np.float64, -_LARGEST, _LARGEST)
+
+
+def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> None:
+    """The parameter names the extractor that the features come from."""
+    kind, backbone = features["kind"], params["backbone"]
+    named = "onnx" if is_onnx(backbone) else "embedded" if backbone == "embedded" else "torchvision"
+    if kind != named or (kind == "torchvision" and features["backbone"] != backbone):
+        raise Malformed(f"backbone {backbone[:40]!r} does not go with features of kind {kind!r}")
+
+
+def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = PARAMS[kind]
+    found = {name: _plain(name, value) for name, value in given.items() if name in known}
+    if kind == "patchcore":
+        found["device"] = str(given["device"])
+        if is_onnx(found["backbone"]):
+            found["backbone"] = os.path.basename(found["backbone"])
+        return found
+    further = {k: v for k, v in given.items() if k not in known and k != "feature_extractor"}
+    found["params"] = {name: _plain(name, value) for name, value in further.items()}
+    return found
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A parameter as JSON has it."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(name, one) for one in value]
+    if value is None or isinstance(value, (bool, int, float, str)) or name == "device":
+        return value
+    raise InvalidInputError(
+        f"parameter {name} is of type {type(value).__name__}, which a file without pickle cannot"
+        " hold"
+    )
+
+
+def _versions(features: Mapping[str, Any]) -> dict[str, str]:
+    named = (features["kind"], features.get("engine"))
+    further = [package for name in named if name in _FURTHER for package in _FURTHER[name]]
+    found = {"pyimgano": version(), "python": platform.python_version()}
+    for package in (*_PACKAGES, *further):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # another build of it, such as opencv-python
+            continue
+    return found

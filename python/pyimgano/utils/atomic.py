@@ -1,0 +1,55 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from pyimgano.errors import OutputError
+from pyimgano.utils.images import shown
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes the place of ``path`` when the ``with`` block ends.
+
+    A reader sees the old file or the new one. If anything goes wrong the old one stays and nothing
+    else is left; only a process that is killed may leave its temporary file, whose name starts
+    with a dot and ends in ``.tmp``.
+
+    Raises
+    ------
+    OutputError
+        The disk is full, the folder cannot be written to, the path is a folder, or the like;
+        names the file.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(None, "it is a folder")
+        try:
+            with open(temporary, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {shown(target)}: {error.strerror or error}") from error
+
+
+def write_atomically(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+    """Write parts one after the other; see :func:`replacing`."""
+    with replacing(path) as file:
+        for part in parts:
+            file.write(part)

@@ -1,0 +1,164 @@
+"""A torch backbone and its ONNX export give the same features, whatever runs the export."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pyimgano.errors import InvalidInputError, MissingDependencyError, WeightsError
+from pyimgano.features.onnx_backbone import OnnxFeatures
+from pyimgano.features.onnx_engines import ENGINES, OpenVinoEngine
+from pyimgano.features.onnx_file import load_onnx
+from tests.conftest import texture
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("torchvision", reason="torchvision is not installed")
+
+from pyimgano.features import onnx_export  # noqa: E402
+from pyimgano.features.pooling import aggregate, aggregate_arrays  # noqa: E402
+from pyimgano.features.torchvision_backbone import TorchvisionFeatures  # noqa: E402
+
+
+def unit(seed: int, size: tuple[int, int] = (64, 96)) -> np.ndarray:
+    return texture(seed, size).astype(np.float32) / 255
+
+
+@pytest.fixture(scope="module")
+def network() -> TorchvisionFeatures:
+    return TorchvisionFeatures("resnet18", pretrained=False)
+
+
+@pytest.fixture(scope="module")
+def exported(network: TorchvisionFeatures) -> OnnxFeatures:
+    return network.to_onnx(image_size=64)
+
+
+def run_by(engine: str, model: OnnxFeatures) -> OnnxFeatures:
+    try:
+        return OnnxFeatures(model.onnx_bytes(), layers=model.layers, engine=engine)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("size", [(64, 96), (75, 61), (16, 16), (1, 1)])
+def test_every_engine_gives_what_torch_gives(
+    engine: str, size: tuple[int, int], network: TorchvisionFeatures, exported: OnnxFeatures
+) -> None:
+    images = [unit(0, size), unit(1, size)]
+    expected = network.extract_batch(images)
+    for a, b in zip(expected, run_by(engine, exported).extract_batch(images), strict=True):
+        assert a.shape == b.shape
+        assert np.abs(a - b).max() <= 1e-5 * np.abs(a).max()
+
+
+def test_openvino_computes_in_float32_where_the_cpu_could_do_less(exported: OnnxFeatures) -> None:
+    features = run_by("openvino", exported)
+    assert isinstance(features._engine, OpenVinoEngine)
+    hint = features._engine._compiled.get_property("INFERENCE_PRECISION_HINT")
+    assert hint.get_type_name() == "f32"
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(2, 5, 32, 32), (2, 7, 16, 16)],
+        [(1, 5, 25, 39), (1, 7, 13, 20), (1, 3, 7, 10)],
+        [(1, 7, 13, 20), (1, 5, 25, 39)],
+        [(1, 4, 1, 1), (1, 4, 1, 1)],
+        [(1, 4, 5, 3), (1, 200, 2, 1)],
+    ],
+)
+def test_pooling_is_the_same_on_arrays(shapes: list[tuple[int, ...]]) -> None:
+    rng = np.random.default_rng(0)
+    maps = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    expected = aggregate([torch.from_numpy(m) for m in maps]).numpy()
+    np.testing.assert_allclose(aggregate_arrays(maps), expected, rtol=0, atol=2e-6)
+
+
+def test_the_export_says_where_it_comes_from(network: TorchvisionFeatures, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    file = tmp_path / "w.pth"
+    torch.save(__import__("torchvision").models.resnet18(weights=None).state_dict(), file)
+    plain = ([0.5] * 3, [0.25] * 3)
+    features = TorchvisionFeatures("resnet18", weights=file, layers=["layer1"], normalization=plain)
+    exported = features.to_onnx(image_size=32)
+    found = exported.describe()
+    assert found["backbone"] == "resnet18"
+    assert found["layers"] == ["layer1"]
+    assert found["normalization"] == [[0.5] * 3, [0.25] * 3]
+    assert found["weights"] == "resnet18.onnx"
+    assert found["weights_sha256"] == hashlib.sha256(exported.onnx_bytes()).hexdigest()
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found["exported_from"] == {"weights": "w.pth", "weights_sha256": digest}
+    model = load_onnx(exported.onnx_bytes())
+    assert model.outputs == ("layer1",)
+    assert model.input.shape == (None, 3, None, None)
+    assert len(model.data) < 1_000_000  # cut: layer1 and what is before it
+    with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.5"):
+        OnnxFeatures(exported.onnx_bytes())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("mobilenet_v2", ["features.6", "features.3"]),
+        ("squeezenet1_1", ["features.7"]),
+        ("efficientnet_b0", ["features.3"]),
+        ("densenet121", ["features.denseblock2"]),
+        ("googlenet", ["inception3b"]),
+        ("wide_resnet50_2", ["layer2", "layer3"]),
+    ],
+)
+def test_other_networks_can_be_exported(name: str, layers: list[str]) -> None:
+    features = TorchvisionFeatures(name, pretrained=False, layers=layers)
+    exported = features.to_onnx(image_size=64)  # compares the features at two sizes
+    assert exported.layers == tuple(layers)
+
+
+def test_a_network_that_depends_on_the_traced_size_is_refused() -> None:
+    features = TorchvisionFeatures("resnet18", pretrained=False, layers=["layer1"])
+    features.body.register_forward_pre_hook(
+        lambda body, given: (given[0] * int(given[0].shape[2]),)
+    )
+    with pytest.raises(InvalidInputError, match=r"export of resnet18 .* image of 101 x 154"):
+        features.to_onnx(image_size=64)
+
+
+def test_an_export_that_differs_is_refused(
+    network: TorchvisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_export, "TOLERANCE", 1e-12)
+    with pytest.raises(InvalidInputError, match=r"resnet18 gives a relative error of .* opencv"):
+        network.to_onnx(image_size=32)
+
+
+def test_a_layer_without_a_map_cannot_be_exported() -> None:
+    features = TorchvisionFeatures("resnet18", pretrained=False, layers=["fc"])
+    with pytest.raises(InvalidInputError, match="layer 'fc' .* not a feature map"):
+        features.to_onnx(image_size=64)
+
+
+def test_what_torch_cannot_trace_is_one_error(
+    network: TorchvisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no such operator\nand a page of detail")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(
+        WeightsError, match="resnet18 cannot be exported to ONNX: no such operator$"
+    ):
+        network.to_onnx()
+    with pytest.raises(InvalidInputError, match="image_size must be at least 1"):
+        network.to_onnx(image_size=0)
+
+
+def test_a_torch_image_that_is_too_small_is_refused() -> None:
+    features = TorchvisionFeatures("squeezenet1_1", pretrained=False, layers=["features.7"])
+    with pytest.raises(InvalidInputError, match="squeezenet1_1 .* image of 1 x 1 pixels"):
+        features.extract_batch([unit(0, (1, 1))])
