@@ -81,10 +81,12 @@ def test_training_changes_the_network_and_holds_images_out() -> None:
     one = small("stfpm", max_steps=1, holdout=0.25).fit(TRAIN)
     more = small("stfpm", max_steps=4, holdout=0.25).fit(TRAIN)
     assert "2 normal images, not trained on" in one.threshold_source_
+    assert one.false_positive_rate_.n == 2
     assert not np.allclose(one.decision_function(TEST), more.decision_function(TEST), rtol=1e-3)
     with pytest.warns(ThresholdWarning, match="had seen"):
         seen = small("stfpm", max_steps=1, holdout=0.0).fit(TRAIN)
     assert "had seen" in seen.threshold_source_
+    assert seen.false_positive_rate_ is None
 
 
 @pytest.mark.slow

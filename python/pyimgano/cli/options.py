@@ -54,9 +54,16 @@ def normalization(text: str) -> Any:
 
 
 def add_detector_options(
-    parser: argparse.ArgumentParser, *, backbone: str, several: bool = False
+    parser: argparse.ArgumentParser,
+    *,
+    backbone: str,
+    several: bool = False,
+    contamination: float | None = None,
 ) -> None:
-    """Options that become parameters of the detector; those not given are left to it."""
+    """Options that become parameters of the detector; those not given are left to it.
+
+    ``contamination`` is the command's own default for that option.
+    """
     group = parser.add_argument_group("detector")
     if several:
         group.add_argument(
@@ -103,9 +110,12 @@ def add_detector_options(
     )
     group.add_argument(
         "--contamination",
+        "--target-fpr",
         type=float,
+        default=contamination,
         metavar="P",
-        help="share of normal images allowed above the threshold (default: 0.1)",
+        help="share of normal images allowed above the threshold, its false-positive rate"
+        f" (default: {0.1 if contamination is None else contamination:g})",
     )
     group.add_argument("--device", help="torch device of the network (default: cpu)")
     group.add_argument(
@@ -174,6 +184,23 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
             f"{option}: {' and '.join(s.model for s in specs)} has no such option"
         )
     return found
+
+
+def add_load_options(parser: argparse._ActionsContainer) -> None:
+    """What :func:`pyimgano.load` takes beside the file."""
+    parser.add_argument(
+        "--weights", metavar="FILE", help="the backbone's weights or ONNX file, if it is elsewhere"
+    )
+    parser.add_argument(
+        "--no-onnx", action="store_true", help="refuse a file that holds an ONNX network"
+    )
+
+
+def load_detector(args: argparse.Namespace) -> Any:
+    """The fitted detector that the command's first argument names."""
+    import pyimgano
+
+    return pyimgano.load(args.detector, weights=args.weights, allow_onnx=not args.no_onnx)
 
 
 def quieten() -> None:

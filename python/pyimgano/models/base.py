@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
 from pyimgano.models.state import FittedState
+from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
@@ -73,6 +74,9 @@ class Detector(ParamsMixin, ABC):
         Images with a score above it are anomalous.
     threshold_source_ : str
         How ``threshold_`` was obtained.
+    false_positive_rate_ : FalsePositiveRate or None
+        What is known of the share of normal images above ``threshold_``; None where it does not
+        come from normal images that were held out.
     labels_ : ndarray
         int64 (n,), ``decision_scores_ > threshold_``.
     training_set_ : dict
@@ -83,6 +87,7 @@ class Detector(ParamsMixin, ABC):
     skipped_: list[str]
     threshold_: float
     threshold_source_: str
+    false_positive_rate_: FalsePositiveRate | None
     labels_: NDArray[np.int64]
     timings_: dict[str, float]
     training_set_: dict[str, Any]
@@ -131,7 +136,13 @@ class Detector(ParamsMixin, ABC):
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
 
-    def set_threshold(self, value: float, *, source: str) -> None:
+    def set_threshold(
+        self,
+        value: float,
+        *,
+        source: str,
+        false_positive_rate: FalsePositiveRate | None = None,
+    ) -> None:
         """Decide by another threshold, and mark the training images by it.
 
         Parameters
@@ -140,11 +151,14 @@ class Detector(ParamsMixin, ABC):
             Images with a score above it are anomalous; infinity for none.
         source
             Where it comes from, in words, for ``threshold_source_``.
+        false_positive_rate
+            What is known of its false-positive rate, for ``false_positive_rate_``.
         """
         if math.isnan(value):
             raise InvalidInputError("the threshold is NaN")
         self.threshold_ = float(value)
         self.threshold_source_ = source
+        self.false_positive_rate_ = false_positive_rate
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
 
     def save(
@@ -189,9 +203,11 @@ class Detector(ParamsMixin, ABC):
             It cannot be had without pickle.
         """
         self._check_fitted()
+        rate = self.false_positive_rate_
         facts = {
             "threshold": self.threshold_,
             "threshold_source": self.threshold_source_,
+            "false_positive_rate": None if rate is None else rate.assumed(),
             "skipped": list(self.skipped_),
             "training_set": dict(self.training_set_),
         }
@@ -214,7 +230,14 @@ class Detector(ParamsMixin, ABC):
         self.skipped_ = list(state.facts["skipped"])
         self.decision_scores_ = state.tensors["decision_scores"]
         self.timings_ = {}
-        self.set_threshold(state.facts["threshold"], source=state.facts["threshold_source"])
+        rate = state.facts["false_positive_rate"]
+        self.set_threshold(
+            state.facts["threshold"],
+            source=state.facts["threshold_source"],
+            false_positive_rate=(
+                None if rate is None else FalsePositiveRate(rate["target"], rate["n_images"])
+            ),
+        )
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

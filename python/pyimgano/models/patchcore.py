@@ -22,7 +22,11 @@ from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.state import FittedState, fingerprint
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
 from pyimgano.utils.progress import track
@@ -367,6 +371,7 @@ class PatchCore(PixelDetector):
             conformal_threshold(held_out.scores, self.contamination, stacklevel=5),
             source=f"{n} training images, each left out of the bank;"
             f" contamination {self.contamination:g}",
+            false_positive_rate=FalsePositiveRate(self.contamination, n),
         )
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)

@@ -12,11 +12,12 @@ from pyimgano.datasets.custom import unlabelled_images
 from pyimgano.errors import DatasetError, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
-from pyimgano.pipelines.scoring import Unreadable, predict_each
+from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.reporting.files import make_folder, write_csv, write_json
-from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
-from pyimgano.types import Prediction
-from pyimgano.utils.images import read_image, shown
+from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
+from pyimgano.types import Unreadable
+from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
@@ -45,6 +46,7 @@ class DetectionRun:
 
     threshold: float
     threshold_source: str
+    false_positive_rate: FalsePositiveRate | None
     n_normal: int
     skipped: list[str]
     notes: list[str]
@@ -108,12 +110,15 @@ def run_detect(
     detections = []
     with track(len(test_paths), "scoring", verbose) as advance:
         for path, outcome in zip(
-            test_paths, predict_each(detector, test_paths, with_maps=overlays), strict=True
+            test_paths,
+            predict_stream(detector, test_paths, with_maps=overlays),
+            strict=True,
         ):
             if isinstance(outcome, Unreadable):
                 detections.append(Detection(shown(path), None, None, outcome.reason))
             else:
-                detections.append(Detection(shown(path), outcome.score, outcome.label))
+                found = outcome.prediction
+                detections.append(Detection(shown(path), found.score, found.label))
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
@@ -126,6 +131,7 @@ def run_detect(
     run = DetectionRun(
         detector.threshold_,
         detector.threshold_source_,
+        detector.false_positive_rate_,
         len(normal_paths) - len(detector.skipped_),
         [shown(path) for path in detector.skipped_],
         notes,
@@ -144,32 +150,32 @@ class _OverlayWriter:
         for old in self._folder.glob("[0-9]*_*.png"):
             old.unlink()
         self._test = test
-        self._scale = MapScale.around(
-            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", math.inf)
-        )
+        self._scale = MapScale.of(detector)
+        self._bit_depth = getattr(detector, "bit_depth", None)
         self._threshold = detector.threshold_
         self._written: list[tuple[float, Path, str]] = []
         self.without_map = False
 
-    def add(self, path: str, prediction: Prediction) -> None:
+    def add(self, path: str, scored: Scored) -> None:
         """Write the picture of one image."""
-        if prediction.anomaly_map is None:
+        if scored.prediction.anomaly_map is None:
             self.without_map = True
             return
         if not self._written:
             make_folder(self._folder)
         name = shown(Path(path).relative_to(self._test))
-        verdict = "ANOMALOUS" if prediction.label else "normal"
-        picture = panel(
-            to_rgb8(read_image(path)),
-            prediction.anomaly_map,
+        picture = verdict_panel(
+            scored.image,
+            scored.prediction,
             self._scale,
-            caption=f"{name}  {verdict}  score {prediction.score:.3f} / {self._threshold:.3f}",
+            name=name,
+            threshold=self._threshold,
+            bit_depth=self._bit_depth,
         )
         stem = "_".join(Path(name).with_suffix("").parts).replace("\\", "_")[-120:]
         temporary = self._folder / f".{len(self._written)}.png"
         write_png(temporary, picture)
-        self._written.append((prediction.score, temporary, stem))
+        self._written.append((scored.prediction.score, temporary, stem))
 
     def rank(self) -> int:
         """Rename: the highest score becomes number 1. Returns how many there are."""
@@ -190,11 +196,13 @@ def _write_results(run: DetectionRun, folder: Path) -> None:
         ],
     )
     finite = math.isfinite(run.threshold)
+    rate = run.false_positive_rate
     write_json(
         folder / "results.json",
         {
             "threshold": run.threshold if finite else None,
             "threshold_source": run.threshold_source,
+            "false_positive_rate": None if rate is None else rate.to_json(),
             "n_normal": run.n_normal,
             "skipped": run.skipped,
             "notes": run.notes,

@@ -52,11 +52,16 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> F
         hidden = any(part.startswith(".") for part in entry.relative_to(root).parts)
         if entry.is_dir():
             continue
-        if hidden or entry.suffix.lower() not in IMAGE_SUFFIXES:
+        if hidden or not is_image_name(entry.name):
             ignored += 1
         else:
             paths.append(os.fspath(entry))
     return FolderListing(sorted(paths), ignored)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file name is that of an image: a known suffix, in any case, and not hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def shown(path: str | os.PathLike[str]) -> str:
