@@ -65,14 +65,14 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Call it with a part of a name: files named so find the disk full from then on."""
 
     def fill(part: str) -> None:
-        write = Path.write_bytes
+        replace = os.replace
 
-        def full(self: Path, data: bytes) -> int:
-            if part in self.name:
+        def full(source: Path, target: Path) -> None:
+            if part in Path(target).name:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return write(self, data)
+            replace(source, target)
 
-        monkeypatch.setattr(Path, "write_bytes", full)
+        monkeypatch.setattr("pyimgano.utils.atomic.os.replace", full)
 
     return fill
 
