@@ -43,6 +43,20 @@ def test_the_help_names_every_data_set() -> None:
     assert sorted(re.findall(r"\w+", line.replace(" or ", " "))) == list_datasets()
 
 
+def test_features_may_go_to_a_folder(
+    mvtec_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), "--category", "bolt"]
+    options += ["--backbone", "embedded", "--image-size", "48x64", "--spill-dir"]
+    folder = tmp_path / "features"
+    folder.mkdir()
+    assert run(capsys, *options, str(folder))[0] == 0
+    assert list(folder.iterdir()) == []
+    code, out, err = run(capsys, *options, str(tmp_path / "none"))
+    assert code == 2
+    assert "spill_dir" in out + err
+
+
 def test_benchmark_prints_json_on_request(
     mvtec_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
