@@ -53,7 +53,7 @@ def test_features_may_go_to_a_folder(
     assert run(capsys, *options, str(folder))[0] == 0
     assert list(folder.iterdir()) == []
     code, out, err = run(capsys, *options, str(tmp_path / "none"))
-    assert code == 1
+    assert code == 2
     assert "spill_dir" in out + err
 
 
