@@ -183,6 +183,16 @@ def test_a_reader_that_goes_away_ends_it_quietly(work: Path, tmp_path: Path) -> 
     assert child.returncode == 0
 
 
+def test_scoring_does_not_import_scipy(work: Path) -> None:
+    code = (
+        "import sys; from pyimgano.cli import main; assert main.main(sys.argv[1:]) == 0;"
+        " sys.exit(any(name.startswith('scipy') for name in sys.modules))"
+    )
+    argv = ["predict", os.fspath(work / "part.pyimgano"), os.fspath(work / "bad/0.png"), "--quiet"]
+    done = subprocess.run([sys.executable, "-c", code, *argv], check=False)
+    assert done.returncode == 0
+
+
 def test_a_list_on_standard_input_is_answered_line_by_line(work: Path) -> None:
     command = [sys.executable, "-m", "pyimgano", "predict", os.fspath(work / "part.pyimgano"),
                "--list", "-", "--jsonl", "--quiet"]  # fmt: skip

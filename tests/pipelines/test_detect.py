@@ -49,6 +49,8 @@ def test_the_defect_comes_first_in_every_output(folders: Path) -> None:
     assert [float(r["score"]) for r in rows] == scores
     data = json.loads((folders / "out/results.json").read_text())
     assert data["threshold"] == run.threshold
+    assert data["false_positive_rate"] == run.false_positive_rate.to_json()
+    assert data["false_positive_rate"]["n_images"] == 10
     assert data["detections"][0]["label"] == 1
     pictures = sorted(p.name for p in (folders / "out/overlays").iterdir())
     assert len(pictures) == 4

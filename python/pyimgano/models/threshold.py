@@ -168,7 +168,7 @@ class FalsePositiveRate:
 
     def assumed(self) -> dict[str, Any]:
         """What all other figures follow from, as plain data."""
-        return {"target": self.target, "n_images": self.n}
+        return {"target": float(self.target), "n_images": int(self.n)}
 
     def to_json(self) -> dict[str, Any]:
         """All figures as plain data."""
