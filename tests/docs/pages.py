@@ -32,12 +32,19 @@ class Block:
 
     @property
     def commands(self) -> list[list[str]]:
-        """A shell block's command lines as words; comments and continued lines are resolved."""
+        """A shell block's command lines as words: the last command of a pipe stands for all.
+
+        Comments and continued lines are resolved.
+        """
         lines = self.text.replace("\\\n", " ").splitlines()
         if self.language == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
         found = [shlex.split(line, comments=True) for line in lines]
-        return [words for words in found if words]
+        return [words[_after_pipe(words) :] for words in found if words]
+
+
+def _after_pipe(words: list[str]) -> int:
+    return len(words) - words[::-1].index("|") if "|" in words else 0
 
 
 def blocks_of(page: Path) -> list[Block]:

@@ -18,7 +18,7 @@ CACHED = {
 
 
 def write_parts(root: Path) -> None:
-    """``parts/good`` and ``parts/incoming``."""
+    """``parts/good``, ``parts/incoming`` and, with known labels, ``checked/good`` and ``bad``."""
     generate_synthetic(
         root / "set", categories=["brushed_metal"], n_train=12, n_test_good=2, n_test_defect=1
     )
@@ -26,7 +26,11 @@ def write_parts(root: Path) -> None:
     shutil.copytree(metal / "train/good", root / "parts/good")
     (root / "parts/incoming").mkdir()
     for image in metal.glob("test/*/*.png"):
-        shutil.copy(image, root / "parts/incoming" / f"{image.parent.name}_{image.name}")
+        name = f"{image.parent.name}_{image.name}"
+        shutil.copy(image, root / "parts/incoming" / name)
+        checked = root / "checked" / ("good" if image.parent.name == "good" else "bad")
+        checked.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image, checked / name)
     shutil.rmtree(root / "set")
 
 
