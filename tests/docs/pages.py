@@ -81,6 +81,8 @@ def backbones(words: list[str]) -> list[str]:
     module = import_module(f"pyimgano.cli.{command[0].replace('-', '_')}")
     parser: ArgumentParser = module.build_parser()
     args = parser.parse_args(command[1])
+    if command[0] == "export-backbone":
+        return [args.network]
     if "default_backbone" not in args:
         return []
     return [

@@ -43,7 +43,7 @@ def write_sets(root: Path) -> None:
 
 
 def write_weights(root: Path, torch_home: Path) -> None:
-    """``resnet18.pth``, and torchvision's default weights where it looks before it downloads."""
+    """Two weights files, and torchvision's default weights where it looks before it downloads."""
     import torch
     from torchvision.models import get_model
 
@@ -53,3 +53,4 @@ def write_weights(root: Path, torch_home: Path) -> None:
     for name, file in CACHED.items():
         torch.save(get_model(name).state_dict(), cache / file)
     shutil.copy(cache / CACHED["resnet18"], root / "resnet18.pth")
+    shutil.copy(cache / CACHED["wide_resnet50_2"], root / "wrn50.pth")
