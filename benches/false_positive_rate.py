@@ -3,7 +3,7 @@
 Pools the normal images of a category (train/good and test/good), splits them again and again into
 70 % to learn from and 30 % to score, and prints the share of the latter above the threshold:
 
-    python benches/false_positive_rate.py --root ../shared/data/mvtec
+    python benches/false_positive_rate.py --root DIR
     python benches/false_positive_rate.py --root DIR --backbone resnet18 --weights FILE
 
 Everything but the features of the network goes through PatchCore as it is. These depend on the

@@ -28,7 +28,8 @@ _MAGIC = rb'{"__metadata__":{"pyimgano":"{\"checksum\":\"'
 _START = 8 + len(_MAGIC)
 _DIGITS = 64
 _NO_CHECKSUM = b"0" * _DIGITS
-_MOST_HEADER = 16 * 2**20
+#: What the header may be, so that reading it takes a few MB at the most: bytes, and JSON values.
+_MOST_HEADER, _MOST_VALUES = 2**20, 20_000
 _DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "|u1"}
 _NAMES = {np.dtype(v): k for k, v in _DTYPES.items()}
 
@@ -57,6 +58,8 @@ def write_container(
     ------
     OutputError
         It cannot be written; names the file.
+    Malformed
+        The header is too large.
     """
     arrays = {
         name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -77,6 +80,7 @@ def write_container(
             "data_offsets": [start, end],
         }
     head = json.dumps(entries, separators=(",", ":")).encode("ascii")
+    _check_size(head)
     head += b" " * (-len(head) % 8)
     head = len(head).to_bytes(8, "little") + head
     data = [arrays[name].reshape(-1).view(np.uint8).data for name in order]
@@ -154,13 +158,24 @@ def _open_at_once(path: str, flags: int) -> int:
 
 def _parse_head(data: bytes) -> dict[str, Any]:
     size = int.from_bytes(data[:8], "little")
-    if size > min(_MOST_HEADER, len(data) - 8):
+    if size > len(data) - 8:
         raise Malformed(f"its header claims {size:,} bytes")
-    head = _parse_json(data[8 : 8 + size])
+    text = data[8 : 8 + size]
+    _check_size(text)
+    head = _parse_json(text)
     metadata = head.get("__metadata__") if isinstance(head, dict) else None
     if not isinstance(metadata, dict) or not isinstance(metadata.get("pyimgano"), str):
         raise Malformed("its header has no text of pyimgano's")
     return dict(head)
+
+
+def _check_size(head: bytes) -> None:
+    values = sum(head.count(sign) for sign in (b",", b"[", b"{"))
+    if len(head) > _MOST_HEADER or values > _MOST_VALUES or not head.isascii():
+        raise Malformed(
+            f"its header has {len(head):,} bytes and {values:,} values; at most {_MOST_HEADER:,}"
+            f" of ASCII and {_MOST_VALUES:,} are read"
+        )
 
 
 def _tensors(data: bytes) -> Iterator[tuple[str, NDArray[Any]]]:

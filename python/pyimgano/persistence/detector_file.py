@@ -52,9 +52,9 @@ def save(
     tensors.update(learnt)
     try:
         _rehearse(header, dict(tensors))
+        write_container(path, header, tensors)
     except (Malformed, InvalidInputError) as error:
         raise InvalidInputError(f"{type(detector).__name__} cannot be stored: {error}") from error
-    write_container(path, header, tensors)
 
 
 def load(

@@ -15,6 +15,7 @@ from pyimgano.persistence.rules import (
     extended,
     fields,
     flag,
+    fraction,
     image_size,
     integer,
     listed,
@@ -53,14 +54,14 @@ _PATCHCORE: dict[str, Rule] = {
     "max_pixels": integer(1, 2**31 - 1),
     "engine": choice(None, "opencv", "onnxruntime", "openvino"),
 }
-#: Of a PyOD detector: numbers that drive its time are bounded.
+#: Of a PyOD detector: whole numbers may say how often something is done.
 _PYOD_VALUE = either(
     flag,
     choice(None),
-    integer(-4096, 4096),
-    number(-1e9, 1e9),
+    integer(-1000, 1000),
+    fraction(-1e6, 1e6),
     text(64, r"[A-Za-z0-9_.-]*"),
-    listed(number(-1e9, 1e9), 64),
+    listed(number(-1e6, 1e6), 64),
 )
 _CLASSICAL: dict[str, Rule] = {
     **_COMMON,
@@ -75,9 +76,9 @@ EMBEDDED = fields(
     {
         "kind": choice("embedded"),
         "backbone": choice("embedded"),
-        "stride": integer(1, 256),
-        "levels": integer(1, 8),
-        "neighborhoods": listed(number(0, 64, above=True), 8),
+        "stride": integer(4, 64),
+        "levels": integer(1, 5),
+        "neighborhoods": listed(number(0, 16, above=True), 3),
         "compression": number(0, 1),
         "finest_weight": number(0, 1e3),
         "color_weight": number(0, 1e3),
@@ -127,7 +128,7 @@ _FITTED: dict[str, Rule] = {
     "threshold": extended,
     "threshold_source": text(10_000),
     "false_positive_rate": optional(_RATE),
-    "skipped": listed(text(4096), 2**20),
+    "skipped": listed(text(4096), 20_000),
     "training_set": _TRAINING,
 }
 FITTED = {

@@ -51,6 +51,17 @@ def number(low: float, high: float, *, above: bool = False) -> Rule:
     return check
 
 
+def fraction(low: float, high: float) -> Rule:
+    """A number that is written with a point or an exponent: no whole number in disguise."""
+
+    def check(value: Any) -> float:
+        if type(value) is not float:
+            raise _bad(value, f"a number with a point from {low:g} to {high:g}")
+        return float(number(low, high)(value))
+
+    return check
+
+
 def extended(value: Any) -> float:
     """A float, with ``"inf"`` and ``"-inf"`` for what JSON has no number for."""
     if value in ("inf", "-inf"):

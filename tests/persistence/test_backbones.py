@@ -1,0 +1,176 @@
+"""Detector files whose backbone is a network: its weights by name and hash, or an ONNX inside."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors
+
+import pyimgano
+from pyimgano.errors import DetectorFileError, InvalidInputError, WeightsError
+from pyimgano.models import PatchCore
+from tests.conftest import texture
+from tests.features.onnx_support import tiny
+
+IMAGES = [texture(50), texture(51, (80, 64))]
+
+
+@pytest.fixture(scope="module")
+def normal() -> list[np.ndarray]:
+    return [texture(i) for i in range(10)]
+
+
+@pytest.fixture
+def onnx_file(tmp_path: Path) -> Path:
+    path = tmp_path / "net" / "tiny.onnx"
+    path.parent.mkdir()
+    path.write_bytes(tiny())
+    return path
+
+
+@pytest.fixture
+def with_onnx(onnx_file: Path, normal: list[np.ndarray]) -> PatchCore:
+    return PatchCore(backbone=onnx_file, image_size=(48, 64)).fit(normal)
+
+
+def same(one: PatchCore, other: PatchCore) -> None:
+    for a, b in zip(one.iter_predict(IMAGES), other.iter_predict(IMAGES), strict=True):
+        assert (a.score, a.label) == (b.score, b.label)
+        np.testing.assert_array_equal(a.anomaly_map, b.anomaly_map)
+
+
+def test_an_onnx_backbone_inside_needs_no_other_file(
+    with_onnx: PatchCore, onnx_file: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "elsewhere" / "part"
+    target.parent.mkdir()
+    with_onnx.save(target, embed_backbone=True)
+    onnx_file.unlink()
+    loaded = pyimgano.load(target)
+    same(with_onnx, loaded)
+    assert loaded.backbone == "tiny.onnx"
+    with safetensors.safe_open(target, "np") as file:
+        assert file.get_tensor("backbone_onnx").tobytes() == tiny()
+    loaded.save(tmp_path / "again", embed_backbone=True)
+    same(with_onnx, pyimgano.load(tmp_path / "again"))
+
+
+@pytest.mark.parametrize("embed", [True, False])
+def test_onnx_can_be_refused(with_onnx: PatchCore, tmp_path: Path, embed: bool) -> None:
+    with_onnx.save(tmp_path / "part", embed_backbone=embed)
+    with pytest.raises(DetectorFileError, match=r"part: .*ONNX backbone.*allow_onnx=False"):
+        pyimgano.load(tmp_path / "part", allow_onnx=False)
+
+
+def test_files_without_onnx_do_not_mind(normal: list[np.ndarray], tmp_path: Path) -> None:
+    PatchCore(backbone="embedded", image_size=48).fit(normal).save(tmp_path / "part")
+    assert pyimgano.load(tmp_path / "part", allow_onnx=False).threshold_ > 0
+    with pytest.raises(DetectorFileError, match="need none"):
+        pyimgano.load(tmp_path / "part", weights="some.pth")
+
+
+def test_an_onnx_backbone_outside_is_found_where_it_was_beside_the_file_or_as_given(
+    with_onnx: PatchCore, onnx_file: Path, tmp_path: Path
+) -> None:
+    part = tmp_path / "elsewhere" / "part"
+    part.parent.mkdir()
+    with_onnx.save(part)
+    assert part.stat().st_size < with_onnx.memory_bank_.nbytes + 10_000
+    same(with_onnx, pyimgano.load(part))
+    moved = shutil.move(onnx_file, tmp_path / "moved.onnx")
+    digest = hashlib.sha256(tiny()).hexdigest()
+    with pytest.raises(WeightsError, match=rf"part: .*tiny.onnx.*{digest}.*weights=FILE"):
+        pyimgano.load(part)
+    same(with_onnx, pyimgano.load(part, weights=moved))
+    shutil.copy(moved, part.parent / "tiny.onnx")
+    same(with_onnx, pyimgano.load(part))
+
+
+def test_another_onnx_is_refused_with_both_hashes(
+    with_onnx: PatchCore, onnx_file: Path, tmp_path: Path
+) -> None:
+    with_onnx.save(tmp_path / "part")
+    other = tmp_path / "other.onnx"
+    other.write_bytes(tiny() + b"\x18\x01")
+    ours, theirs = (hashlib.sha256(x).hexdigest() for x in (tiny(), other.read_bytes()))
+    with pytest.raises(WeightsError, match=rf"other.onnx.*{theirs}.*tiny.onnx.*{ours}"):
+        pyimgano.load(tmp_path / "part", weights=other)
+    with pytest.raises(WeightsError, match=r"part: cannot read weights file .*absent"):
+        pyimgano.load(tmp_path / "part", weights=tmp_path / "absent")
+    onnx_file.write_bytes(other.read_bytes())
+    with pytest.raises(WeightsError, match="not at hand"):
+        pyimgano.load(tmp_path / "part")
+
+
+def resnet(**kwargs: object) -> PatchCore:
+    pytest.importorskip("torchvision")
+    params = {"backbone": "resnet18", "layers": ["layer1"], "image_size": 48, **kwargs}
+    return PatchCore(**params)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch = pytest.importorskip("torch")
+    models = pytest.importorskip("torchvision.models")
+    path = tmp_path_factory.mktemp("weights") / "mine.pth"
+    torch.manual_seed(1)
+    torch.save(models.resnet18(weights=None).state_dict(), path)
+    return path
+
+
+def test_random_weights_are_made_again(normal: list[np.ndarray], tmp_path: Path) -> None:
+    detector = resnet(pretrained=False).fit(normal)
+    detector.save(tmp_path / "part")
+    loaded = pyimgano.load(tmp_path / "part")
+    same(detector, loaded)
+    assert loaded.pretrained is False
+    with pytest.raises(DetectorFileError, match="random"):
+        pyimgano.load(tmp_path / "part", weights="some.pth")
+
+
+def test_weights_from_a_file_are_known_by_their_hash(
+    normal: list[np.ndarray], weights_file: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "there" / "mine.pth"
+    copy.parent.mkdir()
+    shutil.copy(weights_file, copy)
+    detector = resnet(weights=copy).fit(normal)
+    part = tmp_path / "part"
+    detector.save(part)
+    same(detector, pyimgano.load(part))
+    digest = hashlib.sha256(copy.read_bytes()).hexdigest()
+    copy.unlink()
+    with pytest.raises(WeightsError, match=rf"part: .*mine.pth.*{digest}.*weights=FILE"):
+        pyimgano.load(part)
+    same(detector, pyimgano.load(part, weights=weights_file))
+    other = tmp_path / "other.pth"
+    other.write_bytes(weights_file.read_bytes() + b"x")
+    theirs = hashlib.sha256(other.read_bytes()).hexdigest()
+    with pytest.raises(WeightsError, match=rf"other.pth.*{theirs}.*mine.pth.*{digest}"):
+        pyimgano.load(part, weights=other)
+
+
+def test_a_network_without_torch_is_a_clean_error(
+    normal: list[np.ndarray], weights_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resnet(weights=weights_file).fit(normal).save(tmp_path / "part")
+
+    def missing(name: str) -> tuple[None, ImportError]:
+        return None, ImportError(name)
+
+    monkeypatch.setattr("pyimgano.utils.optional_deps.optional_import", missing)
+    monkeypatch.setattr("pyimgano.utils.optional_deps._is_installed", lambda name: False)
+    with pytest.raises(ImportError, match=r"part: .*pyimgano\[torch\]"):
+        pyimgano.load(tmp_path / "part")
+
+
+def test_a_torch_backbone_cannot_be_put_inside(normal: list[np.ndarray], tmp_path: Path) -> None:
+    detector = resnet(pretrained=False).fit(normal)
+    with pytest.raises(InvalidInputError, match="export-backbone"):
+        detector.save(tmp_path / "part", embed_backbone=True)
+    assert os.listdir(tmp_path) == []
