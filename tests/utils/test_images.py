@@ -168,3 +168,15 @@ def test_importing_the_package_alone_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_name_with_a_zero_byte_is_an_unreadable_image() -> None:
+    with pytest.raises(ImageReadError, match="null byte"):
+        read_image("a\0.png")  # as a list written by find -print0 has it
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_without_waiting_for_someone_to_write(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageReadError, match="not a regular file"):
+        read_image(tmp_path / "a.png")

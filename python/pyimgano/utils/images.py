@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,12 +72,23 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageReadError(f"cannot read image {shown(path)}: {error.strerror}") from error
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ImageReadError(f"cannot read image {shown(path)}: it is not a regular file")
+            data = file.read()
+    except ImageReadError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ImageReadError(f"cannot read image {shown(path)}: {reason}") from error
     if not data:
         raise ImageReadError(f"cannot read image {shown(path)}: the file is empty")
     return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe without a writer would otherwise block for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
