@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import DatasetError, ImageReadError
-from pyimgano.utils.images import image_size, list_images, read_image, read_mask
+from pyimgano.utils.images import image_size, list_images, read_image, read_mask, shown
 from tests.conftest import texture, write_image
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
@@ -180,3 +180,10 @@ def test_a_pipe_is_refused_without_waiting_for_someone_to_write(tmp_path: Path) 
     os.mkfifo(tmp_path / "a.png")
     with pytest.raises(ImageReadError, match="not a regular file"):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows allows no such names")
+def test_a_name_cannot_break_a_line_or_reach_the_terminal() -> None:
+    assert shown("a\nb\x1b[31m\x9b é.png") == r"a\nb\x1b[31m\x9b é.png"
+    with pytest.raises(ImageReadError, match=r"image a\\nb\.png: No such file"):
+        read_image("a\nb.png")

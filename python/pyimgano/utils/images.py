@@ -20,6 +20,8 @@ from pyimgano.errors import DatasetError, ImageReadError
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm"}
 )
+#: A name may hold line ends, and sequences that a terminal would obey.
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
 #: Largest image that is decoded by default: 10,000 x 10,000.
 MAX_PIXELS = 100_000_000
 
@@ -66,8 +68,8 @@ def is_image_name(name: str) -> bool:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it can be printed anywhere, undecodable bytes escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as it can be printed anywhere: undecodable bytes and control characters escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").translate(_ESCAPES)
 
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
