@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 
 import pyimgano
 from pyimgano.cli import main
+from pyimgano.persistence.container import read_container
 from pyimgano.pipelines.predict import PredictRun
 from tests.conftest import texture, with_blot, write_image
+from tests.features.onnx_support import tiny
 
 SIZE = ["--image-size", "48x64", "--quiet"]
 
@@ -238,3 +241,59 @@ def test_the_help_fits_a_terminal(command: str, capsys, monkeypatch: pytest.Monk
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert "Exit code" in out
+
+
+def test_a_folder_in_place_of_the_file_is_told_before_anything_is_learnt(
+    work: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for argv in (["fit", work / "good"], ["calibrate", work / "part.pyimgano", "--normal", "x"]):
+        for target in (".", tmp_path):
+            code, out, err = run(capsys, *argv, "-o", target)
+            assert (code, out) == (2, "")
+            assert err.endswith("it is a folder\n")
+
+
+def test_calibrate_keeps_the_way_a_detector_is_stored(work: Path, tmp_path: Path, capsys) -> None:
+    half, new = tmp_path / "half.pyimgano", tmp_path / "new.pyimgano"
+    assert run(capsys, "fit", work / "good", "-o", half, "--bank-dtype", "float16", *SIZE)[0] == 0
+    assert run(capsys, "calibrate", half, "--normal", work / "more", "-o", new, "--quiet")[0] == 0
+    assert read_container(new)[0]["bank"]["dtype"] == "float16"
+    a, b = (pyimgano.load(path).memory_bank_ for path in (half, new))
+    assert a.tobytes() == b.tobytes()
+
+
+def test_calibrate_keeps_an_onnx_network_in_the_file(work: Path, tmp_path: Path, capsys) -> None:
+    network, part = tmp_path / "net.onnx", tmp_path / "part.pyimgano"
+    network.write_bytes(tiny())
+    argv = ["fit", work / "good", "-o", part, "--backbone", network, "--embed-backbone", *SIZE]
+    assert run(capsys, *argv)[0] == 0
+    assert run(capsys, "calibrate", part, "--normal", work / "more", "-o", part, "--quiet")[0] == 0
+    network.unlink()
+    assert run(capsys, "predict", part, work / "bad/0.png", "--quiet")[0] == 0
+    code, _, err = run(capsys, "predict", part, work / "bad/0.png", "--no-onnx")
+    assert code == 2
+    assert "ONNX" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("redirected", "code", "message"),
+    [
+        ("--list - <&-", 2, "cannot read list -: standard input is closed"),
+        ("{bad} --quiet >&-", 0, ""),
+        ("{bad} >&- 2>&-", 0, ""),
+        ("{bad} --jsonl >/dev/full", 2, "cannot write the output: No space left on device"),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    work: Path, redirected: str, code: int, message: str
+) -> None:
+    if "/dev/full" in redirected and not os.path.exists("/dev/full"):
+        pytest.skip("needs /dev/full")
+    words = [sys.executable, "-m", "pyimgano", "predict", os.fspath(work / "part.pyimgano")]
+    command = f"{shlex.join(words)} {redirected.format(bad=work / 'bad')}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) <= 1

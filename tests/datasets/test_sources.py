@@ -118,3 +118,18 @@ def test_what_gives_no_image_is_said_and_the_rest_goes_on(tree: Path) -> None:
 def test_a_list_that_is_not_there_is_an_error_before_anything_is_given(tree: Path) -> None:
     with pytest.raises(DatasetError, match=r"list gone\.txt: No such file"):
         stream_images(["in", "@gone.txt"])
+
+
+def test_everything_below_here_is_a_pattern_too(tree: Path) -> None:
+    found = [os.path.normpath(path) for path in names("**")]
+    assert sorted(found) == sorted([*names("in"), *names("other")])
+
+
+def test_a_list_from_windows_is_read_like_any_other(tree: Path) -> None:
+    (tree / "list.txt").write_bytes(b"\xef\xbb\xbfin/a.png\r\nother/a.png\r\n")
+    assert names("@list.txt") == ["in/a.png", "other/a.png"]
+
+
+def test_one_source_need_not_be_in_a_list(tree: Path) -> None:
+    assert list(stream_images("in")) == list(stream_images(["in"]))
+    assert list(stream_images(Path("in"))) == list(stream_images(["in"]))

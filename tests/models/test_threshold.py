@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from pyimgano.errors import InvalidInputError, ThresholdWarning
+from pyimgano.errors import InvalidInputError, NotFittedError, ThresholdWarning
+from pyimgano.models import PatchCore
 from pyimgano.models.threshold import FalsePositiveRate, conformal_threshold
 
 
@@ -120,3 +121,10 @@ def test_a_rate_outside_zero_and_one_and_a_negative_number_are_refused() -> None
         FalsePositiveRate(0.0, 10)
     with pytest.raises(InvalidInputError, match="n must be"):
         FalsePositiveRate(0.1, -1)
+
+
+def test_a_detector_that_is_not_fitted_takes_no_threshold() -> None:
+    detector = PatchCore(backbone="embedded")
+    with pytest.raises(NotFittedError):
+        detector.set_threshold(1.0, source="by hand")
+    assert not hasattr(detector, "threshold_")

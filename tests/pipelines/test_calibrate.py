@@ -112,3 +112,22 @@ def test_wrong_input_is_named_and_changes_nothing(detector: PatchCore, folders: 
     with pytest.raises(ImageReadError, match=r"01\.png.*02\.png"):
         run_calibrate(detector, [folders / "good"])
     assert (detector.threshold_, detector.threshold_source_) == before
+
+
+def test_a_file_that_is_listed_twice_counts_once(detector: PatchCore, folders: Path) -> None:
+    run = run_calibrate(detector, [folders / "good", folders / "good/00.png"], target=0.1)
+    assert (run.after.n_normal, detector.false_positive_rate_.n) == (19, 19)
+    assert any("1 of 20 normal images" in note for note in run.notes)
+
+
+def test_one_folder_need_not_be_in_a_list(detector: PatchCore, folders: Path) -> None:
+    run = run_calibrate(detector, str(folders / "good"), folders / "bad")
+    assert (run.after.n_normal, run.after.n_anomalous) == (19, 4)
+
+
+def test_too_few_images_are_not_called_training_images(detector: PatchCore, folders: Path) -> None:
+    run = run_calibrate(detector, [folders / "good"])
+    assert run.notes == [
+        "threshold_ is the highest of 19 normal scores: a share of 0.01 needs at least 99 normal"
+        " images"
+    ]

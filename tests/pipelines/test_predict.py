@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from pyimgano.datasets.sources import stream_images
 from pyimgano.errors import InvalidInputError, NotFittedError, OutputError
 from pyimgano.models import PatchCore
 from pyimgano.models.base import Detector
+from pyimgano.pipelines import scoring
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import find_regions
@@ -227,3 +229,63 @@ def test_hundreds_of_links_are_all_scored_with_flat_memory(
     names = [Path(str(r["path"])).name for r in run.records(stream_images([links]))]
     assert names == [f"{i:04d}.png" for i in range(300)]
     assert len(lines(tmp_path / "out/results.jsonl")) == run.summary.n_scored == 300
+
+
+def test_no_file_is_being_decoded_once_the_stream_is_closed(
+    detector: PatchCore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A process that ends while OpenCV decodes in a daemon thread is aborted.
+    image = read_image(folder / "fine0.png")
+    slow, finished = threading.Event(), threading.Event()
+
+    def read(path: str, *, max_pixels: int) -> np.ndarray:
+        if path == "slow":
+            slow.set()
+            time.sleep(0.3)
+            finished.set()
+        return image
+
+    monkeypatch.setattr(scoring, "read_image", read)
+    stream = predict_stream(detector, ["fast", "slow", "never"])
+    next(stream)
+    assert slow.wait(10)
+    stream.close()
+    assert finished.is_set()
+
+
+def test_maps_and_overlays_of_an_earlier_run_go_with_its_records(
+    detector: PatchCore, folder: Path, tmp_path: Path
+) -> None:
+    def run(paths: list[str]) -> None:
+        list(PredictRun(detector, output=tmp_path / "out", overlays=True).records(paths))
+
+    paths = [os.fspath(folder / f"fine{i}.png") for i in range(3)]
+    run(paths)
+    (tmp_path / "out/overlays/mine.png").write_bytes(b"x")
+    run(paths[2:])
+    names = sorted(p.name for p in (tmp_path / "out/overlays").iterdir())
+    assert names == ["0000001_fine2.png", "mine.png"]
+
+
+def test_a_name_as_long_as_a_file_system_allows_still_names_an_overlay(
+    detector: PatchCore, folder: Path, tmp_path: Path
+) -> None:
+    path = folder / ("\U00020000" * 62 + ".png")  # 252 bytes
+    try:
+        shutil.copy(folder / "fine0.png", path)
+    except OSError as error:
+        pytest.skip(f"this file system takes no such name: {error}")
+    run = PredictRun(detector, output=tmp_path / "out", overlays=True)
+    (record,) = run.records([os.fspath(path)])
+    assert (tmp_path / "out" / str(record["overlay"])).is_file()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_disk_that_fills_up_is_one_error(
+    detector: PatchCore, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/results.jsonl").symlink_to("/dev/full")
+    records = PredictRun(detector, output=tmp_path / "out").records([str(folder / "fine0.png")])
+    with pytest.raises(OutputError, match=r"cannot write results in .*out: No space left"):
+        next(records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Any
 
 from pyimgano.cli import options
 
@@ -47,11 +47,11 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.calibrate import Operating, run_calibrate
-    from pyimgano.reporting.files import make_folder
+    from pyimgano.reporting.files import check_target
     from pyimgano.reporting.table import text_table
 
     detector = options.load_detector(args)
-    make_folder(Path(args.output).parent)
+    check_target(args.output)
     run = run_calibrate(
         detector,
         args.normal,
@@ -60,7 +60,7 @@ def _run(argv: Sequence[str] | None) -> int:
         target=args.target,
         verbose=sys.stderr.isatty() and not args.quiet,
     )
-    detector.save(args.output)
+    detector.save(args.output, **_storage(args.detector))
 
     def row(name: str, one: Operating) -> list[str]:
         return [
@@ -78,6 +78,17 @@ def _run(argv: Sequence[str] | None) -> int:
     for note in run.notes:
         print(f"{PROG}: {note}", file=sys.stderr)
     return options.OK
+
+
+def _storage(path: str) -> dict[str, Any]:
+    """How a detector file stores its detector: the new file must go wherever it goes."""
+    from pyimgano.persistence.container import read_container
+
+    header, _ = read_container(path)
+    return {
+        "bank_dtype": (header["bank"] or {}).get("dtype", "float32"),
+        "embed_backbone": header["features"].get("embedded", False),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

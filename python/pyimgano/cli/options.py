@@ -213,8 +213,13 @@ def run(
 ) -> int:
     """Run a command; a user's mistake becomes one line on standard error and exit code 2."""
     quieten()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     try:
-        return command(argv)
+        code = command(argv)
+        sys.stdout.flush()
+        return code
     except PyimganoError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return USAGE
@@ -222,6 +227,17 @@ def run(
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader went away: nothing is wrong here, and Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away: nothing is wrong here.
+        _drop_output()
         return OK
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _drop_output()
+        print(f"{prog}: error: cannot write the output: {error.strerror}", file=sys.stderr)
+        return USAGE
+
+
+def _drop_output() -> None:
+    """Let go of what standard output would not take: Python must not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

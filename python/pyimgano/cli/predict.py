@@ -109,6 +109,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> None:
     from pyimgano.reporting.records import json_line
+    from pyimgano.utils.images import shown
 
     if args.jsonl:
         # Escaped beyond ASCII: it reads the same in JSON, and in whatever encoding stdout has.
@@ -122,7 +123,7 @@ def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> 
     if first:
         print(f"{'score':>10}  {'verdict':<9}  {'ms':>8}  file")
     verdict = "ANOMALOUS" if record["label"] else "normal"
-    lines = [f"{record['score']:10.4f}  {verdict:<9}  {record['ms']:8.1f}  {record['path']}"]
+    lines = [f"{record['score']:10.4f}  {verdict:<9}  {record['ms']:8.1f}  {shown(record['path'])}"]
     for region in record.get("regions", ()):
         x, y, width, height = region["box"]
         lines.append(

@@ -5,6 +5,7 @@ A million images need no more memory than ten: neither a folder nor a list is ev
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import glob
 import heapq
@@ -21,17 +22,19 @@ _CHUNK = 20_000
 _READ = 1 << 16
 #: A list that is read from standard input.
 STDIN = "-"
+#: What :func:`stream_images` takes: one file, folder, pattern or list, or several.
+Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 def stream_images(
-    sources: Iterable[str | os.PathLike[str]], lists: Iterable[str | os.PathLike[str]] = ()
+    sources: Sources, lists: Iterable[str | os.PathLike[str]] = ()
 ) -> Iterator[str | Unreadable]:
     """The paths that sources stand for, in order, found as they are asked for.
 
     Parameters
     ----------
     sources
-        Each one a file; a folder, which stands for the images in and below it (as in
+        One or several, each a file; a folder, which stands for the images in and below it (as in
         :func:`~pyimgano.utils.images.list_images`, sorted by path); a pattern with ``*``, ``?``,
         ``[...]`` or ``**`` for any depth of folders, where no file has just that name; or
         ``@FILE`` for a list.
@@ -49,6 +52,8 @@ def stream_images(
     DatasetError
         A list file cannot be opened; before the first path.
     """
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
     names = [os.fspath(source) for source in sources]
     files = [os.fspath(file) for file in lists]
     for file in [*(name[1:] for name in names if _is_list(name)), *files]:
@@ -74,6 +79,8 @@ def _is_list(name: str) -> bool:
 
 def _check_list(file: str) -> None:
     if file == STDIN:
+        if sys.stdin is None:
+            raise DatasetError("cannot read list -: standard input is closed")
         return
     try:
         with open(file, "rb"):
@@ -152,7 +159,7 @@ def _matches(pattern: str) -> Iterator[str | Unreadable]:
     """Files that match a pattern; only folders are expanded as a whole."""
     head, tail = os.path.split(pattern)
     if tail in ("", "**"):
-        for folder in sorted(glob.iglob(head)):
+        for folder in sorted(glob.iglob(head)) if head else [os.curdir]:
             if os.path.isdir(folder):
                 yield from _below(folder)
         return
@@ -203,6 +210,7 @@ def _entries(descriptor: int) -> Iterator[str | Unreadable]:
 
 
 def _entry(line: bytes) -> Iterator[str | Unreadable]:
-    line = line.removesuffix(b"\r")
+    # As editors on Windows leave them: the mark at the start of a file, and line ends.
+    line = line.removeprefix(codecs.BOM_UTF8).removesuffix(b"\r")
     if line.strip():
         yield from _one(os.fsdecode(line))

@@ -7,7 +7,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
+
+Image = TypeVar("Image", str, ImageInput)
 
 
 def check_one_class(n_images: int, y: Any) -> None:
@@ -43,8 +45,23 @@ def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
     """
     images = check_images(X)
     check_one_class(len(images), y)
+    return each_once(images, "training", stacklevel=4)
+
+
+def each_once(images: Sequence[Image], kind: str, *, stacklevel: int = 2) -> Sequence[Image]:
+    """Images without files that are listed before, with a :class:`RepeatedImageWarning`.
+
+    Parameters
+    ----------
+    images
+        Paths or arrays; every array is kept.
+    kind
+        What kind of images they are, for the warning.
+    stacklevel
+        Of the warning.
+    """
     seen: set[str] = set()
-    once: list[ImageInput] = []
+    once: list[Image] = []
     for image in images:
         if not isinstance(image, np.ndarray):
             real = os.path.realpath(image)
@@ -56,9 +73,9 @@ def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
     if not repeats:
         return images
     warnings.warn(
-        f"{repeats} of {len(images)} training images are files listed before: each is used once",
+        f"{repeats} of {len(images)} {kind} images are files listed before: each is used once",
         RepeatedImageWarning,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
     return once
 
@@ -153,7 +170,13 @@ class Detector(ParamsMixin, ABC):
             Where it comes from, in words, for ``threshold_source_``.
         false_positive_rate
             What is known of its false-positive rate, for ``false_positive_rate_``.
+
+        Notes
+        -----
+        ``map_threshold_``, the level of the maps for regions, stays: it is on another scale.
         """
+        if not hasattr(self, "decision_scores_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
         if math.isnan(value):
             raise InvalidInputError("the threshold is NaN")
         self.threshold_ = float(value)

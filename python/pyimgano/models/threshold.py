@@ -25,7 +25,7 @@ def conformal_threshold(
     scores: NDArray[np.float64],
     contamination: float,
     *,
-    what: str = "threshold_",
+    of: str = "training",
     stacklevel: int = 4,
 ) -> float:
     """The ceil((n + 1)(1 - contamination))-th smallest of n held-out normal scores.
@@ -39,8 +39,8 @@ def conformal_threshold(
         float64 (n,), each from a detector that did not see its image.
     contamination
         Share of normal images allowed above the threshold.
-    what
-        Name used in warnings.
+    of
+        What kind of images the scores are of, for warnings.
     stacklevel
         Of the warnings, so that they point at the call of ``fit``.
 
@@ -54,7 +54,7 @@ def conformal_threshold(
     check_contamination(contamination)
     if n <= 1:
         warnings.warn(
-            f"{what} is infinite: no training image can be held out of {n}",
+            f"threshold_ is infinite: {n} {of} image{'s' * (n != 1)} cannot give one",
             ThresholdWarning,
             stacklevel=stacklevel,
         )
@@ -62,8 +62,8 @@ def conformal_threshold(
     rate = FalsePositiveRate(contamination, n)
     if not rate.attainable:
         warnings.warn(
-            f"{what} is the highest of {n} training scores: a share of {contamination:g} needs at"
-            f" least {rate.n_needed} training images",
+            f"threshold_ is the highest of {n} {of} scores: a share of {contamination:g} needs at"
+            f" least {rate.n_needed} {of} images",
             ThresholdWarning,
             stacklevel=stacklevel,
         )

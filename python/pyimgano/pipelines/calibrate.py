@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.calibration.threshold import OBJECTIVES, fit_threshold
-from pyimgano.datasets.sources import stream_images
-from pyimgano.errors import DatasetError, ImageReadError, InvalidInputError, ThresholdWarning
-from pyimgano.models.base import Detector, PixelDetector
+from pyimgano.datasets.sources import Sources, stream_images
+from pyimgano.errors import (
+    DatasetError,
+    ImageReadError,
+    InvalidInputError,
+    RepeatedImageWarning,
+    ThresholdWarning,
+)
+from pyimgano.models.base import Detector, PixelDetector, each_once
 from pyimgano.models.threshold import FalsePositiveRate, conformal_threshold
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
@@ -74,8 +81,8 @@ class Calibration:
 
 def run_calibrate(
     detector: Detector,
-    normal: Iterable[str | os.PathLike[str]],
-    anomalous: Iterable[str | os.PathLike[str]] = (),
+    normal: Sources,
+    anomalous: Sources = (),
     *,
     objective: str | None = None,
     target: float | None = None,
@@ -112,7 +119,8 @@ def run_calibrate(
     InvalidInputError
         Objective and images or target do not go together.
     """
-    normal_paths, anomalous_paths = _paths(normal), _paths(anomalous)
+    with noting(RepeatedImageWarning) as repeats:
+        normal_paths, anomalous_paths = _paths(normal, "normal"), _paths(anomalous, "anomalous")
     both = set(map(os.path.realpath, normal_paths)) & set(map(os.path.realpath, anomalous_paths))
     if both:
         raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")
@@ -134,7 +142,7 @@ def run_calibrate(
     with noting(ThresholdWarning) as notes:
         if objective == "fpr":
             rate = FalsePositiveRate(DEFAULT_TARGET if target is None else target, n)
-            threshold = conformal_threshold(good, rate.target)
+            threshold = conformal_threshold(good, rate.target, of="normal")
             what = f"target false-positive rate {rate.target:g}"
         else:
             threshold = fit_threshold(good, bad, objective, target=target)
@@ -147,16 +155,17 @@ def run_calibrate(
     after = _operating(float(detector.threshold_), good, bad)
     if peaks is not None and hasattr(detector, "map_threshold_"):
         detector.map_threshold_ = _map_level(peaks[:n], after)
-    return Calibration(before, after, source, rate, notes)
+    return Calibration(before, after, source, rate, [*repeats, *notes])
 
 
-def _paths(sources: Iterable[str | os.PathLike[str]]) -> list[str]:
-    paths = []
+def _paths(sources: Sources, kind: str) -> Sequence[str]:
+    """Each file once: one that counts twice would make the rate look better known than it is."""
+    paths: list[str] = []
     for found in stream_images(sources):
         if isinstance(found, Unreadable):
             raise DatasetError(found.reason)
         paths.append(found)
-    return paths
+    return each_once(paths, kind)
 
 
 def _score(
@@ -166,8 +175,9 @@ def _score(
     with_maps = isinstance(detector, PixelDetector)
     scores, peaks = [], []
     errors: list[ImageReadError] = []
-    with track(len(paths), "scoring", verbose) as advance:
-        for found in predict_stream(detector, paths, with_maps=with_maps):
+    stream = predict_stream(detector, paths, with_maps=with_maps)
+    with closing(stream), track(len(paths), "scoring", verbose) as advance:
+        for found in stream:
             advance()
             if isinstance(found, Unreadable):
                 errors.append(ImageReadError(found.reason))
@@ -210,6 +220,5 @@ def _looks_seen(detector: Any, good: NDArray[np.float64]) -> str | None:
         return None
     return (
         f"{n_low} of {len(good)} normal images score below every training image that was held out:"
-        " they look like images that the detector has learnt from, and the threshold would be too"
-        " low"
+        " they look like images that the detector has learnt from; the threshold is then too low"
     )

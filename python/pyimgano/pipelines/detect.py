@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.pipelines.scoring import Scored, predict_stream
-from pyimgano.reporting.files import make_folder, write_csv, write_json
+from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
@@ -108,12 +109,9 @@ def run_detect(
         detector.fit(normal_paths)
     writer = _OverlayWriter(detector, folder / "overlays", Path(test)) if overlays else None
     detections = []
-    with track(len(test_paths), "scoring", verbose) as advance:
-        for path, outcome in zip(
-            test_paths,
-            predict_stream(detector, test_paths, with_maps=overlays),
-            strict=True,
-        ):
+    stream = predict_stream(detector, test_paths, with_maps=overlays)
+    with closing(stream), track(len(test_paths), "scoring", verbose) as advance:
+        for path, outcome in zip(test_paths, stream, strict=True):
             if isinstance(outcome, Unreadable):
                 detections.append(Detection(shown(path), None, None, outcome.reason))
             else:
@@ -172,7 +170,7 @@ class _OverlayWriter:
             threshold=self._threshold,
             bit_depth=self._bit_depth,
         )
-        stem = "_".join(Path(name).with_suffix("").parts).replace("\\", "_")[-120:]
+        stem = file_stem("_".join(Path(name).with_suffix("").parts))
         temporary = self._folder / f".{len(self._written)}.png"
         write_png(temporary, picture)
         self._written.append((scored.prediction.score, temporary, stem))

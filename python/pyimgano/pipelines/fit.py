@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pyimgano.datasets.sources import stream_images
+from pyimgano.datasets.sources import Sources, stream_images
 from pyimgano.errors import DatasetError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.threshold import FalsePositiveRate
-from pyimgano.reporting.files import make_folder
+from pyimgano.reporting.files import check_target
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
@@ -52,7 +50,7 @@ class FitRun:
 
 
 def run_fit(
-    sources: Iterable[str | os.PathLike[str]],
+    sources: Sources,
     output: str | os.PathLike[str],
     *,
     model: str = "patchcore",
@@ -94,8 +92,7 @@ def run_fit(
         paths.append(found)
     detector = create_model(model, verbose=verbose, **model_kwargs)
     detector.validate()
-    target = Path(output)
-    make_folder(target.parent)
+    target = check_target(output)
     with noting(ThresholdWarning, RepeatedImageWarning) as notes:
         detector.fit(paths)
     detector.save(target, bank_dtype=bank_dtype, embed_backbone=embed_backbone)

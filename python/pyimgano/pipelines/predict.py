@@ -16,7 +16,7 @@ from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import Regions, find_regions
-from pyimgano.reporting.files import make_folder, write_bytes
+from pyimgano.reporting.files import file_stem, make_folder, write_bytes
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
 from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
 from pyimgano.types import Unreadable
@@ -24,7 +24,6 @@ from pyimgano.utils.images import shown
 
 #: Digits of the running number in file names.
 _NUMBER_WIDTH = 7
-_STEM_LENGTH = 80
 
 
 @dataclass
@@ -128,6 +127,7 @@ class PredictRun:
         """
         start = time.perf_counter()
         files = None if self._folder is None else RecordFiles(self._folder)
+        self._remove_old()
         outcomes = predict_stream(
             self._detector, paths, with_maps=self._with_maps, batch_size=self._batch_size
         )
@@ -163,7 +163,7 @@ class PredictRun:
 
     def _write_files(self, scored: Scored, number: int) -> dict[str, str]:
         found, written = scored.prediction, {}
-        name = f"{number:0{_NUMBER_WIDTH}d}_{_stem(found.path or '')}"
+        name = f"{number:0{_NUMBER_WIDTH}d}_{file_stem(shown(Path(found.path or '').stem))}"
         if self._maps is not None:
             write_bytes(self._maps / f"{name}.tiff", _tiff(found.anomaly_map))
             written["map"] = f"maps/{name}.tiff"
@@ -187,14 +187,15 @@ class PredictRun:
             self.summary.n_scored += 1
             self.summary.n_anomalous += record["label"]
 
+    def _remove_old(self) -> None:
+        """Maps and overlays of an earlier run, whose records are replaced."""
+        for folder, suffix in ((self._maps, "tiff"), (self._overlays, "png")):
+            if folder is not None:
+                for old in folder.glob("[0-9]" * _NUMBER_WIDTH + f"*_*.{suffix}"):
+                    old.unlink()
+
     def _make(self, name: str, wanted: bool) -> Path | None:
         return make_folder(self._folder / name) if wanted and self._folder is not None else None
-
-
-def _stem(path: str) -> str:
-    """The last name of a path as part of a file name anywhere, without its suffix."""
-    stem = shown(Path(path).stem)[-_STEM_LENGTH:]
-    return "".join(c if c.isalnum() or c in "-_. " else "_" for c in stem)
 
 
 def _tiff(anomaly_map: Any) -> bytes:

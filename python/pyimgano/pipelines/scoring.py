@@ -56,8 +56,8 @@ def predict_stream(
 ) -> Generator[Scored | Unreadable, None, None]:
     """One outcome per path, in order; a file that cannot be used does not stop the others.
 
-    Files are decoded in a thread of their own while others are scored. Memory holds two decoded
-    images and a batch, whatever the number of paths.
+    Files are decoded in a thread of their own while others are scored. Memory holds a batch and at
+    most three decoded images ahead of it, whatever the number of paths.
 
     Parameters
     ----------
@@ -123,6 +123,7 @@ class _Reader(Iterator["_Decoded | Unreadable"]):
         self._max_pixels = max_pixels
         self._ready: queue.Queue[_Decoded | Unreadable | BaseException | None] = queue.Queue(_AHEAD)
         self._stopped = threading.Event()
+        self._decoding = threading.Lock()
         # A daemon: it may be waiting for standard input when everything else is over.
         threading.Thread(target=self._run, args=(iter(paths),), daemon=True).start()
 
@@ -138,13 +139,20 @@ class _Reader(Iterator["_Decoded | Unreadable"]):
         return one
 
     def stop(self) -> None:
-        """End the thread, after the file that it is at."""
+        """End the thread; no file is being decoded when this returns."""
         self._stopped.set()
+        # A process that ends while OpenCV is at work in a daemon thread is aborted.
+        with self._decoding:
+            pass
 
     def _run(self, paths: Iterator[str | Unreadable]) -> None:
         try:
             for path in paths:
-                if not self._put(path if isinstance(path, Unreadable) else self._decode(path)):
+                with self._decoding:
+                    if self._stopped.is_set():
+                        return
+                    one = path if isinstance(path, Unreadable) else self._decode(path)
+                if not self._put(one):
                     return
             self._put(None)
         except BaseException as error:  # it belongs to whoever asks for the images

@@ -110,9 +110,15 @@ class RecordFiles:
         self._write(json_line(record) + "\n", _csv_line(["" if c is None else c for c in cells]))
 
     def close(self) -> None:
-        """Close both files."""
+        """Close both files, also where the disk is full and what waits cannot be written."""
+        failed: OSError | None = None
         for file in self._files:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise self._error(failed) from failed
 
     def __enter__(self) -> Self:
         return self
@@ -131,9 +137,10 @@ class RecordFiles:
                 file.write(text)
                 file.flush()
         except OSError as error:
-            raise OutputError(
-                f"cannot write results in {shown(self._folder)}: {error.strerror}"
-            ) from error
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write results in {shown(self._folder)}: {error.strerror}")
 
 
 def _csv_line(cells: Any) -> str:
