@@ -84,10 +84,10 @@ def test_a_full_disk_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def full(self: Path, data: bytes) -> int:
+    def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     code, out, err = run(
         capsys, "--dataset", "mvtec", "--root", str(mvtec_root), "--output", str(tmp_path / "o"),
         "--backbone", "embedded", *SMALL,

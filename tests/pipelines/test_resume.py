@@ -154,14 +154,14 @@ def test_the_hash_of_a_weights_file_counts(tmp_path: Path) -> None:
 def test_a_full_disk_ends_the_run_with_one_clear_error(
     mvtec_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Path.write_bytes
+    real = os.replace
 
-    def full(self: Path, data: bytes) -> int:
-        if "seed0.json" in self.name:
+    def full(source: Path, target: Path) -> None:
+        if "seed0.json" in target.name:
             raise OSError(28, "No space left on device")
-        return real(self, data)
+        real(source, target)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputError, match=r"bolt-seed0\.json: No space left on device"):
         bench(mvtec_root, output=tmp_path / "out")
     assert list((tmp_path / "out/categories").iterdir()) == []

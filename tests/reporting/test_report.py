@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -181,10 +182,10 @@ def test_a_folder_that_cannot_be_written_to_and_a_full_disk(
     with pytest.raises(OutputError, match="file"):
         save_run_report(tmp_path / "file", run(category("bolt", 0.75)))
 
-    def full(self: Path, data: bytes) -> int:
+    def full(file: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match=r"report\.html: No space left on device"):
         save_run_report(tmp_path / "out", run(category("bolt", 0.75)))
     with pytest.raises(InvalidInputError, match="no run"):
