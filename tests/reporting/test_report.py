@@ -182,10 +182,10 @@ def test_a_folder_that_cannot_be_written_to_and_a_full_disk(
     with pytest.raises(OutputError, match="file"):
         save_run_report(tmp_path / "file", run(category("bolt", 0.75)))
 
-    def full(file: int) -> None:
+    def full(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OutputError, match=r"report\.html: No space left on device"):
         save_run_report(tmp_path / "out", run(category("bolt", 0.75)))
     with pytest.raises(InvalidInputError, match="no run"):
