@@ -112,7 +112,7 @@ def test_a_newer_format_says_so(tmp_path: Path, data: bytes) -> None:
     ("place", "value", "match"),
     [
         ("params.image_size", 10**9, "image_size.*1000000000"),
-        ("params.image_size", [16384, 16384], "4,096 x 4,096"),
+        ("params.image_size", [16384, 16384], "8,388,608 pixels"),
         ("params.image_size", 7, "below the 8 pixels"),
         ("params.image_size", [48, -1], "-1"),
         ("params.gaussian_sigma", 1e30, r"gaussian_sigma'.*1e\+30"),
@@ -242,6 +242,11 @@ def test_tensors_of_another_shape_or_type_are_refused(tmp_path: Path, data: byte
         refused(tmp_path, with_checksum(whole), f"lacks the tensor '{name}'")
 
 
+def test_a_bank_whose_index_would_outgrow_the_file_is_refused(tmp_path: Path, data: bytes) -> None:
+    many = with_tensor(data, "memory_bank", lambda a: np.zeros((100_001, 63), np.float32))
+    refused(tmp_path, many, "100,001 rows of 63 features are too many")
+
+
 def test_classical_files_are_bounded_too(tmp_path: Path) -> None:
     pytest.importorskip("pyod")
     detector = create_model("vision_iforest", n_estimators=5).fit([texture(i) for i in range(10)])
@@ -255,7 +260,11 @@ def test_classical_files_are_bounded_too(tmp_path: Path) -> None:
     refused(tmp_path, params(no_such=1), "no_such")
     refused(tmp_path, params(batch_size=1), "batch_size")
     refused(tmp_path, params(n_estimators=6), "behaves differently")
-    refused(tmp_path, with_tensor(data, "rows", lambda a: np.ascontiguousarray(a[::-1])), "behaves differently")
+    refused(
+        tmp_path,
+        with_tensor(data, "rows", lambda a: np.ascontiguousarray(a[::-1])),
+        "behaves differently",
+    )
     assert pyimgano.load(tmp_path / "original").threshold_ < math.inf
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
@@ -177,7 +178,7 @@ class PatchCore(PixelDetector):
         OutputError
             ``spill_dir`` cannot be written to or has no room.
         """
-        fitted = type(self)(**self.get_params())
+        fitted = copy.copy(self)
         fitted._fit(X, y)
         self.__dict__.update(fitted.__dict__)
         return self

@@ -33,6 +33,8 @@ _FURTHER = {
 #: Beyond any feature or score; squares of it stay finite.
 _LARGEST = 1e15
 _MOST_REFITTED = 20_000
+#: The search index has about 600 bytes per row beside its features.
+_NARROW, _MOST_NARROW = 64, 100_000
 
 
 def encode(
@@ -79,6 +81,11 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         params["weights"] = None
         dtype = getattr(np, entries["bank"]["dtype"])
         bank = take(tensors, "memory_bank", (None, None), dtype, -_LARGEST, _LARGEST)
+        if bank.shape[1] < _NARROW and len(bank) > _MOST_NARROW:
+            raise Malformed(
+                f"{len(bank):,} rows of {bank.shape[1]} features are too many: their search index"
+                " would take far more memory than the file"
+            )
         state["memory_bank"] = bank.astype(np.float32, copy=False)
     else:
         n = len(scores)

@@ -165,7 +165,7 @@ def fields(rules: Mapping[str, Rule]) -> Rule:
 
 
 def image_size(value: Any) -> int | tuple[int, int] | None:
-    """An image size as detectors take it, of at most 4,096 x 4,096 pixels."""
+    """An image size as detectors take it, of at most 2**23 pixels (3,840 x 2,160 and a bit)."""
     side = integer(1, 2**14)
     if value is None:
         return None
@@ -174,8 +174,8 @@ def image_size(value: Any) -> int | tuple[int, int] | None:
         found: int | tuple[int, int] = (height, width)
     else:
         found = height = width = side(value)
-    if height * width > 2**24:
-        raise _bad(value, "at most 4,096 x 4,096 pixels")
+    if height * width > 2**23:
+        raise _bad(value, "at most 8,388,608 pixels")
     return found
 
 

@@ -62,7 +62,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     OutputError
         The disk is full, the folder cannot be written to, or the like; names the file.
     """
-    write_atomically(path, [data])
+    write_atomically(path, [data], sync=False)  # there may be thousands
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -14,12 +14,20 @@ from pyimgano.utils.images import shown
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO[bytes]]:
     """A file to write to, which takes the place of ``path`` when the ``with`` block ends.
 
     A reader sees the old file or the new one. If anything goes wrong the old one stays and nothing
     else is left; only a process that is killed may leave its temporary file, whose name starts
     with a dot and ends in ``.tmp``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sync
+        Wait until the content is on the disk, so that a power cut leaves the old file or the new
+        one; that takes milliseconds per file.
 
     Raises
     ------
@@ -36,7 +44,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             with open(temporary, "xb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
             os.replace(temporary, target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -48,8 +57,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise OutputError(f"cannot write {shown(target)}: {error.strerror or error}") from error
 
 
-def write_atomically(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+def write_atomically(
+    path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, sync: bool = True
+) -> None:
     """Write parts one after the other; see :func:`replacing`."""
-    with replacing(path) as file:
+    with replacing(path, sync=sync) as file:
         for part in parts:
             file.write(part)
