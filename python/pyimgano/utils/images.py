@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import imagesize
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,6 +98,8 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 def _header_size(data: bytes, path: str | os.PathLike[str]) -> tuple[int, int]:
+    import imagesize  # here, for it brings HTTP and TLS along, which no array needs
+
     try:
         width, height = imagesize.get(io.BytesIO(data))
     except Exception as error:  # a damaged header may make the parser raise anything
