@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -152,6 +151,8 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _versions(features: Mapping[str, Any]) -> dict[str, str]:
+    from importlib import metadata  # here, for loading needs none of it
+
     named = (features["kind"], features.get("engine"))
     further = [package for name in named if name in _FURTHER for package in _FURTHER[name]]
     found = {"pyimgano": version(), "python": platform.python_version()}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Advance:
@@ -30,5 +32,7 @@ def track(total: int | None, what: str, visible: bool) -> Iterator[Advance]:
 
     ``total`` is None where nobody knows.
     """
+    from tqdm import tqdm  # here, for a detector that is loaded to predict needs none
+
     with tqdm(total=total, desc=what, disable=not visible, leave=False) as bar:
         yield Advance(bar)
