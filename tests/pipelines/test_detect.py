@@ -66,6 +66,22 @@ def test_a_second_run_replaces_the_pictures_of_the_first(folders: Path) -> None:
     assert len(list((folders / "out/overlays").iterdir())) == 3
 
 
+def test_pictures_of_a_run_that_was_interrupted_do_not_stay(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pyimgano.pipelines.detect._OverlayWriter.rank", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            detect(folders)
+    assert len(list((folders / "out/overlays").iterdir())) == 4
+    (folders / "test/fine0.png").unlink()
+    detect(folders)
+    assert len(list((folders / "out/overlays").iterdir())) == 3
+
+
 def test_unreadable_test_images_are_listed_and_the_rest_is_scored(folders: Path) -> None:
     (folders / "test/fine1.png").write_bytes(b"")
     (folders / "test/text.png").write_text("hello")

@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         default=1,
         metavar="N",
-        help="images per pass, for a network on a GPU (default: 1)",
+        help="images per pass, for a network on a GPU; at most as many as in fit (default: 1)",
     )
     return parser
 

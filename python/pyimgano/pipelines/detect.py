@@ -145,7 +145,8 @@ class _OverlayWriter:
 
     def __init__(self, detector: Detector, folder: Path, test: Path) -> None:
         self._folder = folder
-        for old in self._folder.glob("[0-9]*_*.png"):
+        # Those without a name yet are of a run that was interrupted.
+        for old in (*self._folder.glob("[0-9]*_*.png"), *self._folder.glob(".[0-9]*.png")):
             old.unlink()
         self._test = test
         self._scale = MapScale.of(detector)

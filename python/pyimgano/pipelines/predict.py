@@ -68,7 +68,7 @@ class PredictRun:
     regions
         Say where the map exceeds the detector's ``map_threshold_``.
     batch_size
-        Images scored in one pass.
+        Images scored in one pass, at most the detector's own ``batch_size``.
 
     Raises
     ------

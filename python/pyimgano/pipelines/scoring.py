@@ -68,7 +68,8 @@ def predict_stream(
     with_maps
         False leaves out the anomaly maps.
     batch_size
-        Images scored in one pass. With 1 an image is scored as soon as its path is known.
+        Images scored in one pass, at most the detector's own ``batch_size``. With 1 an image
+        is scored as soon as its path is known.
 
     Raises
     ------
