@@ -8,7 +8,7 @@ DEMO := .venv-demo
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
-.PHONY: help demo test test-fast lint format wheel-check bench bench-peers bench-mvtec bench-visa clean
+.PHONY: help demo test test-fast asan lint format wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ test: $(VENV)/.installed ## every test, with all extras
 test-fast: $(VENV)/.installed ## the tests that take seconds
 	$(VENV)/bin/python -m pytest -m "not slow"
 
+# The runtime comes with the stable toolchain; only the flag waits for a newer one.
+asan: ## the Rust tests and fuzz test under AddressSanitizer
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --package pyimgano-core --lib --tests \
+		--target x86_64-unknown-linux-gnu --target-dir target/asan
+
 lint: $(VENV)/.installed ## formatting, linters, types, stubs
 	cargo fmt --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -72,6 +77,16 @@ $(VENV)/.bench: $(VENV)/.installed
 
 bench: ## criterion benchmarks of the kernels
 	cargo bench --package pyimgano-core
+
+# valgrind knows AVX2 but not AVX-512. The counts depend on the compiler, not on the machine's mood.
+bench-instructions: ## instructions of each kernel (AVX2, one thread; needs valgrind)
+	cargo build --quiet --release --package pyimgano-core --example instructions
+	@for kernel in coreset index query metrics labels filter; do \
+		for times in 0 1; do \
+			PYIMGANO_SIMD=avx2 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
+				target/release/examples/instructions $$kernel $$times 2>&1 | awk '/Collected/ {print $$4}'; \
+		done | awk -v kernel=$$kernel '{count[NR] = $$1} END {printf "%-8s %12.1f million\n", kernel, (count[2] - count[1]) / 1e6}'; \
+	done
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) $(DEMO) $(OUT) target dist

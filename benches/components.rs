@@ -5,6 +5,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pyimgano_core::Silent;
 use pyimgano_core::components::{Components, Connectivity, Keep, filter};
+use pyimgano_core::task::Progress;
 
 /// Waves of several lengths: blobs above any threshold.
 fn waves(side: usize) -> Vec<f32> {
@@ -20,10 +21,13 @@ fn components(c: &mut Criterion) {
     for side in [64, 128, 256, 512] {
         let mask: Vec<u8> = waves(side).iter().map(|&score| u8::from(score > 0.5)).collect();
         let mut found = Components::default();
+        let progress = Progress::default();
         group.throughput(Throughput::Elements((side * side) as u64));
         group.bench_function(BenchmarkId::from_parameter(side), |b| {
             b.iter(|| {
-                found.of_mask(black_box(&mask), side, Connectivity::Eight).map(|()| found.count())
+                found
+                    .of_mask(black_box(&mask), side, Connectivity::Eight, &progress)
+                    .map(|()| found.count())
             })
         });
     }

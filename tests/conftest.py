@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -37,13 +39,10 @@ def with_blot(image: np.ndarray, top: int = 16, left: int = 24, side: int = 12) 
     return marked
 
 
-@pytest.fixture
-def mvtec_root(tmp_path: Path) -> Path:
-    """Two categories in the MVTec AD layout, 48 x 64 pixels, one defect type."""
-    root = tmp_path / "set"
-    for category in ("bolt", "cloth"):
-        offset = 0 if category == "bolt" else 100
-        base = root / category
+def write_mvtec(root: Path, categories: Sequence[str]) -> Path:
+    """Categories in the MVTec AD layout, 48 x 64 pixels, one defect type."""
+    for c, category in enumerate(categories):
+        offset, base = 100 * c, root / category
         for i in range(6):
             write_image(base / f"train/good/{i:03d}.png", texture(offset + i))
         for i in range(3):
@@ -53,6 +52,29 @@ def mvtec_root(tmp_path: Path) -> Path:
             mask[16:28, 24:36] = 255
             write_image(base / f"ground_truth/blot/{i:03d}_mask.png", mask)
     return root
+
+
+@pytest.fixture
+def mvtec_root(tmp_path: Path) -> Path:
+    """Two small categories in the MVTec AD layout."""
+    return write_mvtec(tmp_path / "set", ("bolt", "cloth"))
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Call it with a part of a name: files named so find the disk full from then on."""
+
+    def fill(part: str) -> None:
+        replace = os.replace
+
+        def full(source: Path, target: Path) -> None:
+            if part in Path(target).name:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            replace(source, target)
+
+        monkeypatch.setattr("pyimgano.utils.atomic.os.replace", full)
+
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -80,8 +80,11 @@ def plot(rows: Rows, target: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-    for axis, kernel in zip(axes, ("coreset", "knn"), strict=True):
+    kernels = dict.fromkeys(row["kernel"] for row in rows)
+    figure, axes = pyplot.subplots(
+        1, len(kernels), figsize=(5.5 * len(kernels), 4.2), layout="constrained", squeeze=False
+    )
+    for axis, kernel in zip(axes[0], kernels, strict=True):
         mine = [row for row in rows if row["kernel"] == kernel]
         for varied in dict.fromkeys(row["varied"] for row in mine):
             line = [row for row in mine if row["varied"] == varied]

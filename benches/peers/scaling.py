@@ -1,7 +1,8 @@
-"""How coreset and neighbours grow with n, d, k and the bank, each doubled three times."""
+"""How the kernels' cost grows: one quantity after the other doubled three times."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import common
@@ -10,6 +11,7 @@ common.limit_threads()
 
 import knn  # noqa: E402
 import numpy as np  # noqa: E402
+from maps import image_set  # noqa: E402
 
 import features as real  # noqa: E402
 
@@ -21,9 +23,14 @@ def _timed(kernel: str, varied: str, value: int, call, repeats: int) -> dict[str
 
 def run(root=real.ROOT, weights=real.WEIGHTS, repeats: int | None = None) -> list[dict[str, Any]]:
     """One row per kernel, varied quantity and value."""
+    repeats = repeats or 3
+    return [*search_rows(root, weights, repeats), *map_rows(repeats)]
+
+
+def search_rows(root, weights, repeats: int) -> list[dict[str, Any]]:
+    """Coreset and neighbours, on real features."""
     from pyimgano.kernels import KnnIndex, greedy_coreset
 
-    repeats = repeats or 3
     wide = real.extract(408, dims=1024, root=root, weights=weights)
     rows = []
 
@@ -68,6 +75,27 @@ def run(root=real.ROOT, weights=real.WEIGHTS, repeats: int | None = None) -> lis
     for d in (48, 96, 192, 384):
         columns = slice(0, d)
         search("d, 784 queries, bank 16,384", d, bank[:, columns], queries[:, columns], 1)
+    return rows
+
+
+def map_rows(repeats: int, n: int = 20, size: int = 256) -> list[dict[str, Any]]:
+    """Pixel metrics and components: ``n`` maps of ``size`` at first."""
+    from pyimgano.kernels import filter_components, label_components, pixel_metrics
+
+    rows = []
+    masks, maps = image_set(8 * n, size)
+    for count in (n, 2 * n, 4 * n, 8 * n):
+        some = slice(count)
+        call = partial(pixel_metrics, masks[some], maps[some])
+        rows.append(_timed("metrics", f"maps of {size} x {size}", count, call, repeats))
+    for side in (size, 2 * size, 4 * size, 8 * size):
+        masks, maps = image_set(4, side)
+        call = partial(pixel_metrics, masks, maps)
+        rows.append(_timed("metrics", "side of 4 maps", side, call, repeats))
+        call = partial(filter_components, maps[1], threshold=1.5, min_area=20)
+        rows.append(_timed("components", "filter, side of a map", side, call, 3 * repeats))
+        call = partial(label_components, masks[1])
+        rows.append(_timed("components", "labels, side of a mask", side, call, 3 * repeats))
     return rows
 
 

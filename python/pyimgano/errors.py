@@ -39,6 +39,10 @@ class WeightsError(PyimganoError, OSError):
     """Backbone weights are missing, cannot be obtained or do not fit the network."""
 
 
+class NotEnoughMemoryError(PyimganoError, MemoryError):
+    """What was asked for does not fit the memory there is; the message has the numbers."""
+
+
 class DetectorFileError(PyimganoError, ValueError, OSError):
     """A fitted-detector file cannot be read, is damaged, or holds what no detector can be."""
 

@@ -36,3 +36,11 @@ class Prediction:
     score: float
     label: int
     anomaly_map: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file or folder without a result, and why."""
+
+    path: str
+    reason: str

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pyimgano.cli import benchmark, options
+from pyimgano.cli import benchmark, detect, options
 from tests.pipelines.test_comparison import PATCHCORE  # registers test_brightness
 
 SMALL = ["--image-size", "48x64", "--quiet", "--overlays", "0"]
@@ -78,16 +79,24 @@ def test_options_reach_the_models_that_have_them() -> None:
     assert [spec.title for spec in specs] == ["patchcore:embedded", "patchcore", "test_brightness"]
 
 
+def test_a_model_that_knows_its_own_backbone_is_not_given_the_commands() -> None:
+    parser = detect.build_parser()
+    argv = ["--normal", "a", "--test", "b", "--output", "c", "--model", "vision_padim_anomalib"]
+    (spec,) = options.detector_specs(parser.parse_args(argv))
+    assert spec.parameters == {}
+    (spec,) = options.detector_specs(parser.parse_args([*argv, "--backbone", "resnet34"]))
+    assert spec.parameters == {"backbone": "resnet34"}
+    (spec,) = options.detector_specs(parser.parse_args([*argv[:-1], "patchcore"]))
+    assert spec.parameters == {"backbone": "embedded"}
+
+
 def test_a_full_disk_is_one_line_and_exit_code_2(
     mvtec_root: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    full_disk: Callable[[str], None],
 ) -> None:
-    def full(source: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
+    full_disk("")
     code, out, err = run(
         capsys, "--dataset", "mvtec", "--root", str(mvtec_root), "--output", str(tmp_path / "o"),
         "--backbone", "embedded", *SMALL,

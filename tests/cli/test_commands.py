@@ -43,6 +43,20 @@ def test_the_help_names_every_data_set() -> None:
     assert sorted(re.findall(r"\w+", line.replace(" or ", " "))) == list_datasets()
 
 
+def test_features_may_go_to_a_folder(
+    mvtec_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), "--category", "bolt"]
+    options += ["--backbone", "embedded", "--image-size", "48x64", "--spill-dir"]
+    folder = tmp_path / "features"
+    folder.mkdir()
+    assert run(capsys, *options, str(folder))[0] == 0
+    assert list(folder.iterdir()) == []
+    code, out, err = run(capsys, *options, str(tmp_path / "none"))
+    assert code == 2
+    assert "spill_dir" in out + err
+
+
 def test_benchmark_prints_json_on_request(
     mvtec_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,19 +126,26 @@ def test_weights_that_do_not_fit_are_one_line_and_exit_code_2(
         assert re.fullmatch(rf"pyimgano benchmark: error: .*{name}.*{why}.*\n", err)
 
 
-def test_detect_ranks_files_and_shows_the_verdict(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def parts(tmp_path: Path) -> list[str]:
+    """Arguments of ``detect`` for ten good images and two to check."""
     for i in range(10):
         write_image(tmp_path / f"normal/{i}.png", texture(i))
     write_image(tmp_path / "test/bad.png", with_blot(texture(40)))
     write_image(tmp_path / "test/good.png", texture(41))
-    argv = ["detect", "--normal", str(tmp_path / "normal"), "--test", str(tmp_path / "test"),
-            "--output", str(tmp_path / "out"), *SMALL]  # fmt: skip
+    return ["detect", "--normal", str(tmp_path / "normal"), "--test", str(tmp_path / "test"),
+            "--output", str(tmp_path / "out"), "--quiet"]  # fmt: skip
+
+
+def test_detect_ranks_files_and_shows_the_verdict(
+    parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [*parts, *SMALL]
     code, out, _ = run(capsys, *argv)
     assert code == 0
     assert re.search(r"bad\.png +\d+\.\d{4} +ANOMALOUS\n.*good\.png", out)
     assert "each left out" in out
+    assert f"results.csv, results.json, overlays/ in {tmp_path / 'out'}\n" in out
     (tmp_path / "test/good.png").write_text("not an image")
     code, out, err = run(capsys, *argv)
     assert code == 1
@@ -134,6 +155,43 @@ def test_detect_ranks_files_and_shows_the_verdict(
     code, _, err = run(capsys, *argv)
     assert code == 2
     assert len(err.splitlines()) == 1
+
+
+def test_detect_with_a_detector_that_has_no_maps_writes_no_overlays_and_says_so(
+    parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyod", reason="needs the extra pyod")
+    code, out, err = run(capsys, *parts, "--model", "vision_ecod")
+    assert code == 0
+    assert re.search(r"bad\.png +\d+\.\d{4} +ANOMALOUS\n.*good\.png", out)
+    assert f"results.csv, results.json in {tmp_path / 'out'}\n" in out
+    assert err == "pyimgano detect: vision_ecod gives no anomaly maps: no overlays\n"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["results.csv", "results.json"]
+    assert run(capsys, *parts, "--model", "vision_ecod", "--no-overlays")[2] == ""
+
+
+@pytest.mark.slow
+def test_detect_with_anomalibs_models_draws_their_maps(
+    parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The wiring only: the weights are a seeded stand-in."""
+    pytest.importorskip("anomalib", reason="needs the extra anomalib")
+    import torch
+    import torchvision
+
+    torch.manual_seed(0)
+    torch.save(torchvision.models.resnet18().state_dict(), tmp_path / "r18.pth")
+    weights = ["--weights", str(tmp_path / "r18.pth"), "--image-size", "64"]
+    code, out, err = run(capsys, *parts, "--model", "vision_padim_anomalib", *weights)
+    assert (code, err) == (0, "")
+    assert "results.csv, results.json, overlays/ in" in out
+    assert len(list((tmp_path / "out/overlays").iterdir())) == 2
+    # Too few images for DFKDE's 16 components: one line that names the model.
+    code, out, err = run(
+        capsys, *parts, "--model", "vision_dfkde_anomalib", *weights, "--backbone", "resnet18"
+    )
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"pyimgano detect: error: .*Dfkde.*\n", err)
 
 
 def test_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,7 @@ def test_a_network_is_exported_and_used(
 ) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
     torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
+    pytest.importorskip("onnx", reason="onnx is not installed")
     torch.manual_seed(0)
     weights, file = tmp_path / "w.pth", tmp_path / "r18.onnx"
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), weights)

@@ -19,10 +19,8 @@ N_TRAIN, N_OK, N_KO = 6, 2, 3
 OPTIONS = {"backbone": "embedded", "image_size": (48, 64), "contamination": 0.2}
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Three products below the archive's own folder."""
-    base = tmp_path / "BTech_Dataset_transformed"
+def write_btad(base: Path) -> Path:
+    """Three products, each with the suffixes that it is shipped with."""
     mask = np.zeros((48, 64), np.uint8)
     mask[16:28, 24:36] = 255
     for c, (category, (image, truth)) in enumerate(SUFFIXES.items()):
@@ -35,6 +33,12 @@ def root(tmp_path: Path) -> Path:
             write_image(base / category / f"test/ko/{i:04d}{image}", bad)
             write_image(base / category / f"ground_truth/ko/{i:04d}{truth}", mask)
     return base
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Below the archive's own folder."""
+    return write_btad(tmp_path / "BTech_Dataset_transformed")
 
 
 @pytest.mark.parametrize("category", SUFFIXES)

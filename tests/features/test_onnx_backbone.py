@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import sys
 import threading
 from pathlib import Path
 
@@ -205,7 +206,7 @@ def test_arguments_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 def test_an_engine_that_is_not_installed_names_its_extra(
     engine: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, engine, None)
+    monkeypatch.setitem(sys.modules, engine, None)
     with pytest.raises(MissingDependencyError, match=f"{engine}.*needed for engine"):
         OnnxFeatures(tiny(), engine=engine)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.conftest import texture
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torchvision", reason="torchvision is not installed")
+pytest.importorskip("onnx", reason="onnx is not installed")
 
 from pyimgano.features import onnx_export  # noqa: E402
 from pyimgano.features.pooling import aggregate, aggregate_arrays  # noqa: E402
@@ -121,10 +123,17 @@ def test_other_networks_can_be_exported(name: str, layers: list[str]) -> None:
 
 
 def test_a_network_that_depends_on_the_traced_size_is_refused() -> None:
+    class Scaled(torch.nn.Module):
+        def __init__(self, body: torch.nn.Module) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+            found: dict[str, torch.Tensor] = self.body(image * int(image.shape[2]))
+            return found
+
     features = TorchvisionFeatures("resnet18", pretrained=False, layers=["layer1"])
-    features.body.register_forward_pre_hook(
-        lambda body, given: (given[0] * int(given[0].shape[2]),)
-    )
+    features.body = Scaled(features.body)
     with pytest.raises(InvalidInputError, match=r"export of resnet18 .* image of 101 x 154"):
         features.to_onnx(image_size=64)
 
@@ -156,6 +165,14 @@ def test_what_torch_cannot_trace_is_one_error(
         network.to_onnx()
     with pytest.raises(InvalidInputError, match="image_size must be at least 1"):
         network.to_onnx(image_size=0)
+
+
+def test_an_export_without_the_package_onnx_names_the_extra(
+    network: TorchvisionFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingDependencyError, match="onnx .needed for exporting a backbone."):
+        network.to_onnx()
 
 
 def test_a_torch_image_that_is_too_small_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Inputs and processes shared by the kernel tests."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -61,6 +62,38 @@ def interrupted_after(call, delay=0.3):
         return time.perf_counter() - sent[0]
     finally:
         thread.join()
+
+
+needs_fork = pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
+)
+
+
+def in_forked_child(call):
+    """What `call` returns in a forked child."""
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=lambda: queue.put(call()))
+    child.start()
+    found = queue.get(timeout=30)
+    child.join(30)
+    assert child.exitcode == 0
+    return found
+
+
+def at_once(call, n_threads=2):
+    """What `call` returns in each of some threads that run at the same time."""
+    found = [None] * n_threads
+
+    def work(i):
+        found[i] = call()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
 
 
 def patches(n, d, seed=0):

@@ -1,8 +1,5 @@
 """Connected components against flood fill and OpenCV."""
 
-import multiprocessing
-import threading
-
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.kernels import component_stats, filter_components, label_components
-from tests.kernels.support import interrupted_after
+from tests.kernels.support import at_once, in_forked_child, interrupted_after, needs_fork
 from tests.reference import components as reference
 
 SHAPES = st.tuples(st.integers(0, 12), st.integers(0, 150))
@@ -267,40 +264,27 @@ def test_bad_arguments_are_refused():
 # Processes and threads
 
 
-def _filtered_sum(queue):
-    queue.put(float(filter_components(noise((300, 300)), threshold=0.1, n_threads=2).sum()))
-
-
-@pytest.mark.skipif(
-    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
-)
+@needs_fork
 def test_works_in_a_forked_child():
-    expected = float(filter_components(noise((300, 300)), threshold=0.1, n_threads=2).sum())
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_filtered_sum, args=(queue,))
-    child.start()
-    assert queue.get(timeout=30) == expected
-    child.join(30)
-    assert child.exitcode == 0
+    def filtered_sum():
+        return float(filter_components(noise((300, 300)), threshold=0.1, n_threads=2).sum())
+
+    assert in_forked_child(filtered_sum) == filtered_sum()
 
 
 def test_two_threads_at_once():
     maps = np.stack([noise((250, 250), seed) for seed in range(4)])
     expected = filter_components(maps, threshold=0.1, min_area=9)
-    wrong = []
 
     def work():
-        for _ in range(10):
-            kept = filter_components(maps, threshold=0.1, min_area=9, n_threads=2)
-            wrong.extend([] if np.array_equal(kept, expected) else [1])
+        return all(
+            np.array_equal(
+                filter_components(maps, threshold=0.1, min_area=9, n_threads=2), expected
+            )
+            for _ in range(10)
+        )
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    assert at_once(work) == [True, True]
 
 
 @pytest.mark.slow

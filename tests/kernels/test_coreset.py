@@ -1,6 +1,7 @@
 """Greedy coreset against plain float64 greedy."""
 
 import multiprocessing
+import os
 import threading
 
 import numpy as np
@@ -16,18 +17,11 @@ from tests.kernels.support import (
     matrices,
     patches,
     shuffled,
-    simd_levels,
     special,
 )
 from tests.reference.coreset import greedy
 
 SPECIAL = special()
-
-
-@pytest.fixture(params=simd_levels())
-def simd(request, monkeypatch):
-    monkeypatch.setenv("PYIMGANO_SIMD", request.param)
-    return request.param
 
 
 def test_a_line_by_hand():
@@ -132,7 +126,7 @@ class TestStart:
 class TestBadInput:
     rows = patches(50, 4)
 
-    @pytest.mark.parametrize("n_samples", [0, -1, 51])
+    @pytest.mark.parametrize("n_samples", [0, -1, 51, 2**63, -(2**70)])
     def test_n_samples_out_of_range(self, n_samples):
         with pytest.raises(InvalidInputError, match="n_samples"):
             greedy_coreset(self.rows, n_samples, start=0)
@@ -223,6 +217,17 @@ def test_a_forked_child_can_use_it_too():
     with multiprocessing.get_context("fork").Pool(2) as pool:
         answers = pool.map_async(_in_child, [rows] * 3).get(timeout=60)
     assert answers == [expected] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_of_a_bare_fork_can_use_it_too():
+    rows = patches(2_000, 16)
+    expected = _in_child(rows)
+    child = os.fork()
+    if child == 0:  # nothing of pytest may run here
+        os._exit(0 if _in_child(rows) == expected else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_two_threads_at_once():

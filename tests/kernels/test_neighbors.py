@@ -1,33 +1,26 @@
 """Exact nearest neighbours against float64 brute force."""
 
 import multiprocessing
-import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
 from pyimgano.kernels import KnnIndex
 from tests.kernels.support import (
+    at_once,
     grid,
     interrupted_after,
     matrices,
     patches,
     shuffled,
-    simd_levels,
     special,
 )
 from tests.reference.neighbors import nearest
 
 SPECIAL = special()
-
-
-@pytest.fixture(params=simd_levels())
-def simd(request, monkeypatch):
-    monkeypatch.setenv("PYIMGANO_SIMD", request.param)
-    return request.param
 
 
 def check(bank, queries, k, groups=None, query_groups=None, **kwargs):
@@ -122,6 +115,13 @@ def test_more_neighbours_than_rows():
     check(patches(5, 3), patches(4, 3, seed=1), 8)
 
 
+def test_no_queries_for_very_many_neighbours():
+    distances, indices = KnnIndex(np.zeros((3, 2), np.float32)).query(
+        np.zeros((0, 2), np.float32), 2**55
+    )
+    assert distances.shape == indices.shape == (0, 2**55)
+
+
 def test_no_queries():
     distances, indices = KnnIndex(patches(5, 3)).query(np.zeros((0, 3), np.float32), 4)
     assert distances.shape == indices.shape == (0, 4)
@@ -195,6 +195,16 @@ class TestBadInput:
         with pytest.raises(InvalidInputError, match="k must be at least 1"):
             KnnIndex(self.bank).query(self.bank, k)
 
+    def test_k_beyond_64_bits(self):
+        with pytest.raises(InvalidInputError, match="k must fit int64"):
+            KnnIndex(self.bank).query(self.bank, 2**70)
+
+    def test_an_answer_that_no_memory_can_hold(self):
+        with pytest.raises(NotEnoughMemoryError, match="no memory"):
+            KnnIndex(self.bank).query(self.bank[:1], 2**59)
+        with pytest.raises(InvalidInputError, match="too large"):
+            KnnIndex(self.bank).query(self.bank, 2**62)
+
     def test_k_is_not_an_integer(self):
         with pytest.raises(InvalidTypeError, match="k must be an int"):
             KnnIndex(self.bank).query(self.bank, 2.0)
@@ -246,18 +256,8 @@ def test_a_forked_child_can_use_it_too():
     assert answers == [expected] * 3
 
 
-def test_one_index_in_two_threads_at_once():
+def test_one_index_in_three_threads_at_once():
     rows = patches(3_000, 32)
     index = KnnIndex(rows)
     expected = index.query(rows, 2)[1].tolist()
-    got = [None] * 3
-
-    def work(i):
-        got[i] = index.query(rows, 2, n_threads=2)[1].tolist()
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert got == [expected] * 3
+    assert at_once(lambda: index.query(rows, 2, n_threads=2)[1].tolist(), 3) == [expected] * 3

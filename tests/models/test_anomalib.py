@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -19,8 +18,10 @@ from pyimgano.errors import (
     WeightsError,
 )
 from pyimgano.models import create_model, list_models
+from pyimgano.types import Prediction
 from pyimgano.utils import optional_deps
 from tests.conftest import texture, with_blot, write_image
+from tests.models.anomalib_alone import alone, grid_of
 
 SIZE = (80, 96)
 TRAIN = [texture(i, SIZE) for i in range(8)]
@@ -80,10 +81,12 @@ def test_training_changes_the_network_and_holds_images_out() -> None:
     one = small("stfpm", max_steps=1, holdout=0.25).fit(TRAIN)
     more = small("stfpm", max_steps=4, holdout=0.25).fit(TRAIN)
     assert "2 normal images, not trained on" in one.threshold_source_
+    assert one.false_positive_rate_.n == 2
     assert not np.allclose(one.decision_function(TEST), more.decision_function(TEST), rtol=1e-3)
     with pytest.warns(ThresholdWarning, match="had seen"):
         seen = small("stfpm", max_steps=1, holdout=0.0).fit(TRAIN)
     assert "had seen" in seen.threshold_source_
+    assert seen.false_positive_rate_ is None
 
 
 @pytest.mark.slow
@@ -153,34 +156,10 @@ def cookie(shared_data: Path) -> tuple[list[str], list[str]]:
     return dataset.get_train_paths()[:10], dataset.get_test_paths().paths[::8]
 
 
-def alone(name: str, train: list[str], test: list[str], weights: Path) -> list[Any]:
-    """anomalib by itself: its engine, its reading of images, its preprocessing."""
-    import torch
-    from anomalib.data import ImageBatch, PredictDataset
-    from anomalib.engine import Engine
-    from anomalib.models import Padim, Patchcore
-    from torch.utils.data import DataLoader
-
-    torch.manual_seed(0)
-    np.random.seed(0)  # noqa: NPY002
-    plain = {"post_processor": False, "evaluator": False, "visualizer": False}
-    if name == "patchcore":
-        module = Patchcore("resnet18", layers=["layer2", "layer3"], pre_trained=False, **plain)
-    else:
-        module = Padim(
-            "resnet18", layers=["layer1", "layer2", "layer3"], pre_trained=False, **plain
-        )
-    state = torch.load(weights, weights_only=True)
-    module.model.feature_extractor.feature_extractor.load_state_dict(state, strict=False)
-
-    def batches(paths: list[str]) -> Any:
-        items = [PredictDataset(path)[0] for path in paths]
-        return DataLoader(items, batch_size=8, shuffle=False, collate_fn=ImageBatch.collate)
-
-    engine = Engine(logger=False, accelerator="cpu", devices=1)
-    engine.fit(module, train_dataloaders=batches(train))
-    found = engine.predict(module, dataloaders=batches(test))
-    return [item for batch in found for item in batch.items]
+def assert_same_map(ours: Prediction, theirs: Any) -> None:
+    assert ours.anomaly_map is not None
+    expected = grid_of(theirs.anomaly_map, ours.anomaly_map.shape)
+    np.testing.assert_allclose(ours.anomaly_map, expected, rtol=1e-4, atol=1e-4 * expected.max())
 
 
 @pytest.mark.slow
@@ -203,13 +182,7 @@ def test_scores_and_maps_are_anomalibs_own_end_to_end(
     scores = np.array([float(item.pred_score) for item in reference])
     np.testing.assert_allclose([p.score for p in predictions], scores, rtol=1e-4)
     for prediction, item in zip(predictions, reference, strict=True):
-        assert prediction.anomaly_map is not None
-        height, width = prediction.anomaly_map.shape
-        grid = item.anomaly_map.numpy().reshape(item.anomaly_map.shape[-2:])
-        expected = cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-        np.testing.assert_allclose(
-            prediction.anomaly_map, expected, rtol=1e-4, atol=1e-4 * expected.max()
-        )
+        assert_same_map(prediction, item)
 
 
 @pytest.mark.slow
@@ -246,13 +219,7 @@ def test_scores_and_maps_are_anomalibs_own_from_the_same_fitted_state(
             pixels = module.pre_processor.transform(read_image(prediction.path, as_tensor=True))
             out = module.model(pixels[None])
         assert prediction.score == pytest.approx(float(out.pred_score), rel=1e-4)
-        assert prediction.anomaly_map is not None
-        height, width = prediction.anomaly_map.shape
-        grid = out.anomaly_map.numpy()[0].reshape(out.anomaly_map.shape[-2:])
-        expected = cv2.resize(grid, (width, height), interpolation=cv2.INTER_LINEAR)
-        np.testing.assert_allclose(
-            prediction.anomaly_map, expected, rtol=1e-4, atol=1e-4 * expected.max()
-        )
+        assert_same_map(prediction, out)
 
 
 def test_the_models_are_listed() -> None:

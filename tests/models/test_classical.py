@@ -129,6 +129,7 @@ def test_training_scores_are_held_out(normal: list[np.ndarray]) -> None:
     params = {"feature_extractor": Means(), "n_neighbors": 1}
     detector = create_model("vision_knn", **params).fit(images)
     assert "held out in 5 refits" in detector.threshold_source_
+    assert (detector.false_positive_rate_.n, detector.false_positive_rate_.target) == (25, 0.1)
     assert detector.decision_scores_.argmax() == len(normal)
     assert detector.decision_scores_.min() > 0
     assert detector.labels_[-1] == 1

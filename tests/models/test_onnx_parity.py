@@ -17,6 +17,7 @@ from pyimgano.models.patchcore import PatchCore
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torchvision", reason="torchvision is not installed")
+pytest.importorskip("onnx", reason="onnx is not installed")
 
 #: Largest relative difference of scores and of maps.
 TOLERANCE = 1e-4

@@ -140,6 +140,13 @@ def test_one_training_image_gives_an_infinite_threshold_and_says_so() -> None:
     assert model.predict([with_blot(texture(1))]).tolist() == [0]
 
 
+def test_the_false_positive_rate_goes_with_the_threshold(normal: list[np.ndarray]) -> None:
+    fitted = detector(contamination=0.25).fit(normal)
+    rate = fitted.false_positive_rate_
+    assert (rate.target, rate.n, rate.rank) == (0.25, 12, 10)
+    assert fitted.threshold_ == np.sort(fitted.decision_scores_)[rate.rank - 1]
+
+
 def test_few_training_images_give_the_maximum_and_say_so() -> None:
     with pytest.warns(ThresholdWarning, match="at least 9"):
         model = detector().fit([texture(i) for i in range(4)])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import json
 import math
 import shutil
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from pyimgano.errors import (
     OutputError,
     UnknownNameError,
 )
+from pyimgano.models import PatchCore
 from pyimgano.pipelines.mvtec_visa import build_default_detector, run_benchmark
 from pyimgano.reporting.table import benchmark_table
 from tests.conftest import texture, write_image
@@ -102,6 +105,21 @@ def test_without_masks_pixel_metrics_are_left_out_and_it_is_said(mvtec_root: Pat
     assert "no ground_truth folder: pixel metrics omitted" in one.notes
 
 
+def test_a_mask_that_marks_nothing_is_named(mvtec_root: Path) -> None:
+    write_image(mvtec_root / "bolt/ground_truth/blot/001_mask.png", np.zeros((48, 64), np.uint8))
+    result = bench(mvtec_root, metric_size=32)
+    (note,) = result.categories[0].notes
+    assert note.startswith("1 anomalous images have a mask without any defect pixel, such as ")
+    assert f"{mvtec_root}/bolt/test/blot/001.png: pixel metrics count" in note
+    assert result.categories[1].notes == []
+    assert f"bolt: {note}" in benchmark_table(result)
+    # A single pixel that is lost at the size of the metrics is a defect nevertheless.
+    speck = np.zeros((48, 64), np.uint8)
+    speck[0, 0] = 1
+    write_image(mvtec_root / "bolt/ground_truth/blot/001_mask.png", speck)
+    assert bench(mvtec_root, categories="bolt", metric_size=32).categories[0].notes == []
+
+
 def test_images_of_differing_sizes_are_measured_at_native_size(mvtec_root: Path) -> None:
     write_image(mvtec_root / "bolt/test/good/000.png", texture(5, (60, 40)))
     (one,) = bench(mvtec_root, categories=["bolt"]).categories
@@ -146,3 +164,22 @@ def test_the_table_shows_means_over_categories_and_seeds(mvtec_root: Path) -> No
     by_hand = np.mean([c.metrics["aupro"] for c in result.categories if c.category == "bolt"])
     assert aupro[0] == pytest.approx(by_hand, abs=5e-5)
     assert any("mean over 2 seeds" in line for line in table)
+
+
+def test_a_fitted_detector_lives_no_longer_than_its_job(
+    mvtec_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[weakref.ref] = []
+    alive: list[int] = []
+    fit = PatchCore.fit
+
+    def watched(self: PatchCore, *args: object) -> PatchCore:
+        gc.collect()
+        alive.append(sum(hasattr(one(), "memory_bank_") for one in fitted))
+        fitted.append(weakref.ref(self))
+        return fit(self, *args)
+
+    monkeypatch.setattr(PatchCore, "fit", watched)
+    result = bench(mvtec_root, seeds=(0, 1))
+    assert len(result.categories) == 4
+    assert alive == [0, 0, 0, 0]

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,8 @@ def test_the_defect_comes_first_in_every_output(folders: Path) -> None:
     assert [float(r["score"]) for r in rows] == scores
     data = json.loads((folders / "out/results.json").read_text())
     assert data["threshold"] == run.threshold
+    assert data["false_positive_rate"] == run.false_positive_rate.to_json()
+    assert data["false_positive_rate"]["n_images"] == 10
     assert data["detections"][0]["label"] == 1
     pictures = sorted(p.name for p in (folders / "out/overlays").iterdir())
     assert len(pictures) == 4
@@ -100,4 +104,29 @@ def test_empty_and_missing_folders_are_named(folders: Path) -> None:
 def test_an_output_that_is_a_file_is_refused_before_any_work(folders: Path) -> None:
     (folders / "out").write_text("in the way")
     with pytest.raises(OutputError, match="out"):
+        detect(folders)
+
+
+def test_a_detector_without_maps_ranks_files_and_says_that_there_are_no_overlays(
+    folders: Path,
+) -> None:
+    pytest.importorskip("pyod", reason="needs the extra pyod")
+    detect(folders)  # leaves pictures that are not of the next run
+    run = run_detect(
+        normal=folders / "normal", test=folders / "test", output=folders / "out",
+        model="vision_ecod",
+    )  # fmt: skip
+    assert run.detections[0].file.endswith("sub/blotted.png")
+    assert "vision_ecod gives no anomaly maps: no overlays" in run.notes
+    assert run.n_overlays == 0
+    assert list((folders / "out/overlays").iterdir()) == []
+    assert json.loads((folders / "out/results.json").read_text())["notes"] == run.notes
+
+
+@pytest.mark.parametrize("file", ["results.csv", "results.json", ".0.png"])
+def test_a_full_disk_is_an_error_that_names_the_file(
+    folders: Path, full_disk: Callable[[str], None], file: str
+) -> None:
+    full_disk(file)
+    with pytest.raises(OutputError, match=rf"cannot write .*{re.escape(file)}: No space left"):
         detect(folders)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,16 +153,9 @@ def test_the_hash_of_a_weights_file_counts(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_the_run_with_one_clear_error(
-    mvtec_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mvtec_root: Path, tmp_path: Path, full_disk: Callable[[str], None]
 ) -> None:
-    real = os.replace
-
-    def full(source: Path, target: Path) -> None:
-        if "seed0.json" in target.name:
-            raise OSError(28, "No space left on device")
-        real(source, target)
-
-    monkeypatch.setattr(os, "replace", full)
+    full_disk("seed0.json")
     with pytest.raises(OutputError, match=r"bolt-seed0\.json: No space left on device"):
         bench(mvtec_root, output=tmp_path / "out")
     assert list((tmp_path / "out/categories").iterdir()) == []

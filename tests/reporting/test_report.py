@@ -3,8 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -176,16 +176,12 @@ def test_the_best_value_of_each_category_is_marked(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_and_a_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, full_disk: Callable[[str], None]
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         save_run_report(tmp_path / "file", run(category("bolt", 0.75)))
-
-    def full(source: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
+    full_disk("")
     with pytest.raises(OutputError, match=r"report\.html: No space left on device"):
         save_run_report(tmp_path / "out", run(category("bolt", 0.75)))
     with pytest.raises(InvalidInputError, match="no run"):

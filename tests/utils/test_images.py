@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import DatasetError, ImageReadError
-from pyimgano.utils.images import image_size, list_images, read_image, read_mask
+from pyimgano.utils.images import image_size, list_images, read_image, read_mask, shown
 from tests.conftest import texture, write_image
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
@@ -168,3 +168,22 @@ def test_importing_the_package_alone_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_name_with_a_zero_byte_is_an_unreadable_image() -> None:
+    with pytest.raises(ImageReadError, match="null byte"):
+        read_image("a\0.png")  # as a list written by find -print0 has it
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_without_waiting_for_someone_to_write(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(ImageReadError, match="not a regular file"):
+        read_image(tmp_path / "a.png")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows allows no such names")
+def test_a_name_cannot_break_a_line_or_reach_the_terminal() -> None:
+    assert shown("a\nb\x1b[31m\x9b é.png") == r"a\nb\x1b[31m\x9b é.png"
+    with pytest.raises(ImageReadError, match=r"image a\\nb\.png: No such file"):
+        read_image("a\nb.png")

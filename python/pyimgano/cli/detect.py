@@ -66,7 +66,9 @@ def _run(argv: Sequence[str] | None) -> int:
         f"{run.n_anomalous} of {len(run.detections)} images above the threshold"
         f" {run.threshold:.4f} ({run.threshold_source})"
     )
-    print(f"results.csv, results.json{'' if args.no_overlays else ', overlays/'} in {args.output}")
+    if run.false_positive_rate is not None:
+        print(run.false_positive_rate.describe())
+    print(f"results.csv, results.json{', overlays/' if run.n_overlays else ''} in {args.output}")
     for note in run.notes:
         print(f"{PROG}: {note}", file=sys.stderr)
     for path in run.skipped:

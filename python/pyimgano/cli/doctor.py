@@ -16,6 +16,16 @@ from pyimgano.errors import PyimganoError
 from pyimgano.utils.optional_deps import optional_import
 
 PROG = "pyimgano doctor"
+#: What a source folder, which has no metadata, needs.
+_CORE = (
+    "imagesize",
+    "joblib",
+    "numpy",
+    "opencv-python-headless",
+    "safetensors",
+    "scikit-learn",
+    "tqdm",
+)
 #: Packages whose import name is another.
 _MODULES = {
     "opencv-python-headless": "cv2",
@@ -89,7 +99,7 @@ def _requirements() -> tuple[list[str], dict[str, list[str]]]:
         }
         lines = requires("pyimgano") or []
     except PackageNotFoundError:  # run from a source folder
-        return ["imagesize", "joblib", "numpy", "opencv-python-headless", "scikit-learn"], {}
+        return [*_CORE], {}
     for line in lines:
         name = re.split(r"[\s;<>=!~\[(]", line, maxsplit=1)[0]
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)

@@ -11,6 +11,9 @@ from pyimgano.cli.options import OK, USAGE
 _COMMANDS = {
     "benchmark": "exact benchmark numbers for one, several or all categories",
     "detect": "learn from one folder of good images, check another",
+    "fit": "learn from good images, write a detector file",
+    "predict": "score images with a detector file",
+    "calibrate": "set a detector file's threshold by labelled images",
     "models": "list the detectors",
     "doctor": "what is installed, what is missing, what the kernels run on",
     "export-backbone": "write a torchvision network as an ONNX file",

@@ -54,9 +54,16 @@ def normalization(text: str) -> Any:
 
 
 def add_detector_options(
-    parser: argparse.ArgumentParser, *, backbone: str, several: bool = False
+    parser: argparse.ArgumentParser,
+    *,
+    backbone: str,
+    several: bool = False,
+    contamination: float | None = None,
 ) -> None:
-    """Options that become parameters of the detector; those not given are left to it."""
+    """Options that become parameters of the detector; those not given are left to it.
+
+    ``contamination`` is the command's own default for that option.
+    """
     group = parser.add_argument_group("detector")
     if several:
         group.add_argument(
@@ -78,7 +85,7 @@ def add_detector_options(
         "--backbone",
         metavar="NAME",
         help="'embedded' (no torch, no weights), a torchvision network or an ONNX file, for models"
-        f" that have one (default: {backbone})",
+        f" that have one (default: {backbone}; anomalib's models have their own)",
     )
     group.add_argument(
         "--layers", nargs="+", metavar="NAME", help="layers of the network (ResNets: layer2 layer3)"
@@ -103,9 +110,12 @@ def add_detector_options(
     )
     group.add_argument(
         "--contamination",
+        "--target-fpr",
         type=float,
+        default=contamination,
         metavar="P",
-        help="share of normal images allowed above the threshold (default: 0.1)",
+        help="share of normal images allowed above the threshold, its false-positive rate"
+        f" (default: {0.1 if contamination is None else contamination:g})",
     )
     group.add_argument("--device", help="torch device of the network (default: cpu)")
     group.add_argument(
@@ -114,12 +124,17 @@ def add_detector_options(
         help="what runs an ONNX backbone: opencv, onnxruntime or openvino (default: opencv)",
     )
     group.add_argument("--batch-size", type=int, metavar="N", help="images per pass (default: 8)")
+    group.add_argument(
+        "--spill-dir",
+        metavar="DIR",
+        help="folder for training features that do not fit the memory (a temporary file)",
+    )
     parser.set_defaults(default_backbone=backbone)
 
 
 _DETECTOR_OPTIONS = (
     *("backbone", "layers", "weights", "normalization", "image_size", "coreset_ratio"),
-    *("contamination", "device", "engine", "batch_size"),
+    *("contamination", "device", "engine", "batch_size", "spill_dir"),
 )
 
 
@@ -155,7 +170,8 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
         known = create_model(spec.model).get_params()
         if not spec.parameters.keys() <= known.keys():
             raise InvalidInputError(f"--model {spec.title}: {spec.model} has no backbone to choose")
-        own = {"backbone": args.default_backbone} if "backbone" in known else {}
+        # A model whose own default is None (anomalib's) knows best what suits it.
+        own = {} if known.get("backbone") is None else {"backbone": args.default_backbone}
         own |= {name: value for name, value in given.items() if name in known}
         own |= spec.parameters
         unused -= set(own)
@@ -170,6 +186,23 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
     return found
 
 
+def add_load_options(parser: argparse._ActionsContainer) -> None:
+    """What :func:`pyimgano.load` takes beside the file."""
+    parser.add_argument(
+        "--weights", metavar="FILE", help="the backbone's weights or ONNX file, if it is elsewhere"
+    )
+    parser.add_argument(
+        "--no-onnx", action="store_true", help="refuse a file that holds an ONNX network"
+    )
+
+
+def load_detector(args: argparse.Namespace) -> Any:
+    """The fitted detector that the command's first argument names."""
+    import pyimgano
+
+    return pyimgano.load(args.detector, weights=args.weights, allow_onnx=not args.no_onnx)
+
+
 def quieten() -> None:
     """Keep image codecs from writing to the terminal: what they say is in our own errors."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -180,8 +213,13 @@ def run(
 ) -> int:
     """Run a command; a user's mistake becomes one line on standard error and exit code 2."""
     quieten()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started this
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     try:
-        return command(argv)
+        code = command(argv)
+        sys.stdout.flush()
+        return code
     except PyimganoError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return USAGE
@@ -189,6 +227,17 @@ def run(
         print(f"{prog}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader went away: nothing is wrong here, and Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away: nothing is wrong here.
+        _drop_output()
         return OK
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        _drop_output()
+        print(f"{prog}: error: cannot write the output: {error.strerror}", file=sys.stderr)
+        return USAGE
+
+
+def _drop_output() -> None:
+    """Let go of what standard output would not take: Python must not complain at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

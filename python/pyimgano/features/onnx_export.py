@@ -18,6 +18,7 @@ from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.onnx_backbone import OnnxFeatures
 from pyimgano.features.onnx_engines import DEFAULT_ENGINE
 from pyimgano.features.onnx_file import with_metadata
+from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
     from pyimgano.features.torchvision_backbone import TorchvisionFeatures
@@ -51,6 +52,8 @@ def export_features(
 
     Raises
     ------
+    MissingDependencyError
+        The package onnx is not installed.
     WeightsError
         torch cannot export the network, or the engine cannot read it.
     InvalidInputError
@@ -74,6 +77,8 @@ def export_features(
 def _trace(features: TorchvisionFeatures, image_size: int) -> bytes:
     import torch
 
+    # Imported by torch only at the end of a long export, whose error does not say what to do.
+    require("onnx", extra="export", purpose="exporting a backbone")
     body = copy.deepcopy(features.body).to("cpu")
 
     class Outputs(torch.nn.Module):

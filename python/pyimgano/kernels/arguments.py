@@ -14,11 +14,14 @@ FloatMap: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 
 
 def integer(name: str, value: Any) -> int:
-    """`value` as an int; floats and the like are refused."""
+    """`value` as an int of up to 64 bits; floats and the like are refused."""
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise InvalidTypeError(f"{name} must be an int, got {type(value).__name__}") from None
+    if abs(number) > np.iinfo(np.int64).max:
+        raise InvalidInputError(f"{name} must fit int64, got {number}")
+    return number
 
 
 def at_least(name: str, value: Any, least: int) -> int:

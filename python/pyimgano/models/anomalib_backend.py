@@ -19,7 +19,11 @@ from pyimgano.models.base import PixelDetector, training_images
 from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.images import join_errors
@@ -348,7 +352,13 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             raise InvalidInputError(
                 f"anomalib's {self._spec().name} gives scores that are not finite"
             )
-        self.set_threshold(conformal_threshold(chosen, self.contamination), source=source)
+        self.set_threshold(
+            conformal_threshold(chosen, self.contamination),
+            source=source,
+            false_positive_rate=(
+                FalsePositiveRate(self.contamination, len(chosen)) if len(held) else None
+            ),
+        )
 
 
 def _at_size(grid: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

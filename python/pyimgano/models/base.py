@@ -7,16 +7,19 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
 from pyimgano.models.state import FittedState
+from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
+
+Image = TypeVar("Image", str, ImageInput)
 
 
 def check_one_class(n_images: int, y: Any) -> None:
@@ -42,8 +45,23 @@ def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
     """
     images = check_images(X)
     check_one_class(len(images), y)
+    return each_once(images, "training", stacklevel=4)
+
+
+def each_once(images: Sequence[Image], kind: str, *, stacklevel: int = 2) -> Sequence[Image]:
+    """Images without files that are listed before, with a :class:`RepeatedImageWarning`.
+
+    Parameters
+    ----------
+    images
+        Paths or arrays; every array is kept.
+    kind
+        What kind of images they are, for the warning.
+    stacklevel
+        Of the warning.
+    """
     seen: set[str] = set()
-    once: list[ImageInput] = []
+    once: list[Image] = []
     for image in images:
         if not isinstance(image, np.ndarray):
             real = os.path.realpath(image)
@@ -55,9 +73,9 @@ def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
     if not repeats:
         return images
     warnings.warn(
-        f"{repeats} of {len(images)} training images are files listed before: each is used once",
+        f"{repeats} of {len(images)} {kind} images are files listed before: each is used once",
         RepeatedImageWarning,
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
     return once
 
@@ -73,6 +91,9 @@ class Detector(ParamsMixin, ABC):
         Images with a score above it are anomalous.
     threshold_source_ : str
         How ``threshold_`` was obtained.
+    false_positive_rate_ : FalsePositiveRate or None
+        What is known of the share of normal images above ``threshold_``; None where it does not
+        come from normal images that were held out.
     labels_ : ndarray
         int64 (n,), ``decision_scores_ > threshold_``.
     training_set_ : dict
@@ -83,6 +104,7 @@ class Detector(ParamsMixin, ABC):
     skipped_: list[str]
     threshold_: float
     threshold_source_: str
+    false_positive_rate_: FalsePositiveRate | None
     labels_: NDArray[np.int64]
     timings_: dict[str, float]
     training_set_: dict[str, Any]
@@ -131,7 +153,13 @@ class Detector(ParamsMixin, ABC):
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
 
-    def set_threshold(self, value: float, *, source: str) -> None:
+    def set_threshold(
+        self,
+        value: float,
+        *,
+        source: str,
+        false_positive_rate: FalsePositiveRate | None = None,
+    ) -> None:
         """Decide by another threshold, and mark the training images by it.
 
         Parameters
@@ -140,11 +168,20 @@ class Detector(ParamsMixin, ABC):
             Images with a score above it are anomalous; infinity for none.
         source
             Where it comes from, in words, for ``threshold_source_``.
+        false_positive_rate
+            What is known of its false-positive rate, for ``false_positive_rate_``.
+
+        Notes
+        -----
+        ``map_threshold_``, the level of the maps for regions, stays: it is on another scale.
         """
+        if not hasattr(self, "decision_scores_"):
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
         if math.isnan(value):
             raise InvalidInputError("the threshold is NaN")
         self.threshold_ = float(value)
         self.threshold_source_ = source
+        self.false_positive_rate_ = false_positive_rate
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
 
     def save(
@@ -189,9 +226,11 @@ class Detector(ParamsMixin, ABC):
             It cannot be had without pickle.
         """
         self._check_fitted()
+        rate = self.false_positive_rate_
         facts = {
             "threshold": self.threshold_,
             "threshold_source": self.threshold_source_,
+            "false_positive_rate": None if rate is None else rate.assumed(),
             "skipped": list(self.skipped_),
             "training_set": dict(self.training_set_),
         }
@@ -214,7 +253,14 @@ class Detector(ParamsMixin, ABC):
         self.skipped_ = list(state.facts["skipped"])
         self.decision_scores_ = state.tensors["decision_scores"]
         self.timings_ = {}
-        self.set_threshold(state.facts["threshold"], source=state.facts["threshold_source"])
+        rate = state.facts["false_positive_rate"]
+        self.set_threshold(
+            state.facts["threshold"],
+            source=state.facts["threshold_source"],
+            false_positive_rate=(
+                None if rate is None else FalsePositiveRate(rate["target"], rate["n_images"])
+            ),
+        )
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

@@ -17,7 +17,11 @@ from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
@@ -256,12 +260,14 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         n = len(rows)
         folds = min(_FOLDS, n)
         suffix = f"contamination {self.contamination:g}"
+        rate: FalsePositiveRate | None = FalsePositiveRate(self.contamination, n)
         try:
             scores = self._held_out(rows, folds)
             source = f"{n} training images, held out in {folds} refits of the detector; {suffix}"
         except InvalidInputError as error:
             scores = self._model.train_scores
             source = f"{n} training images, which the detector had seen; {suffix}"
+            rate = None
             warnings.warn(
                 f"threshold_ comes from training images that the detector had seen, too few to"
                 f" hold any out: {error}",
@@ -269,7 +275,9 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 stacklevel=3,
             )
         self.decision_scores_ = scores
-        self.set_threshold(conformal_threshold(scores, self.contamination), source=source)
+        self.set_threshold(
+            conformal_threshold(scores, self.contamination), source=source, false_positive_rate=rate
+        )
 
     def _held_out(self, rows: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
         if folds < 2:

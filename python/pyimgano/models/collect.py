@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError
 from pyimgano.features import PatchFeatures
 from pyimgano.models.feature_store import FeatureStore
+from pyimgano.models.fit_memory import check_fit_memory
 from pyimgano.models.state import digest
 from pyimgano.types import ImageInput
 from pyimgano.utils.images import join_errors
@@ -85,15 +87,19 @@ def collect(
     skip_bad: bool,
     verbose: bool,
     timer: StageTimer,
+    coreset_ratio: float,
+    spill_dir: str | os.PathLike[str] | None = None,
 ) -> Collected:
     """Read every image once and keep its patch features.
 
     Raises
     ------
+    NotEnoughMemoryError
+        After the first batch, if the features of all images will not fit.
     ImageReadError
         Names all unreadable files; with ``skip_bad`` only if there is no readable one.
     """
-    collected = Collected(FeatureStore(len(images)))
+    collected = Collected(FeatureStore(len(images), spill_dir))
     errors: list[ImageReadError] = []
     with track(len(images), "reading training images", verbose) as advance:
         for start in range(0, len(images), batch_size):
@@ -112,6 +118,13 @@ def collect(
                     extracted = features.extract_batch([loaded.pixels for loaded in batch])
                 for loaded, patches in zip(batch, extracted, strict=True):
                     height, width, depth = patches.shape
+                    if not collected.grids:
+                        check_fit_memory(
+                            len(images),
+                            (height, width, depth),
+                            coreset_ratio=coreset_ratio,
+                            spill_dir=spill_dir,
+                        )
                     collected.store.append(patches.reshape(-1, depth))
                     collected.grids.append((height, width))
                     collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))

@@ -22,7 +22,11 @@ from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.state import FittedState, fingerprint
-from pyimgano.models.threshold import check_contamination, conformal_threshold
+from pyimgano.models.threshold import (
+    FalsePositiveRate,
+    check_contamination,
+    conformal_threshold,
+)
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
 from pyimgano.utils.progress import track
@@ -72,6 +76,9 @@ class PatchCore(PixelDetector):
     on_bad_image
         ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
         out and list them in ``skipped_``.
+    spill_dir
+        Folder where ``fit`` keeps the features in a temporary file in place of memory; None: in
+        memory. It must have room for 4 bytes x d per patch.
     verbose
         Show a progress bar while fitting.
     engine
@@ -119,6 +126,7 @@ class PatchCore(PixelDetector):
         bit_depth: int | None = None,
         max_pixels: int = 100_000_000,
         on_bad_image: str = "raise",
+        spill_dir: str | os.PathLike[str] | None = None,
         verbose: bool = False,
         engine: str | None = None,
     ) -> None:
@@ -140,6 +148,7 @@ class PatchCore(PixelDetector):
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image
+        self.spill_dir = spill_dir
         self.verbose = verbose
         self.engine = engine
 
@@ -147,7 +156,8 @@ class PatchCore(PixelDetector):
         """Build the memory bank and the threshold from normal images.
 
         Images are read in batches of ``batch_size``; what is kept are their patch features,
-        4 bytes x d per patch, once.
+        4 bytes x d per patch, once, in memory or in ``spill_dir``. If it fails or is interrupted,
+        the detector stays as it was.
 
         Parameters
         ----------
@@ -162,7 +172,17 @@ class PatchCore(PixelDetector):
             Names every file that cannot be read.
         InvalidInputError
             A parameter is out of range.
+        NotEnoughMemoryError
+            The features will not fit, judged by those of the first batch.
+        OutputError
+            ``spill_dir`` cannot be written to or has no room.
         """
+        fitted = type(self)(**self.get_params())
+        fitted._fit(X, y)
+        self.__dict__.update(fitted.__dict__)
+        return self
+
+    def _fit(self, X: Sequence[ImageInput], y: Any) -> None:
         images = training_images(X, y)
         self._check_params()
         timer = StageTimer()
@@ -181,6 +201,8 @@ class PatchCore(PixelDetector):
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
             timer=timer,
+            coreset_ratio=self.coreset_ratio,
+            spill_dir=self.spill_dir,
         )
         self._preprocessor, self.features_ = preprocessor, features
         self._mapper = self._build_mapper()
@@ -193,7 +215,6 @@ class PatchCore(PixelDetector):
             self._bank = self._build_bank()
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
-        return self
 
     def validate(self) -> None:
         """Check the parameters and that the backbone and its weights can be had, without images."""
@@ -347,9 +368,10 @@ class PatchCore(PixelDetector):
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores
         self.set_threshold(
-            conformal_threshold(held_out.scores, self.contamination),
+            conformal_threshold(held_out.scores, self.contamination, stacklevel=5),
             source=f"{n} training images, each left out of the bank;"
             f" contamination {self.contamination:g}",
+            false_positive_rate=FalsePositiveRate(self.contamination, n),
         )
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)

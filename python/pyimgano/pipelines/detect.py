@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 from pyimgano.datasets.custom import unlabelled_images
 from pyimgano.errors import DatasetError, ThresholdWarning
 from pyimgano.models import create_model
-from pyimgano.models.base import PixelDetector
-from pyimgano.pipelines.scoring import Unreadable, predict_each
-from pyimgano.reporting.files import make_folder, write_csv, write_json
-from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
-from pyimgano.types import Prediction
-from pyimgano.utils.images import read_image, shown
+from pyimgano.models.base import Detector
+from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.pipelines.scoring import Scored, predict_stream
+from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
+from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
+from pyimgano.types import Unreadable
+from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
@@ -35,14 +37,22 @@ class Detection:
 
 @dataclass(frozen=True)
 class DetectionRun:
-    """Everything that ``detect`` found, the most anomalous file first, unreadable ones last."""
+    """Everything that ``detect`` found, the most anomalous file first, unreadable ones last.
+
+    Attributes
+    ----------
+    n_overlays
+        Pictures written: none for a detector without anomaly maps, which ``notes`` then says.
+    """
 
     threshold: float
     threshold_source: str
+    false_positive_rate: FalsePositiveRate | None
     n_normal: int
     skipped: list[str]
     notes: list[str]
     detections: list[Detection]
+    n_overlays: int = 0
 
     @property
     def n_anomalous(self) -> int:
@@ -77,9 +87,9 @@ def run_detect(
     output
         Folder for the results; created if missing.
     model
-        Name of a pixel detector.
+        Name of a detector.
     overlays
-        False writes no pictures.
+        False writes no pictures; a detector without anomaly maps has none to write.
     verbose
         Progress bars.
     **model_kwargs
@@ -99,27 +109,32 @@ def run_detect(
         detector.fit(normal_paths)
     writer = _OverlayWriter(detector, folder / "overlays", Path(test)) if overlays else None
     detections = []
-    with track(len(test_paths), "scoring", verbose) as advance:
-        for path, outcome in zip(
-            test_paths, predict_each(detector, test_paths, with_maps=overlays), strict=True
-        ):
+    stream = predict_stream(detector, test_paths, with_maps=overlays)
+    with closing(stream), track(len(test_paths), "scoring", verbose) as advance:
+        for path, outcome in zip(test_paths, stream, strict=True):
             if isinstance(outcome, Unreadable):
                 detections.append(Detection(shown(path), None, None, outcome.reason))
             else:
-                detections.append(Detection(shown(path), outcome.score, outcome.label))
+                found = outcome.prediction
+                detections.append(Detection(shown(path), found.score, found.label))
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
+    n_overlays = 0
     if writer is not None:
-        writer.rank()
+        n_overlays = writer.rank()
+        if writer.without_map:
+            notes.append(f"{model} gives no anomaly maps: no overlays")
     detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
     run = DetectionRun(
         detector.threshold_,
         detector.threshold_source_,
+        detector.false_positive_rate_,
         len(normal_paths) - len(detector.skipped_),
         [shown(path) for path in detector.skipped_],
         notes,
         detections,
+        n_overlays,
     )
     _write_results(run, folder)
     return run
@@ -128,40 +143,45 @@ def run_detect(
 class _OverlayWriter:
     """Writes pictures as they come and gives them their rank when all scores are known."""
 
-    def __init__(self, detector: PixelDetector, folder: Path, test: Path) -> None:
-        self._folder = make_folder(folder)
+    def __init__(self, detector: Detector, folder: Path, test: Path) -> None:
+        self._folder = folder
         for old in self._folder.glob("[0-9]*_*.png"):
             old.unlink()
         self._test = test
-        self._scale = MapScale.around(
-            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", math.inf)
-        )
+        self._scale = MapScale.of(detector)
+        self._bit_depth = getattr(detector, "bit_depth", None)
         self._threshold = detector.threshold_
         self._written: list[tuple[float, Path, str]] = []
+        self.without_map = False
 
-    def add(self, path: str, prediction: Prediction) -> None:
+    def add(self, path: str, scored: Scored) -> None:
         """Write the picture of one image."""
-        if prediction.anomaly_map is None:
+        if scored.prediction.anomaly_map is None:
+            self.without_map = True
             return
+        if not self._written:
+            make_folder(self._folder)
         name = shown(Path(path).relative_to(self._test))
-        verdict = "ANOMALOUS" if prediction.label else "normal"
-        picture = panel(
-            to_rgb8(read_image(path)),
-            prediction.anomaly_map,
+        picture = verdict_panel(
+            scored.image,
+            scored.prediction,
             self._scale,
-            caption=f"{name}  {verdict}  score {prediction.score:.3f} / {self._threshold:.3f}",
+            name=name,
+            threshold=self._threshold,
+            bit_depth=self._bit_depth,
         )
-        stem = "_".join(Path(name).with_suffix("").parts).replace("\\", "_")[-120:]
+        stem = file_stem("_".join(Path(name).with_suffix("").parts))
         temporary = self._folder / f".{len(self._written)}.png"
         write_png(temporary, picture)
-        self._written.append((prediction.score, temporary, stem))
+        self._written.append((scored.prediction.score, temporary, stem))
 
-    def rank(self) -> None:
-        """Rename: the highest score becomes number 1."""
+    def rank(self) -> int:
+        """Rename: the highest score becomes number 1. Returns how many there are."""
         ordered = sorted(self._written, key=lambda item: item[0], reverse=True)
         width = max(_NUMBER_WIDTH, len(str(len(ordered))))
         for number, (score, temporary, stem) in enumerate(ordered, start=1):
             temporary.replace(self._folder / f"{number:0{width}d}_{score:.3f}_{stem}.png")
+        return len(ordered)
 
 
 def _write_results(run: DetectionRun, folder: Path) -> None:
@@ -174,11 +194,13 @@ def _write_results(run: DetectionRun, folder: Path) -> None:
         ],
     )
     finite = math.isfinite(run.threshold)
+    rate = run.false_positive_rate
     write_json(
         folder / "results.json",
         {
             "threshold": run.threshold if finite else None,
             "threshold_source": run.threshold_source,
+            "false_positive_rate": None if rate is None else rate.to_json(),
             "n_normal": run.n_normal,
             "skipped": run.skipped,
             "notes": run.notes,

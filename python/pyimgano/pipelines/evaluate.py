@@ -160,14 +160,24 @@ def _metrics(
     """All metrics that labels and masks allow, the PRO curve, and a note for what they do not."""
     if split.labels is None:
         return {}, [], ["no labels: metrics omitted"]
-    masks, notes = None, []
+    masks: list[NDArray[np.uint8]] | None = None
+    notes = []
     if split.masks is None:
         notes.append("no ground_truth folder: pixel metrics omitted")
     elif len(maps) != len(predictions):
         notes.append("the detector gives no anomaly maps: pixel metrics omitted")
     else:
         with timer.stage("decode masks"):
-            masks = [resize_mask(mask, metric_size) for mask in split.masks]
+            masks, empty = [], []
+            for path, label, mask in zip(split.paths, split.labels, split.masks, strict=True):
+                masks.append(resize_mask(mask, metric_size))
+                if label and not mask.any():
+                    empty.append(shown(path))
+        if empty:
+            notes.append(
+                f"{len(empty)} anomalous images have a mask without any defect pixel, such as"
+                f" {empty[0]}: pixel metrics count all of their pixels as normal"
+            )
     scores = np.array([p.score for p in predictions])
     curve: list[list[float]] = []
     with timer.stage("metrics"), noting(UndefinedMetricWarning) as undefined:

@@ -142,6 +142,12 @@ def run_benchmark(
     PyimganoError
         For everything that concerns all categories: names, parameters, weights, an output folder
         that cannot be written to or that holds results of a run with other parameters.
+
+    Notes
+    -----
+    A detector is dropped when its category is done. Exact pixel metrics need all maps of a category
+    at once: 5 bytes per pixel of its test images (float32 maps, uint8 masks), and up to 4 more
+    while they are computed; ``metric_size`` bounds that at 9 bytes x ``metric_size``² per image.
     """
     names = resolve_categories(dataset, root, categories)
     if not seeds:
@@ -150,7 +156,10 @@ def run_benchmark(
     detector = create_model(model, **model_kwargs)
     if hasattr(detector, "validate"):
         detector.validate()
-    parameters = {k: v for k, v in detector.get_params().items() if k != "verbose"}
+    # What changes no result is no parameter of the run.
+    parameters = {
+        k: v for k, v in detector.get_params().items() if k not in ("verbose", "spill_dir")
+    }
     folder = None if output is None else make_folder(output)
     checkpoints = None
     if folder is not None:
@@ -209,10 +218,11 @@ def run_benchmark(
     return result
 
 
-def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Any:
-    """A new detector with those of the run's parameters that it has."""
+def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Callable[[], Any]:
+    """How to make a detector with those of the run's parameters that it has."""
     known = like.get_params()
-    return create_model(model, **{**model_kwargs, **{k: v for k, v in run.items() if k in known}})
+    own = {k: v for k, v in run.items() if k in known}
+    return partial(create_model, model, **{**model_kwargs, **own})
 
 
 @dataclass(frozen=True)
@@ -221,7 +231,8 @@ class _Job:
 
     category: str
     seed: int
-    detector: Any
+    #: Called by the worker: a fitted detector lives no longer than its category takes.
+    make_detector: Callable[[], Any]
     open_dataset: Callable[[], Dataset]
     checkpoints: Checkpoints | None
     options: dict[str, Any]
@@ -238,7 +249,7 @@ def _run_job(job: _Job) -> CategoryResult:
             if finished is not None:
                 return finished
         result = evaluate_category(
-            job.detector, dataset, category=job.category, seed=job.seed, **job.options
+            job.make_detector(), dataset, category=job.category, seed=job.seed, **job.options
         )
     except OutputError:
         raise  # nothing can be kept any more: that is no matter of this category

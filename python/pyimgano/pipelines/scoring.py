@@ -1,33 +1,178 @@
-"""Scoring a list of files in which some may be unreadable."""
+"""Scoring a stream of files in which some may be unreadable."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
-from pyimgano.errors import ImageReadError
+from numpy.typing import NDArray
+
+from pyimgano.errors import ImageReadError, NotFittedError, PyimganoError
 from pyimgano.models.base import Detector
-from pyimgano.types import Prediction
+from pyimgano.types import Prediction, Unreadable
+from pyimgano.utils.images import MAX_PIXELS, read_image, shown
+
+#: Decoded images that may wait while others are scored.
+_AHEAD = 2
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A file without a score, and why."""
+class Scored:
+    """A prediction, the image it was made of, and what it took.
 
+    Attributes
+    ----------
+    prediction
+        With the file's path.
+    image
+        The decoded file, (H, W) or (H, W, 3), uint8 or uint16.
+    ms
+        Milliseconds of decoding and scoring; images of one batch share what they were scored in.
+    """
+
+    prediction: Prediction
+    image: NDArray[Any]
+    ms: float
+
+
+@dataclass(frozen=True)
+class _Decoded:
     path: str
-    reason: str
+    image: NDArray[Any]
+    ms: float
 
 
-def predict_each(
-    detector: Detector, paths: Sequence[str], *, with_maps: bool = True
-) -> Iterator[Prediction | Unreadable]:
-    """One outcome per path, in order; an unreadable file does not stop the others."""
-    position = 0
-    while position < len(paths):
+def predict_stream(
+    detector: Detector,
+    paths: Iterable[str | Unreadable],
+    *,
+    with_maps: bool = True,
+    batch_size: int = 1,
+) -> Generator[Scored | Unreadable, None, None]:
+    """One outcome per path, in order; a file that cannot be used does not stop the others.
+
+    Files are decoded in a thread of their own while others are scored. Memory holds a batch and at
+    most three decoded images ahead of it, whatever the number of paths.
+
+    Parameters
+    ----------
+    detector
+        Fitted.
+    paths
+        Asked for as they are needed; an :class:`~pyimgano.types.Unreadable` is passed on.
+    with_maps
+        False leaves out the anomaly maps.
+    batch_size
+        Images scored in one pass. With 1 an image is scored as soon as its path is known.
+
+    Raises
+    ------
+    NotFittedError
+        The detector is not fitted.
+    """
+    reader = _Reader(paths, getattr(detector, "max_pixels", MAX_PIXELS))
+    try:
+        while batch := list(islice(reader, batch_size)):
+            yield from _predict_batch(detector, batch, with_maps)
+    finally:
+        reader.stop()
+
+
+def _predict_batch(
+    detector: Detector, batch: list[_Decoded | Unreadable], with_maps: bool
+) -> Iterator[Scored | Unreadable]:
+    found = iter(_predictions(detector, [b for b in batch if isinstance(b, _Decoded)], with_maps))
+    for one in batch:
+        yield one if isinstance(one, Unreadable) else next(found)
+
+
+def _predictions(
+    detector: Detector, decoded: list[_Decoded], with_maps: bool
+) -> list[Scored | Unreadable]:
+    if not decoded:
+        return []
+    start = time.perf_counter()
+    try:
+        images = [one.image for one in decoded]
+        predictions = list(detector.iter_predict(images, with_maps=with_maps))
+    except NotFittedError:
+        raise
+    except (PyimganoError, MemoryError) as error:
+        if len(decoded) == 1:  # such as an image that is too small for the network
+            (one,) = decoded
+            reason = str(error) or "not enough memory"
+            return [Unreadable(one.path, f"cannot score image {shown(one.path)}: {reason}")]
+        # Which of them is to blame does not show.
+        return [r for one in decoded for r in _predictions(detector, [one], with_maps)]
+    ms = 1000 * (time.perf_counter() - start) / len(decoded)
+    return [
+        Scored(replace(prediction, path=one.path), one.image, one.ms + ms)
+        for one, prediction in zip(decoded, predictions, strict=True)
+    ]
+
+
+class _Reader(Iterator["_Decoded | Unreadable"]):
+    """Decodes files in a thread, a few ahead of what is asked for."""
+
+    def __init__(self, paths: Iterable[str | Unreadable], max_pixels: int) -> None:
+        self._max_pixels = max_pixels
+        self._ready: queue.Queue[_Decoded | Unreadable | BaseException | None] = queue.Queue(_AHEAD)
+        self._stopped = threading.Event()
+        self._decoding = threading.Lock()
+        # A daemon: it may be waiting for standard input when everything else is over.
+        threading.Thread(target=self._run, args=(iter(paths),), daemon=True).start()
+
+    def __next__(self) -> _Decoded | Unreadable:
+        if self._stopped.is_set():
+            raise StopIteration
+        one = self._ready.get()
+        if one is None or isinstance(one, BaseException):
+            self.stop()
+            if one is None:
+                raise StopIteration
+            raise one
+        return one
+
+    def stop(self) -> None:
+        """End the thread; no file is being decoded when this returns."""
+        self._stopped.set()
+        # A process that ends while OpenCV is at work in a daemon thread is aborted.
+        with self._decoding:
+            pass
+
+    def _run(self, paths: Iterator[str | Unreadable]) -> None:
         try:
-            for prediction in detector.iter_predict(paths[position:], with_maps=with_maps):
-                position += 1
-                yield prediction
+            for path in paths:
+                with self._decoding:
+                    if self._stopped.is_set():
+                        return
+                    one = path if isinstance(path, Unreadable) else self._decode(path)
+                if not self._put(one):
+                    return
+            self._put(None)
+        except BaseException as error:  # it belongs to whoever asks for the images
+            self._put(error)
+
+    def _put(self, one: _Decoded | Unreadable | BaseException | None) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._ready.put(one, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _decode(self, path: str) -> _Decoded | Unreadable:
+        start = time.perf_counter()
+        try:
+            image = read_image(path, max_pixels=self._max_pixels)
         except ImageReadError as error:
-            yield Unreadable(paths[position], str(error))
-            position += 1
+            return Unreadable(path, str(error))
+        except MemoryError:
+            return Unreadable(path, f"cannot decode image {shown(path)}: not enough memory")
+        return _Decoded(path, image, 1000 * (time.perf_counter() - start))

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
+from pyimgano.postprocess.regions import Region, Regions, find_regions
 
-__all__ = ["AnomalyMapPostprocess"]
+__all__ = ["AnomalyMapPostprocess", "Region", "Regions", "find_regions"]

@@ -15,6 +15,8 @@ from pyimgano.errors import OutputError
 from pyimgano.utils.atomic import write_atomically
 from pyimgano.utils.images import shown
 
+_STEM_BYTES = 150
+
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Create a folder and its parents; an error that names it if it cannot be written to."""
@@ -26,6 +28,30 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise OutputError(f"cannot write to output folder {shown(folder)}: {error}") from error
     return folder
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """A file that can be written later: its folder is there, created if missing, and it is none.
+
+    Raises
+    ------
+    OutputError
+        Names the folder, or the path that is one.
+    """
+    target = Path(path)
+    make_folder(target.parent)
+    if target.is_dir():
+        raise OutputError(f"cannot write {shown(target)}: it is a folder")
+    return target
+
+
+def file_stem(text: str) -> str:
+    """The end of a text as part of a file name on any system, without what would be special.
+
+    At most 150 bytes: a number, a score and a suffix fit beside it.
+    """
+    plain = "".join(c if c.isalnum() or c in "-_. " else "_" for c in text)
+    return plain.encode()[-_STEM_BYTES:].decode(errors="ignore")
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

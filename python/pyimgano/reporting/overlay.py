@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import write_bytes
+from pyimgano.types import Prediction
 from pyimgano.utils.preprocess import resize_image
 
 _WHITE = (255, 255, 255)
@@ -42,6 +43,13 @@ class MapScale:
         if not math.isfinite(threshold):
             threshold = 2 * level if level > 0 else 1.0
         return cls((level + threshold) / 2, max(threshold, level + 1e-12))
+
+    @classmethod
+    def of(cls, detector: Any) -> MapScale:
+        """The scale of a fitted detector, as far as it knows the level of its maps."""
+        return cls.around(
+            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", math.inf)
+        )
 
     def unit(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map values in [0, 1): 0 at the floor, 1/2 at the threshold, never quite 1.
@@ -149,6 +157,26 @@ def panel(
         size -= 0.02
     cv2.putText(band, text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 1, cv2.LINE_AA)
     return np.vstack([band, body])
+
+
+def verdict_panel(
+    image: NDArray[Any],
+    prediction: Prediction,
+    scale: MapScale,
+    *,
+    name: str,
+    threshold: float,
+    bit_depth: int | None = None,
+) -> NDArray[np.uint8]:
+    """The panel of one prediction, which has a map: its caption tells name, verdict and score."""
+    assert prediction.anomaly_map is not None
+    verdict = "ANOMALOUS" if prediction.label else "normal"
+    return panel(
+        to_rgb8(image, bit_depth),
+        prediction.anomaly_map,
+        scale,
+        caption=f"{name}  {verdict}  score {prediction.score:.3f} / {threshold:.3f}",
+    )
 
 
 def encode(suffix: str, picture: NDArray[np.uint8], *, quality: int | None = None) -> bytes:

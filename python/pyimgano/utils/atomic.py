@@ -36,10 +36,10 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO
         names the file.
     """
     target = Path(path)
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         if target.is_dir():
             raise IsADirectoryError(None, "it is a folder")
+        temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
             with open(temporary, "xb") as file:
                 yield file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from pyimgano.errors import DatasetError, ImageReadError
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm"}
 )
+#: A name may hold line ends, and sequences that a terminal would obey.
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
 #: Largest image that is decoded by default: 10,000 x 10,000.
 MAX_PIXELS = 100_000_000
 
@@ -51,26 +54,42 @@ def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> F
         hidden = any(part.startswith(".") for part in entry.relative_to(root).parts)
         if entry.is_dir():
             continue
-        if hidden or entry.suffix.lower() not in IMAGE_SUFFIXES:
+        if hidden or not is_image_name(entry.name):
             ignored += 1
         else:
             paths.append(os.fspath(entry))
     return FolderListing(sorted(paths), ignored)
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a file name is that of an image: a known suffix, in any case, and not hidden."""
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it can be printed anywhere, undecodable bytes escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as it can be printed anywhere: undecodable bytes and control characters escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").translate(_ESCAPES)
 
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ImageReadError(f"cannot read image {shown(path)}: {error.strerror}") from error
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ImageReadError(f"cannot read image {shown(path)}: it is not a regular file")
+            data = file.read()
+    except ImageReadError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ImageReadError(f"cannot read image {shown(path)}: {reason}") from error
     if not data:
         raise ImageReadError(f"cannot read image {shown(path)}: the file is empty")
     return data
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe without a writer would otherwise block for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -25,7 +25,10 @@ class Advance:
 
 
 @contextmanager
-def track(total: int, what: str, visible: bool) -> Iterator[Advance]:
-    """A bar on standard error for a ``with`` block; nothing is shown unless ``visible``."""
+def track(total: int | None, what: str, visible: bool) -> Iterator[Advance]:
+    """A bar on standard error for a ``with`` block; nothing is shown unless ``visible``.
+
+    ``total`` is None where nobody knows.
+    """
     with tqdm(total=total, desc=what, disable=not visible, leave=False) as bar:
         yield Advance(bar)

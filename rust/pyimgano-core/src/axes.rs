@@ -4,8 +4,9 @@
 
 use rayon::prelude::*;
 
-use crate::Matrix;
 use crate::simd::{PANEL, Queries, Simd};
+use crate::task::Progress;
+use crate::{Matrix, Result};
 
 /// Axes kept; one short of a panel, whose last column is left zero.
 pub(crate) const AXES: usize = PANEL - 1;
@@ -34,7 +35,7 @@ pub(crate) struct Axes {
 
 impl Axes {
     /// Axes of an evenly spaced sample of `rows`. Runs on the current pool.
-    pub fn of(rows: Matrix<'_>, simd: Simd) -> Self {
+    pub fn of(rows: Matrix<'_>, simd: Simd, progress: &Progress) -> Result<Self> {
         let d = rows.cols();
         let centre = centre_of(rows);
         let count = d.min(AXES);
@@ -44,26 +45,27 @@ impl Axes {
             for j in 0..d {
                 panel[j * PANEL + j] = 1.0;
             }
-            return Self { centre, panel, skew: 0.0, count };
+            return Ok(Self { centre, panel, skew: 0.0, count });
         }
         let n = rows.rows().min(SAMPLE);
         let mut sample = vec![0.0; n * d];
         for (i, out) in sample.chunks_exact_mut(d).enumerate() {
+            progress.check()?;
             subtract(rows.row(i * rows.rows() / n), &centre, out);
         }
         let turned = transposed(&sample, n, d);
         let mut axes = first_guess(count, d);
         for round in 0..=ROUNDS {
-            orthonormalise(&mut axes);
+            orthonormalise(&mut axes, progress)?;
             to_panel(&axes, &mut panel);
             let mut seen = vec![0.0; n * PANEL];
-            products(simd, &panel, &sample, d, &mut seen);
+            products(simd, &panel, &sample, d, &mut seen, progress)?;
             if round == ROUNDS {
-                axes = principal(&axes, &seen);
+                axes = principal(&axes, &seen, progress)?;
                 break;
             }
             let mut pulled = vec![0.0; d * PANEL];
-            products(simd, &seen, &turned, n, &mut pulled);
+            products(simd, &seen, &turned, n, &mut pulled, progress)?;
             for (a, axis) in axes.iter_mut().enumerate() {
                 for (j, value) in axis.iter_mut().enumerate() {
                     *value = f64::from(pulled[j * PANEL + a]);
@@ -71,8 +73,8 @@ impl Axes {
             }
         }
         to_panel(&axes, &mut panel);
-        let skew = skew(&panel, d, count);
-        Self { centre, panel, skew, count }
+        let skew = skew(&panel, d, count, progress)?;
+        Ok(Self { centre, panel, skew, count })
     }
 }
 
@@ -85,11 +87,22 @@ pub(crate) fn subtract(row: &[f32], centre: &[f32], out: &mut [f32]) {
 }
 
 /// Dot products of all rows with a panel, on all threads.
-fn products(simd: Simd, panel: &[f32], rows: &[f32], dims: usize, out: &mut [f32]) {
+fn products(
+    simd: Simd,
+    panel: &[f32],
+    rows: &[f32],
+    dims: usize,
+    out: &mut [f32],
+    progress: &Progress,
+) -> Result<()> {
     const ROWS: usize = 60;
-    rows.par_chunks(ROWS * dims)
-        .zip(out.par_chunks_mut(ROWS * PANEL))
-        .for_each(|(rows, out)| simd.dots(panel, Queries { rows, dims }, out));
+    rows.par_chunks(ROWS * dims).zip(out.par_chunks_mut(ROWS * PANEL)).try_for_each(
+        |(rows, out)| {
+            progress.check()?;
+            simd.dots(panel, Queries { rows, dims }, out);
+            Ok(())
+        },
+    )
 }
 
 /// The mean of an evenly spaced sample.
@@ -147,12 +160,13 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Gram-Schmidt; an axis that adds nothing to those before it becomes some unit vector that does.
-fn orthonormalise(axes: &mut [Vec<f64>]) {
+fn orthonormalise(axes: &mut [Vec<f64>], progress: &Progress) -> Result<()> {
     let mut unit = 0;
     for a in 0..axes.len() {
         let (before, rest) = axes.split_at_mut(a);
         let axis = &mut rest[0];
         loop {
+            progress.check()?;
             let old = dot(axis, axis);
             let mut new = old;
             // Once more where most of the axis was taken away: what is left is mostly rounding.
@@ -178,10 +192,11 @@ fn orthonormalise(axes: &mut [Vec<f64>]) {
             unit = (unit + 1) % axis.len();
         }
     }
+    Ok(())
 }
 
 /// The axes turned so that the sample, seen along them, is uncorrelated; widest first.
-fn principal(axes: &[Vec<f64>], seen: &[f32]) -> Vec<Vec<f64>> {
+fn principal(axes: &[Vec<f64>], seen: &[f32], progress: &Progress) -> Result<Vec<Vec<f64>>> {
     let k = axes.len();
     let mut spread = vec![vec![0.0; k]; k];
     for row in seen.as_chunks::<PANEL>().0 {
@@ -205,8 +220,8 @@ fn principal(axes: &[Vec<f64>], seen: &[f32]) -> Vec<Vec<f64>> {
             axis
         })
         .collect();
-    orthonormalise(&mut turned);
-    turned
+    orthonormalise(&mut turned, progress)?;
+    Ok(turned)
 }
 
 /// Jacobi's method: leaves the eigenvalues of a symmetric matrix on its diagonal and returns the
@@ -252,17 +267,18 @@ fn turn(rows: &mut [Vec<f64>], p: usize, q: usize, c: f64, s: f64) {
 }
 
 /// ‖P Pᵀ − I‖ in the Frobenius norm, which bounds how far the singular values are from 1.
-fn skew(panel: &[f32], d: usize, count: usize) -> f64 {
+fn skew(panel: &[f32], d: usize, count: usize, progress: &Progress) -> Result<f64> {
     let axes: Vec<Vec<f64>> =
         (0..count).map(|a| (0..d).map(|j| f64::from(panel[j * PANEL + a])).collect()).collect();
     let mut sum = 0.0;
     for (a, x) in axes.iter().enumerate() {
+        progress.check()?;
         for (b, y) in axes.iter().enumerate().take(a + 1) {
             let off = dot(x, y) - f64::from(u8::from(a == b));
             sum += off * off * if a == b { 1.0 } else { 2.0 };
         }
     }
-    sum.sqrt() * (1.0 + 1e-6) + d as f64 * 1e-15
+    Ok(sum.sqrt() * (1.0 + 1e-6) + d as f64 * 1e-15)
 }
 
 #[cfg(test)]
@@ -280,11 +296,16 @@ mod tests {
             .collect()
     }
 
+    fn of(values: &[f32], n: usize, d: usize) -> Axes {
+        let rows = Matrix::new(values, n, d).expect("fits");
+        Axes::of(rows, Simd::best(), &Progress::default()).expect("runs")
+    }
+
     #[test]
     fn axes_are_orthonormal_and_the_widest_is_first() {
         for (n, d) in [(500, 96), (40, 70), (3, 200), (200, 17), (1, 64), (90, 30)] {
             let values = rows(n, d);
-            let axes = Axes::of(Matrix::new(&values, n, d).expect("fits"), Simd::best());
+            let axes = of(&values, n, d);
             assert_eq!(axes.count, d.min(AXES));
             assert!(axes.skew < 1e-5, "skew {} for {n} x {d}", axes.skew);
             if n >= 90 {
@@ -297,9 +318,9 @@ mod tests {
     #[test]
     fn identical_rows_and_few_columns_have_axes_too() {
         let values = vec![2.5; 50 * 80];
-        let axes = Axes::of(Matrix::new(&values, 50, 80).expect("fits"), Simd::best());
+        let axes = of(&values, 50, 80);
         assert!(axes.skew < 1e-5);
-        let axes = Axes::of(Matrix::new(&values, 1000, 4).expect("fits"), Simd::best());
+        let axes = of(&values, 1000, 4);
         assert_eq!((axes.count, axes.skew), (4, 0.0));
     }
 }

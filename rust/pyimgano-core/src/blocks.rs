@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
+use crate::Result;
 use crate::bounds::half;
 use crate::embed::{Embedded, LONG, SHORT};
 use crate::simd::PANEL;
+use crate::task::Progress;
 
 /// Values of one panel of short images.
 pub(crate) const STEP: usize = SHORT * PANEL;
@@ -41,18 +43,21 @@ pub(crate) struct Ball {
 
 impl Blocks {
     /// Splits rows again and again across the axis along which they spread most.
-    pub fn of(images: &Embedded) -> Self {
+    pub fn of(images: &Embedded, progress: &Progress) -> Result<Self> {
         let n = images.rest.len();
         let mut rows: Vec<u32> = (0..n as u32).collect();
-        split(&mut rows, images);
+        split(&mut rows, images, progress)?;
         let mut panels = vec![0.0; n.div_ceil(PANEL) * STEP];
         let mut norms = vec![0.0; n];
         let balls = rows
             .par_chunks(PANEL)
             .zip(panels.par_chunks_mut(STEP))
             .zip(norms.par_chunks_mut(PANEL))
-            .map(|((rows, panel), norms)| fill(rows, images, panel, norms))
-            .collect();
+            .map(|((rows, panel), norms)| {
+                progress.check()?;
+                Ok(fill(rows, images, panel, norms))
+            })
+            .collect::<Result<_>>()?;
         let biases = norms
             .chunks(PANEL)
             .map(|norms| {
@@ -61,7 +66,7 @@ impl Blocks {
                 bias
             })
             .collect();
-        Self { rows, panels, norms, biases, balls }
+        Ok(Self { rows, panels, norms, biases, balls })
     }
 
     /// The short images of block `b`.
@@ -71,10 +76,11 @@ impl Blocks {
 }
 
 /// Orders `rows` so that runs of 64 are close together.
-fn split(rows: &mut [u32], images: &Embedded) {
+fn split(rows: &mut [u32], images: &Embedded, progress: &Progress) -> Result<()> {
     if rows.len() <= PANEL {
-        return;
+        return Ok(());
     }
+    progress.check()?;
     let axis = widest(rows, images);
     let value = |row: u32| images.long[row as usize * LONG + axis];
     let mut keyed: Vec<(f32, u32)> = rows.iter().map(|row| (value(*row), *row)).collect();
@@ -84,10 +90,12 @@ fn split(rows: &mut [u32], images: &Embedded) {
     drop(keyed);
     let (low, high) = rows.split_at_mut(middle);
     if low.len() > 4096 {
-        rayon::join(|| split(low, images), || split(high, images));
+        let (low, high) =
+            rayon::join(|| split(low, images, progress), || split(high, images, progress));
+        low.and(high)
     } else {
-        split(low, images);
-        split(high, images);
+        split(low, images, progress)?;
+        split(high, images, progress)
     }
 }
 
@@ -147,7 +155,7 @@ mod tests {
         for n in [1usize, 63, 64, 65, 1000] {
             let long: Vec<f32> = (0..n * LONG).map(|i| ((i * 7919) % 1013) as f32).collect();
             let images = Embedded { long, rest: vec![1.0; n], slack: vec![0.5; n] };
-            let blocks = Blocks::of(&images);
+            let blocks = Blocks::of(&images, &Progress::default()).expect("runs");
             let mut seen = blocks.rows.clone();
             seen.sort_unstable();
             assert_eq!(seen, (0..n as u32).collect::<Vec<_>>());

@@ -3,11 +3,17 @@
 use rayon::prelude::*;
 
 use crate::simd::Simd;
+use crate::task::Progress;
 use crate::{Error, Matrix, Result};
 
 /// The largest magnitude in `matrix`, or an error that calls it `name` and says where its first
 /// NaN or infinity is. Runs on the current pool.
-pub(crate) fn finite(name: &str, matrix: Matrix<'_>, simd: Simd) -> Result<f32> {
+pub(crate) fn finite(
+    name: &str,
+    matrix: Matrix<'_>,
+    simd: Simd,
+    progress: &Progress,
+) -> Result<f32> {
     const CHUNK: usize = 1 << 16;
     let data = matrix.data();
     // Without the sign, the bits of a float32 are in order of magnitude; NaN comes last.
@@ -15,16 +21,23 @@ pub(crate) fn finite(name: &str, matrix: Matrix<'_>, simd: Simd) -> Result<f32> 
     let largest = data
         .par_chunks(CHUNK)
         .map(|chunk| {
-            simd.vectorize(
+            progress.check()?;
+            Ok(simd.vectorize(
                 #[inline(always)]
                 || chunk.iter().map(magnitude).fold(0, u32::max),
-            )
+            ))
         })
-        .reduce(|| 0, u32::max);
+        .try_reduce(|| 0, |a, b| Ok(a.max(b)))?;
     if largest < f32::INFINITY.to_bits() {
         return Ok(f32::from_bits(largest));
     }
-    let at = data.par_iter().position_first(|x| !x.is_finite()).unwrap_or(0);
+    let chunk = data
+        .par_chunks(CHUNK)
+        .position_first(|chunk| progress.check().is_err() || chunk.iter().any(|x| !x.is_finite()))
+        .unwrap_or(0);
+    progress.check()?;
+    let inside = data[chunk * CHUNK..].iter().position(|x| !x.is_finite());
+    let at = chunk * CHUNK + inside.unwrap_or(0);
     Err(Error::NotFinite(format!(
         "{name} must be finite: row {}, column {} is {}",
         at / matrix.cols(),

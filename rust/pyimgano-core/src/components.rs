@@ -9,11 +9,14 @@ mod runs;
 mod stats;
 
 pub use filter::{Keep, filter};
-pub use label::{Component, Components, Connectivity};
+pub use label::{Component, Components, Connectivity, label};
 pub use runs::Run;
 pub use stats::{Stats, stats};
 
 use crate::{Error, Result};
+
+/// Work on fewer pixels than this is over before anyone could stop it.
+const QUICK: usize = 1 << 20;
 
 /// Refuses a shape that does not fit `len` values, or has more pixels than an `i32` can number.
 pub(crate) fn check_shape(len: usize, height: usize, width: usize) -> Result<()> {

@@ -64,8 +64,8 @@ impl Embedded {
     /// Brings the images into another order: the one at `places[i]` comes to place `i`.
     ///
     /// `places` holds every place once. Done along the cycles of that permutation, so that no second
-    /// copy of the images is ever held.
-    pub fn reorder(&mut self, places: &[u32]) {
+    /// copy of the images is ever held. Stopped midway, it leaves them in no order at all.
+    pub fn reorder(&mut self, places: &[u32], progress: &Progress) -> Result<()> {
         let mut done = vec![false; places.len()];
         for first in 0..places.len() {
             if done[first] {
@@ -74,6 +74,7 @@ impl Embedded {
             let (long, rest, slack) = (*self.long(first), self.rest[first], self.slack[first]);
             let mut to = first;
             loop {
+                progress.check()?;
                 done[to] = true;
                 let from = places[to] as usize;
                 if from == first {
@@ -88,6 +89,7 @@ impl Embedded {
             self.rest[to] = rest;
             self.slack[to] = slack;
         }
+        Ok(())
     }
 
     /// The long image of row `i`.
@@ -222,7 +224,7 @@ mod tests {
         let ramp: Vec<f32> = (0..n).map(|i| i as f32).collect();
         let mut all = Embedded { long, rest: ramp.clone(), slack: ramp };
         let places = [3, 0, 2, 1, 6, 4, 5]; // a cycle of three twice, and a fixed place
-        all.reorder(&places);
+        all.reorder(&places, &Progress::default()).expect("runs");
         for (i, place) in places.iter().enumerate() {
             assert_eq!(all.long(i), &[*place as f32; LONG]);
             assert_eq!((all.rest[i], all.slack[i]), (*place as f32, *place as f32));
@@ -256,7 +258,7 @@ mod tests {
             }
             let rows = Matrix::new(&values, n, d).expect("fits");
             for simd in Simd::all() {
-                let axes = Axes::of(rows, simd);
+                let axes = Axes::of(rows, simd, &Progress::default()).expect("runs");
                 let all = Embedded::of(rows, &axes, simd, &Progress::default()).expect("runs");
                 for a in 0..n {
                     let mut short_a = [0.0; SHORT];

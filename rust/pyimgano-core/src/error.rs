@@ -11,14 +11,19 @@ pub enum Error {
     NotFinite(String),
     /// The caller's [`Monitor`](crate::Monitor) asked to stop.
     Interrupted,
-    /// The operating system refused something (threads, memory).
+    /// There is no memory for the result.
+    Memory(String),
+    /// The operating system refused something (threads).
     System(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument(text) | Self::NotFinite(text) | Self::System(text) => f.write_str(text),
+            Self::Argument(text)
+            | Self::NotFinite(text)
+            | Self::Memory(text)
+            | Self::System(text) => f.write_str(text),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

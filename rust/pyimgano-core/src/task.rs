@@ -81,6 +81,15 @@ pub fn run<T: Send>(
     Ok(value)
 }
 
+/// `work` on one thread: this one if it is `quick`, else another, which `monitor` can stop.
+pub fn run_alone<T: Send>(
+    quick: bool,
+    monitor: &dyn Monitor,
+    work: impl FnOnce(&Progress) -> Result<T> + Send,
+) -> Result<T> {
+    if quick { work(&Progress::default()) } else { run(Some(1), monitor, 1, work) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Connected components.
 
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyReadwriteArray2};
-use pyimgano_core::components::{Components, Connectivity, Keep, Stats, filter, stats};
+use pyimgano_core::components::{Connectivity, Keep, Stats, filter, label, stats};
 use pyo3::prelude::*;
 
 use crate::convert::{Maps, Signals, pixels, shape, to_py};
@@ -17,12 +17,7 @@ pub fn label_components(
     let connectivity = Connectivity::new(connectivity).map_err(to_py)?;
     let ([_, width], mask) = (shape(&mask), pixels(&mask)?);
     let labels = labels.as_slice_mut()?;
-    Signals::new(None).run(py, |_| {
-        let mut found = Components::default();
-        found.of_mask(mask, width, connectivity)?;
-        found.paint(labels, width)?;
-        Ok(found.count())
-    })
+    Signals::new(None).run(py, |signals| label(mask, labels, width, connectivity, signals))
 }
 
 /// Per label: area; left, top, width, height; largest score; mean score.
@@ -44,11 +39,11 @@ pub fn component_stats<'py>(
     let all = match &maps {
         Maps::Single(maps) => {
             let map = maps.first().map(pixels).transpose()?;
-            Signals::new(None).run(py, |_| stats(labels, map, height, width))
+            Signals::new(None).run(py, |signals| stats(labels, map, height, width, signals))
         }
         Maps::Double(maps) => {
             let map = maps.first().map(pixels).transpose()?;
-            Signals::new(None).run(py, |_| stats(labels, map, height, width))
+            Signals::new(None).run(py, |signals| stats(labels, map, height, width, signals))
         }
     }?;
     let column = |value: fn(&Stats) -> f64| -> Vec<f64> { all.iter().map(value).collect() };

@@ -9,11 +9,13 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
 use pyo3::prelude::*;
 
 pyo3::import_exception!(pyimgano.errors, InvalidInputError);
+pyo3::import_exception!(pyimgano.errors, NotEnoughMemoryError);
 
 /// One Python exception for each kind of kernel error.
 pub fn to_py(error: Error) -> PyErr {
     match error {
         Error::Argument(text) | Error::NotFinite(text) => InvalidInputError::new_err(text),
+        Error::Memory(text) => NotEnoughMemoryError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err("interrupted"),
         Error::System(text) => PyOSError::new_err(text),
     }

@@ -5,7 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use super::check_shape;
 use super::label::{Component, Components, Connectivity};
 use super::runs::above_bits;
-use crate::{Error, Monitor, Result, parallel, task};
+use crate::task::{self, Progress};
+use crate::{Error, Monitor, Result, parallel};
 
 /// Which components stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,16 +54,14 @@ pub fn filter(
     task::run(n_threads, monitor, 1, |progress| {
         parallel::for_each(slots.len(), progress, Scratch::default, |scratch, i| {
             let mut job = slots[i].lock().unwrap_or_else(PoisonError::into_inner);
-            filter_one(&mut job, keep, scratch).map_err(|at| {
-                let name =
-                    if slots.len() == 1 { "anomaly_map".into() } else { format!("maps[{i}]") };
-                Error::NotFinite(format!(
-                    "{name} holds {} at row {}, column {}",
-                    job.map[at],
-                    at / job.width,
-                    at % job.width
-                ))
-            })
+            let Some(at) = filter_one(&mut job, keep, scratch, progress)? else { return Ok(()) };
+            let name = if slots.len() == 1 { "anomaly_map".into() } else { format!("maps[{i}]") };
+            Err(Error::NotFinite(format!(
+                "{name} holds {} at row {}, column {}",
+                job.map[at],
+                at / job.width,
+                at % job.width
+            )))
         })
     })?;
     Ok(())
@@ -75,27 +74,29 @@ struct Scratch {
     maxima: Vec<f32>,
 }
 
-/// Filters one map, or gives the place of the first value that is not finite.
+/// Filters one map. Instead of that it gives, if there is one, the place of the first value that is not finite.
 fn filter_one(
     job: &mut Job<'_>,
     keep: Keep,
     scratch: &mut Scratch,
-) -> std::result::Result<(), usize> {
+    progress: &Progress,
+) -> Result<Option<usize>> {
     let Scratch { found, areas, maxima } = scratch;
     let (map, width) = (job.map, job.width);
     let row_of = |y: usize| &map[y * width..(y + 1) * width];
     let mut finite = true;
-    found.find(job.height, width, keep.connectivity, |y, words| {
+    found.find(job.height, width, keep.connectivity, progress, |y, words| {
         finite &= above_bits(row_of(y), keep.threshold, words);
-    });
+    })?;
     if !finite {
-        return Err(map.iter().position(|value| !value.is_finite()).unwrap_or(0));
+        return Ok(Some(map.iter().position(|value| !value.is_finite()).unwrap_or(0)));
     }
     found.areas(areas);
     maxima.clear();
     if keep.min_score.is_some() {
         maxima.resize(areas.len(), f32::NEG_INFINITY);
         for Component { number, row, run } in found.iter() {
+            progress.check()?;
             let scores = &row_of(row)[run.start as usize..run.end as usize];
             let best = &mut maxima[number as usize];
             *best =
@@ -103,13 +104,14 @@ fn filter_one(
         }
     }
     for Component { number, row, run } in found.iter() {
+        progress.check()?;
         let high = keep.min_score.is_none_or(|least| maxima[number as usize] >= least);
         if high && areas[number as usize] as usize >= keep.min_area {
             let columns = run.start as usize..run.end as usize;
             job.out[row * width..][columns.clone()].copy_from_slice(&row_of(row)[columns]);
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Runs joined into components.
 
-use super::check_shape;
 use super::runs::{Run, non_zero_bits, push_runs, words_for};
-use crate::{Error, Result};
+use super::{QUICK, check_shape};
+use crate::task::{self, Progress};
+use crate::{Error, Monitor, Result};
 
 /// Which pixels touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,23 @@ pub struct Components {
     count: usize,
 }
 
+/// Writes the label of each non-zero pixel of `mask`, from 1 on, into `labels`, which must be zero,
+/// and returns how many there are.
+pub fn label(
+    mask: &[u8],
+    labels: &mut [i32],
+    width: usize,
+    connectivity: Connectivity,
+    monitor: &dyn Monitor,
+) -> Result<usize> {
+    task::run_alone(mask.len() < QUICK, monitor, |progress| {
+        let mut found = Components::default();
+        found.of_mask(mask, width, connectivity, progress)?;
+        found.paint(labels, width, progress)?;
+        Ok(found.count())
+    })
+}
+
 /// A run, its row, and the number (from 0) of its component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Component {
@@ -50,13 +68,18 @@ pub struct Component {
 
 impl Components {
     /// Finds the components of the non-zero pixels of `mask`, `width` to a row.
-    pub fn of_mask(&mut self, mask: &[u8], width: usize, connectivity: Connectivity) -> Result<()> {
+    pub fn of_mask(
+        &mut self,
+        mask: &[u8],
+        width: usize,
+        connectivity: Connectivity,
+        progress: &Progress,
+    ) -> Result<()> {
         let height = mask.len().checked_div(width).unwrap_or(0);
         check_shape(mask.len(), height, width)?;
-        self.find(height, width, connectivity, |y, words| {
+        self.find(height, width, connectivity, progress, |y, words| {
             non_zero_bits(&mask[y * width..(y + 1) * width], words);
-        });
-        Ok(())
+        })
     }
 
     /// Finds the components of the bits that `fill(row, words)` sets for each row.
@@ -65,8 +88,9 @@ impl Components {
         height: usize,
         width: usize,
         connectivity: Connectivity,
+        progress: &Progress,
         mut fill: impl FnMut(usize, &mut [u64]),
-    ) {
+    ) -> Result<()> {
         self.words.clear();
         self.words.resize(words_for(width), 0);
         self.runs.clear();
@@ -76,6 +100,7 @@ impl Components {
         let reach = u32::from(connectivity == Connectivity::Eight);
         let mut above = 0;
         for y in 0..height {
+            progress.check()?;
             let here = self.runs.len();
             fill(y, &mut self.words);
             push_runs(&self.words, width, &mut self.runs);
@@ -84,6 +109,7 @@ impl Components {
             above = here;
         }
         self.number();
+        Ok(())
     }
 
     /// Joins the row of runs from `here` on with the row `above..here`.
@@ -161,9 +187,10 @@ impl Components {
     }
 
     /// Writes each component's number plus one into its pixels of `labels`, which must be zero.
-    pub fn paint(&self, labels: &mut [i32], width: usize) -> Result<()> {
+    pub fn paint(&self, labels: &mut [i32], width: usize, progress: &Progress) -> Result<()> {
         check_shape(labels.len(), self.row_starts.len().saturating_sub(1), width)?;
         for Component { number, row, run } in self.iter() {
+            progress.check()?;
             labels[row * width..][run.start as usize..run.end as usize].fill(number as i32 + 1);
         }
         Ok(())
@@ -180,9 +207,10 @@ mod tests {
         let mask: Vec<u8> =
             rows.iter().flat_map(|r| r.bytes()).map(|b| u8::from(b == b'#')).collect();
         let mut found = Components::default();
-        found.of_mask(&mask, width, connectivity).expect("whole rows");
+        let progress = Progress::default();
+        found.of_mask(&mask, width, connectivity, &progress).expect("whole rows");
         let mut labels = vec![0; mask.len()];
-        found.paint(&mut labels, width).expect("same shape");
+        found.paint(&mut labels, width, &progress).expect("same shape");
         (labels, found.count())
     }
 
@@ -249,11 +277,12 @@ mod tests {
             let mask = &mask[..mask.len() / width * width];
             let mut found = Components::default();
             // A used one must do as well as a new one.
-            found.of_mask(&[1, 0, 1, 1], 2, Connectivity::Four).expect("whole rows");
+            let progress = Progress::default();
+            found.of_mask(&[1, 0, 1, 1], 2, Connectivity::Four, &progress).expect("whole rows");
             let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
-            found.of_mask(mask, width, connectivity).expect("whole rows");
+            found.of_mask(mask, width, connectivity, &progress).expect("whole rows");
             let mut labels = vec![0; mask.len()];
-            found.paint(&mut labels, width).expect("same shape");
+            found.paint(&mut labels, width, &progress).expect("same shape");
             let (expected, count) = flood(mask, width, eight);
             prop_assert_eq!(found.count(), count);
             prop_assert_eq!(&labels, &expected);

@@ -1,8 +1,9 @@
 //! What is known of each component of a labelled image.
 
-use super::check_shape;
+use super::{QUICK, check_shape};
 use crate::curves::Score;
-use crate::{Error, Result};
+use crate::task::{self, Progress};
+use crate::{Error, Monitor, Result};
 
 /// One component: its size, its box and, where a map was given, its scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,18 +57,33 @@ pub fn stats<T: Score>(
     map: Option<&[T]>,
     height: usize,
     width: usize,
+    monitor: &dyn Monitor,
 ) -> Result<Vec<Stats>> {
     check_shape(labels.len(), height, width)?;
     if let Some(map) = map {
         check_shape(map.len(), height, width)?;
-        if let Some(at) = map.iter().position(|value| !value.finite()) {
-            return Err(Error::NotFinite(format!(
-                "anomaly_map holds {} at row {}, column {}",
-                map[at].as_f64(),
-                at / width,
-                at % width
-            )));
-        }
+    }
+    task::run_alone(labels.len() < QUICK, monitor, |progress| {
+        collect(labels, map, height, width, progress)
+    })
+}
+
+fn collect<T: Score>(
+    labels: &[i32],
+    map: Option<&[T]>,
+    height: usize,
+    width: usize,
+    progress: &Progress,
+) -> Result<Vec<Stats>> {
+    if let Some(map) = map
+        && let Some(at) = map.iter().position(|value| !value.finite())
+    {
+        return Err(Error::NotFinite(format!(
+            "anomaly_map holds {} at row {}, column {}",
+            map[at].as_f64(),
+            at / width,
+            at % width
+        )));
     }
     let largest = labels.iter().copied().max().unwrap_or(0);
     let smallest = labels.iter().copied().min().unwrap_or(0);
@@ -80,6 +96,7 @@ pub fn stats<T: Score>(
     }
     let mut all = vec![NONE; largest as usize];
     for y in 0..height {
+        progress.check()?;
         let row = &labels[y * width..(y + 1) * width];
         for (x, &label) in row.iter().enumerate().filter(|&(_, &label)| label != 0) {
             let one = &mut all[label as usize - 1];
@@ -101,12 +118,13 @@ pub fn stats<T: Score>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Silent;
 
     #[test]
     fn by_hand() {
         let labels = [1, 0, 3, 1, 1, 0];
         let map = [0.5f32, 9.0, -2.0, 1.5, 1.0, 9.0];
-        let found = stats(&labels, Some(&map), 2, 3).expect("valid");
+        let found = stats(&labels, Some(&map), 2, 3, &Silent).expect("valid");
         assert_eq!(
             found[0],
             Stats { area: 3, left: 0, top: 0, right: 1, bottom: 1, max: 1.5, sum: 3.0 }
@@ -121,12 +139,12 @@ mod tests {
     #[test]
     fn bad_labels_shapes_and_scores_are_refused() {
         let none: Option<&[f32]> = None;
-        assert!(matches!(stats(&[-1, 0], none, 1, 2), Err(Error::Argument(_))));
-        assert!(matches!(stats(&[3, 0], none, 1, 2), Err(Error::Argument(_))));
-        assert!(matches!(stats(&[1, 0], none, 2, 2), Err(Error::Argument(_))));
-        assert!(matches!(stats(&[1, 0], Some(&[1.0f64]), 1, 2), Err(Error::Argument(_))));
+        assert!(matches!(stats(&[-1, 0], none, 1, 2, &Silent), Err(Error::Argument(_))));
+        assert!(matches!(stats(&[3, 0], none, 1, 2, &Silent), Err(Error::Argument(_))));
+        assert!(matches!(stats(&[1, 0], none, 2, 2, &Silent), Err(Error::Argument(_))));
+        assert!(matches!(stats(&[1, 0], Some(&[1.0f64]), 1, 2, &Silent), Err(Error::Argument(_))));
         let bad = [1.0, f64::NAN];
-        assert!(matches!(stats(&[1, 0], Some(&bad), 1, 2), Err(Error::NotFinite(_))));
-        assert_eq!(stats(&[], none, 0, 5), Ok(vec![]));
+        assert!(matches!(stats(&[1, 0], Some(&bad), 1, 2, &Silent), Err(Error::NotFinite(_))));
+        assert_eq!(stats(&[], none, 0, 5, &Silent), Ok(vec![]));
     }
 }

@@ -63,7 +63,7 @@ pub fn greedy(
     }
     let simd = Simd::from_env()?;
     task::run(n_threads, monitor, n_samples, |progress| {
-        let largest = check::finite("features", features, simd)?;
+        let largest = check::finite("features", features, simd, progress)?;
         if n_samples == 1 {
             Ok(vec![start])
         } else if bounds::RANGE.contains(&largest) {
@@ -100,10 +100,10 @@ fn batched(
     simd: Simd,
     progress: &Progress,
 ) -> Result<Vec<usize>> {
-    let axes = Axes::of(features, simd);
+    let axes = Axes::of(features, simd, progress)?;
     let mut images = Embedded::of(features, &axes, simd, progress)?;
-    let blocks = Blocks::of(&images);
-    images.reorder(&blocks.rows);
+    let blocks = Blocks::of(&images, progress)?;
+    images.reorder(&blocks.rows, progress)?;
     let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
     cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
     let mut picks = vec![start];

@@ -19,19 +19,19 @@ pub(super) fn greedy(
     let mut picks = vec![start];
     nearest[start] = PICKED;
     while picks.len() < n_samples {
-        progress.check()?;
         let last = features.row(picks[picks.len() - 1]);
         let best = nearest
             .par_iter_mut()
             .enumerate()
             .with_min_len(512)
             .map(|(row, value)| {
+                progress.check()?;
                 if *value > 0.0 {
                     *value = value.min(simd.squared_distance(features.row(row), last));
                 }
-                (*value, row as u32)
+                Ok((*value, row as u32))
             })
-            .reduce(|| (PICKED, u32::MAX), |a, b| if precedes(b, a) { b } else { a });
+            .try_reduce(|| (PICKED, u32::MAX), |a, b| Ok(if precedes(b, a) { b } else { a }))?;
         let row = best.1 as usize;
         nearest[row] = PICKED;
         picks.push(row);

@@ -4,7 +4,9 @@ use super::planes::Piece;
 use super::score::{Key, Score};
 #[cfg(target_arch = "x86_64")]
 use super::wide;
+use crate::Result;
 use crate::simd::{Level, Simd};
+use crate::task::Progress;
 
 /// Pixels that are looked up together: while one waits for memory, the others get on.
 const GROUP: usize = 64;
@@ -30,14 +32,18 @@ pub struct Segment {
 
 impl<K: Key> Bins<K> {
     /// From ascending distinct keys, at most `u32::MAX / 2` of them.
-    pub fn new(distinct: impl Iterator<Item = K>) -> Self {
+    pub fn new(distinct: impl Iterator<Item = K>, progress: &Progress) -> Result<Self> {
         let mut keys = vec![K::MIN];
-        keys.extend(distinct);
+        for key in distinct {
+            progress.check()?;
+            keys.push(key);
+        }
         let n_keys = keys.len() - 1;
         let mut segments = Vec::with_capacity(K::HEADS);
         let mut slots: Vec<u32> = Vec::with_capacity(n_keys + K::HEADS);
         let mut rest = &keys[1..];
         for head in 0..K::HEADS {
+            progress.check()?;
             let (here, later) = rest.split_at(rest.partition_point(|key| key.head() <= head));
             // 1 slot for no key, else 1 to 2 for each.
             let bits = usize::BITS - here.len().leading_zeros();
@@ -54,7 +60,7 @@ impl<K: Key> Bins<K> {
             rest = later;
         }
         keys.extend([K::MAX; 2]);
-        Self { keys, segments, slots }
+        Ok(Self { keys, segments, slots })
     }
 
     /// The distinct keys.
@@ -182,7 +188,7 @@ mod tests {
     fn check<K: Key>(mut keys: Vec<K>, queries: &[K]) -> std::result::Result<(), TestCaseError> {
         keys.sort_unstable();
         keys.dedup();
-        let bins = Bins::new(keys.iter().copied());
+        let bins = Bins::new(keys.iter().copied(), &Progress::default()).expect("runs");
         prop_assert_eq!(bins.keys(), &keys[..]);
         for &query in keys.iter().chain(queries).filter(|&&query| query >= keys[0]) {
             let at_most = keys.iter().filter(|&&key| key <= query).count();
@@ -213,7 +219,7 @@ mod tests {
         let ceilings = [T::Key::MAX].into_iter().chain(keys.last().copied());
         for (ceiling, drop) in ceilings.zip([0, 1]) {
             let keys = &keys[..keys.len() - drop.min(keys.len())];
-            let bins = Bins::new(keys.iter().copied());
+            let bins = Bins::new(keys.iter().copied(), &Progress::default()).expect("runs");
             let mut expected = vec![0; bins.len()];
             for &(defect, score) in pixels {
                 let key = score.key();

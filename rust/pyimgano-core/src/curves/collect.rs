@@ -1,5 +1,7 @@
 //! The defect pixels' scores, with bounded memory.
 
+use rayon::slice::ParallelSliceMut;
+
 use super::planes::Plane;
 use super::score::{Key, Score};
 use crate::components::{Component, Components, Connectivity};
@@ -15,6 +17,51 @@ pub struct Entry<K> {
     pub area: u32,
     /// How many such pixels.
     pub count: u32,
+}
+
+/// Entries sorted in one go: a fraction of a second.
+const AT_ONCE: usize = 1 << 22;
+
+/// Sorts by score. A stop request is heeded between parts.
+pub fn sort<K: Key>(entries: &mut [Entry<K>], progress: &Progress) -> Result<()> {
+    sort_parts(entries, AT_ONCE, progress)
+}
+
+/// [`sort`], in parts of up to `at_once` entries.
+fn sort_parts<K: Key>(entries: &mut [Entry<K>], at_once: usize, progress: &Progress) -> Result<()> {
+    progress.check()?;
+    if entries.len() <= at_once {
+        entries.par_sort_unstable_by_key(|entry| entry.key);
+        return Ok(());
+    }
+    let mut sample: Vec<K> =
+        entries.iter().step_by(entries.len().div_ceil(1024)).map(|entry| entry.key).collect();
+    sample.sort_unstable();
+    let pivot = sample[sample.len() / 2];
+    let below = partition(entries, |entry| entry.key < pivot, progress)?;
+    let (low, rest) = entries.split_at_mut(below);
+    let tied = partition(rest, |entry| entry.key == pivot, progress)?;
+    let high = &mut rest[tied..];
+    let (low, high) =
+        rayon::join(|| sort_parts(low, at_once, progress), || sort_parts(high, at_once, progress));
+    low.and(high)
+}
+
+/// Brings what is `first` to the front and says how many entries that are.
+fn partition<K: Key>(
+    entries: &mut [Entry<K>],
+    first: impl Fn(&Entry<K>) -> bool,
+    progress: &Progress,
+) -> Result<usize> {
+    let mut count = 0;
+    for i in 0..entries.len() {
+        progress.check()?;
+        // Swapping always and counting where it counts: no branch to mispredict.
+        let is_first = first(&entries[i]);
+        entries.swap(count, i);
+        count += usize::from(is_first);
+    }
+    Ok(count)
 }
 
 /// Totals over all images.
@@ -64,12 +111,13 @@ impl<K: Key> Collector<K> {
         }
     }
 
-    fn add<T: Score<Key = K>>(&mut self, plane: &Plane<'_, T>) -> Result<()> {
+    fn add<T: Score<Key = K>>(&mut self, plane: &Plane<'_, T>, progress: &Progress) -> Result<()> {
         let mut found = std::mem::take(&mut self.found);
-        found.of_mask(plane.mask, plane.width, Connectivity::Eight)?;
+        found.of_mask(plane.mask, plane.width, Connectivity::Eight, progress)?;
         found.areas(&mut self.areas);
         self.totals.regions += self.areas.len() as u64;
         for Component { number, row, run } in found.iter() {
+            progress.check()?;
             let area = self.areas[number as usize];
             self.totals.defect += run.len() as u64;
             if self.entries.len() + run.len() > self.capacity {
@@ -120,7 +168,7 @@ pub fn collect<T: Score>(
     let share = capacity.div_ceil(rayon::current_num_threads());
     let make = || Collector::new(share, range);
     let mut collectors =
-        parallel::for_each(planes.len(), progress, make, |all, i| all.add(&planes[i]))?;
+        parallel::for_each(planes.len(), progress, make, |all, i| all.add(&planes[i], progress))?;
     range.floor = collectors.iter().map(|one| one.range.floor).max().unwrap_or(range.floor);
     let mut totals = Totals::default();
     let mut entries = Vec::new();
@@ -137,4 +185,28 @@ pub fn collect<T: Score>(
         }
     }
     Ok(Collected { entries, range, totals })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_make_a_sorted_whole() {
+        for levels in [1u32, 2, 7, 1_000_000] {
+            let mut state = 88_172_645_463_325_252u64;
+            let mut entries: Vec<Entry<u32>> = (0..5_000)
+                .map(|_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    Entry { key: (state >> 33) as u32 % levels, area: 3, count: 1 }
+                })
+                .collect();
+            let mut expected = entries.clone();
+            expected.sort_unstable();
+            sort_parts(&mut entries, 50, &Progress::default()).expect("runs");
+            assert_eq!(entries, expected);
+        }
+    }
 }

@@ -1,9 +1,7 @@
 //! The passes over the images, and what comes out of them.
 
-use rayon::slice::ParallelSliceMut;
-
 use super::bins::Bins;
-use super::collect::{Collected, Entry, Range, Totals, collect};
+use super::collect::{Collected, Entry, Range, Totals, collect, sort};
 use super::plan::floors;
 use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
 use super::score::{Key, Score};
@@ -175,8 +173,9 @@ impl<T: Score> Scan<'_, T> {
             range.floor = wanted;
             let collected = collect(self.planes, range, self.capacity(), self.progress)?;
             let Collected { mut entries, totals: Totals { regions, defect }, .. } = collected;
-            entries.par_sort_unstable_by_key(|entry| entry.key);
-            let bins = Bins::new(entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key));
+            sort(&mut entries, self.progress)?;
+            let distinct = entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key);
+            let bins = Bins::new(distinct, self.progress)?;
             let counts = self.count(&bins, range.ceiling)?;
             let normal = self.pixels - defect;
             if normal == 0 || defect == 0 {
@@ -186,6 +185,7 @@ impl<T: Score> Scan<'_, T> {
             let count = |bin: usize| counts.iter().map(|one| u64::from(one[bin])).sum::<u64>();
             let mut rest = &entries[..];
             for (i, &key) in bins.keys().iter().enumerate().rev() {
+                self.progress.check()?;
                 sweep.skip(count(bins.between(i + 1)));
                 let before = (sweep.fpr(), sweep.pro());
                 let (mut pixels, mut total) = (0, 0);
@@ -231,7 +231,7 @@ impl<T: Score> Scan<'_, T> {
         };
         let states = parallel::for_each(pieces.len(), self.progress, make, work)?;
         if states.iter().any(|state| !state.finite) {
-            return Err(first_not_finite(self.planes));
+            return Err(first_not_finite(self.planes, self.progress));
         }
         Ok(states.into_iter().flat_map(|state| state.counts).collect())
     }

@@ -46,8 +46,11 @@ pub(super) fn pieces<'a, T>(planes: &[Plane<'a, T>]) -> Vec<Piece<'a, T>> {
 }
 
 /// The first score that is not finite, as an error that says where it is.
-pub(super) fn first_not_finite<T: Score>(planes: &[Plane<'_, T>]) -> Error {
+pub(super) fn first_not_finite<T: Score>(planes: &[Plane<'_, T>], progress: &Progress) -> Error {
     for (i, plane) in planes.iter().enumerate() {
+        if let Err(interrupted) = progress.check() {
+            return interrupted;
+        }
         if let Some(at) = plane.map.iter().position(|score| !score.finite()) {
             return Error::NotFinite(format!(
                 "maps[{i}] holds {} at row {}, column {}",

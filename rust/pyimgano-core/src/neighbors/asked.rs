@@ -1,7 +1,7 @@
 //! Queries as bytes, see [`bytes`](super::bytes).
 
 use super::Bank;
-use super::bytes::{Bytes, Facts, LANES, WIDE, whole};
+use super::bytes::{Bytes, Facts, LANES, STEP, WIDE, in_panel, whole};
 use crate::embed::{Embedded, LONG};
 use crate::simd::{PANEL, Scaled, Simd};
 
@@ -105,6 +105,8 @@ impl Packed {
 pub(super) struct Asked {
     /// Images, [`LONG`] bytes each.
     pub images: Vec<i8>,
+    /// The same as a byte panel, 128 added to each value.
+    panel: Vec<u8>,
     norms: [i32; PANEL],
     moved: [i32; PANEL],
     slacks: [f32; PANEL],
@@ -122,6 +124,7 @@ impl Asked {
         let count = rows.len() / bank.cols;
         let mut asked = Self {
             images: vec![0; count * LONG],
+            panel: vec![128; STEP],
             norms: [0; PANEL],
             moved: [0; PANEL],
             slacks: [0.0; PANEL],
@@ -133,6 +136,9 @@ impl Asked {
         for (q, row) in rows.chunks_exact(bank.cols).enumerate() {
             let (image, norm, moved, slack) = bytes.image(images, q);
             asked.images[q * LONG..(q + 1) * LONG].copy_from_slice(&image);
+            for (j, x) in image.into_iter().enumerate() {
+                asked.panel[in_panel(q, j)] = x as u8 ^ 128;
+            }
             (asked.norms[q], asked.moved[q], asked.slacks[q]) = (norm, moved, slack);
             asked.rows.push(row, bytes, bank, simd);
         }
@@ -146,36 +152,63 @@ impl Asked {
         self.far[q] = self.rows.far(q, bound);
     }
 
-    /// Thresholds of all queries for [`Simd::byte_reach`] in a block of that slack.
-    ///
-    /// With whole numbers, ‖a−b‖² ≤ l means a·b − ⌊‖b‖²/2⌋ ≥ ⌊(‖a‖² − l)/2⌋.
+    /// The queries that may have a neighbour in block `b`, and for each query how far, squared, the
+    /// image of a neighbour in there may be from its own.
+    pub fn enter(&self, bytes: &Bytes, b: usize, simd: Simd) -> (u64, [i32; PANEL]) {
+        let limits = simd.vectorize(
+            #[inline(always)]
+            || self.limits(bytes.slacks[b]),
+        );
+        let [low, high] = bytes.sides(b);
+        (simd.byte_within(&self.panel, low, high, &limits), limits)
+    }
+
     #[inline(always)]
-    pub fn thresholds(&self, slack: f32) -> [i32; PANEL] {
+    fn limits(&self, slack: f32) -> [i32; PANEL] {
         // Added to less than itself, it leaves no place for a fraction.
         const ONE: f32 = 8_388_608.0;
-        let mut out = [0; PANEL];
-        for (q, out) in out.iter_mut().enumerate() {
-            let edge = (self.reach[q] + slack) * self.inverse;
+        self.reach.map(|reach| {
+            let edge = (reach + slack) * self.inverse;
             // No two images are farther apart than this limit.
             let limit = (edge * edge * WIDE as f32).min(8e6);
             // Its nearest whole number, and one more.
-            let limit = (limit + ONE).to_bits() as i32 - ONE.to_bits() as i32 + 1;
-            *out = ((self.norms[q] - limit) >> 1) + self.moved[q];
-        }
-        out
+            (limit + ONE).to_bits() as i32 - ONE.to_bits() as i32 + 1
+        })
     }
 
-    /// Whether the row at `place` may be a neighbour of query `q`.
+    /// Query `q`'s threshold for [`Simd::byte_reach`].
+    ///
+    /// With whole numbers, ‖a−b‖² ≤ l means a·b − ⌊‖b‖²/2⌋ ≥ ⌊(‖a‖² − l)/2⌋.
     #[inline]
-    pub fn near(&self, bytes: &Bytes, q: usize, place: usize, simd: Simd) -> bool {
+    pub fn threshold(&self, q: usize, limit: i32) -> i32 {
+        ((self.norms[q] - limit) >> 1) + self.moved[q]
+    }
+
+    /// Of `pairs` of a query and a row of block `b` those that may be neighbours.
+    pub fn keep_near(
+        &self,
+        bytes: &Bytes,
+        b: usize,
+        simd: Simd,
+        pairs: &mut Vec<(u32, u32)>,
+        dots: &mut Vec<i32>,
+    ) {
         let stride = bytes.stride;
-        let (own, theirs) = (&self.rows.facts[q], &bytes.facts[place]);
-        let row = &bytes.rows[place * stride..(place + 1) * stride];
-        let dot = simd.byte_dot(row, &self.rows.rows[q * stride..(q + 1) * stride]);
-        let dot = dot - self.rows.sums[q];
-        let norms = own.norm + theirs.norm;
-        let squared = norms - 2.0 * own.scale * theirs.scale * f64::from(dot);
-        let edge = self.far[q] + theirs.slack;
-        squared <= edge * edge * WIDE + 1e-9 * norms
+        let rows = &bytes.rows[b * PANEL * stride..];
+        simd.byte_pairs(rows, &self.rows.rows, stride, pairs, dots);
+        let facts = &bytes.facts[b * PANEL..];
+        let mut kept = 0;
+        for i in 0..pairs.len() {
+            let (q, r) = pairs[i];
+            let (own, theirs) = (&self.rows.facts[q as usize], &facts[r as usize]);
+            let dot = dots[i] - self.rows.sums[q as usize];
+            let norms = own.norm + theirs.norm;
+            let squared = norms - 2.0 * own.scale * theirs.scale * f64::from(dot);
+            let edge = self.far[q as usize] + theirs.slack;
+            // Few are kept: written always, for a branch would be hard to foresee.
+            pairs[kept] = (q, r);
+            kept += usize::from(squared <= edge * edge * WIDE + 1e-9 * norms);
+        }
+        pairs.truncate(kept);
     }
 }

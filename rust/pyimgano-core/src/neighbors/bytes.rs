@@ -6,8 +6,10 @@
 use rayon::prelude::*;
 
 use super::Bank;
+use crate::Result;
 use crate::embed::{Embedded, LONG};
 use crate::simd::{BYTES, PANEL, Simd};
+use crate::task::Progress;
 
 /// Largest integer.
 const TOP: f32 = 127.0;
@@ -25,7 +27,7 @@ pub(super) const COLUMNS: usize = 1 << 15;
 pub(super) const LANES: usize = 16;
 
 /// Bytes of a panel of images.
-const STEP: usize = LONG * PANEL;
+pub(super) const STEP: usize = LONG * PANEL;
 
 /// All rows of a bank, by place.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub(super) struct Bytes {
     pub biases: Vec<[i32; PANEL]>,
     /// Per block the largest slack of an image.
     pub slacks: Vec<f32>,
+    /// Per block the box around its images, as in the panels: low sides, then high ones.
+    boxes: Vec<[[u8; LONG]; 2]>,
     /// The rows, 128 added to each value.
     pub rows: Vec<u8>,
     pub facts: Vec<Facts>,
@@ -107,9 +111,14 @@ pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES
     Facts { scale, norm, slack: off.iter().sum::<f64>().sqrt() * WIDE + TINY * norm.sqrt() }
 }
 
+/// Where a byte panel holds value `j` of row `r`.
+pub(super) fn in_panel(r: usize, j: usize) -> usize {
+    j / 4 * 4 * PANEL + 4 * r + j % 4
+}
+
 impl Bytes {
     /// Bytes of the rows and of their `images`, both by place. Runs on the current pool.
-    pub fn of(bank: &Bank, images: &Embedded, simd: Simd) -> Self {
+    pub fn of(bank: &Bank, images: &Embedded, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = bank.rows.len();
         let long = images.long.as_chunks::<LONG>().0;
         let shift = long.iter().map(|x| f64::from(x[LONG - 1])).sum::<f64>() / n as f64;
@@ -130,36 +139,47 @@ impl Bytes {
             panels: vec![128; n.div_ceil(PANEL) * STEP],
             biases: vec![[i32::MIN / 2; PANEL]; n.div_ceil(PANEL)],
             slacks: vec![0.0; n.div_ceil(PANEL)],
+            boxes: vec![[[u8::MAX; LONG], [0; LONG]]; n.div_ceil(PANEL)],
             rows: vec![128; n * stride],
             facts: vec![Facts::default(); n],
             stride,
         };
-        let (panels, biases) = (std::mem::take(&mut all.panels), std::mem::take(&mut all.biases));
-        let (mut panels, mut biases, mut slacks) =
-            (panels, biases, std::mem::take(&mut all.slacks));
-        panels.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).enumerate().for_each(
-            |(b, ((panel, bias), most))| {
-                for r in 0..(n - b * PANEL).min(PANEL) {
-                    let (image, norm, _, slack) = all.image(images, b * PANEL + r);
-                    bias[r] = -(norm / 2);
-                    *most = most.max(slack);
-                    for (j, x) in image.into_iter().enumerate() {
-                        panel[j / 4 * 4 * PANEL + 4 * r + j % 4] = x as u8 ^ 128;
-                    }
+        let mut parts = std::mem::take(&mut all.panels);
+        let (mut biases, mut slacks) =
+            (std::mem::take(&mut all.biases), std::mem::take(&mut all.slacks));
+        let mut boxes = std::mem::take(&mut all.boxes);
+        let blocks = parts.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).zip(&mut boxes);
+        blocks.enumerate().try_for_each(|(b, (((panel, bias), most), sides))| {
+            progress.check()?;
+            for r in 0..(n - b * PANEL).min(PANEL) {
+                let (image, norm, _, slack) = all.image(images, b * PANEL + r);
+                bias[r] = -(norm / 2);
+                *most = most.max(slack);
+                for (j, x) in image.into_iter().enumerate() {
+                    let x = x as u8 ^ 128;
+                    panel[in_panel(r, j)] = x;
+                    sides[0][j] = sides[0][j].min(x);
+                    sides[1][j] = sides[1][j].max(x);
                 }
-            },
-        );
-        (all.panels, all.biases, all.slacks) = (panels, biases, slacks);
-        all.rows.par_chunks_mut(stride).zip(&mut all.facts).enumerate().with_min_len(64).for_each(
-            |(place, (out, facts))| {
+            }
+            Ok(())
+        })?;
+        (all.panels, all.biases, all.slacks, all.boxes) = (parts, biases, slacks, boxes);
+        all.rows
+            .par_chunks_mut(stride)
+            .zip(&mut all.facts)
+            .enumerate()
+            .with_min_len(64)
+            .try_for_each(|(place, (out, facts))| {
+                progress.check()?;
                 let out = out.as_chunks_mut::<LANES>().0;
                 *facts = simd.vectorize(
                     #[inline(always)]
                     || whole(bank.values(place), &bank.centre, 128, out),
                 );
-            },
-        );
-        all
+                Ok(())
+            })?;
+        Ok(all)
     }
 
     /// Image `i` with its squared length, 128 times its sum, and its slack.
@@ -180,6 +200,11 @@ impl Bytes {
         let slack = (f64::from(images.slack[i]) + f64::sqrt(off)) * WIDE
             + TINY * f64::from(self.scale) * f64::from(norm).sqrt();
         (out, norm, 128 * sum, (slack as f32).next_up())
+    }
+
+    /// Low and high sides of the box around the images of block `b`.
+    pub fn sides(&self, b: usize) -> &[[u8; LONG]; 2] {
+        &self.boxes[b]
     }
 
     /// The images of block `b`.

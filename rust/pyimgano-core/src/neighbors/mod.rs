@@ -127,7 +127,7 @@ impl KnnIndex {
         check_groups("bank", groups, rows)?;
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, 1, |progress| {
-            let largest = check::finite("bank", bank, simd)?;
+            let largest = check::finite("bank", bank, simd, progress)?;
             let useful = rows >= SMALL && bounds::RANGE.contains(&largest);
             Self::build(bank, groups, largest, useful, simd, progress)
         })
@@ -142,10 +142,10 @@ impl KnnIndex {
         progress: &Progress,
     ) -> Result<Self> {
         let (centre, mut structure, rows) = if structured {
-            let axes = Axes::of(bank, simd);
+            let axes = Axes::of(bank, simd, progress)?;
             let mut images = Embedded::of(bank, &axes, simd, progress)?;
-            let blocks = Blocks::of(&images);
-            images.reorder(&blocks.rows);
+            let blocks = Blocks::of(&images, progress)?;
+            images.reorder(&blocks.rows, progress)?;
             let rows = blocks.rows.clone();
             let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
             debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
@@ -158,17 +158,20 @@ impl KnnIndex {
             (centre_of(bank), None, (0..bank.rows() as u32).collect())
         };
         let mut data = vec![0.0; bank.data().len()];
-        data.par_chunks_mut(bank.cols())
-            .zip(&rows)
-            .with_min_len(64)
-            .for_each(|(out, row)| out.copy_from_slice(bank.row(*row as usize)));
+        data.par_chunks_mut(bank.cols()).zip(&rows).with_min_len(64).try_for_each(
+            |(out, row)| {
+                progress.check()?;
+                out.copy_from_slice(bank.row(*row as usize));
+                Ok(())
+            },
+        )?;
         let groups = groups.map(|ids| rows.iter().map(|row| ids[*row as usize]).collect());
         let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
         if let Some(structure) = &mut structure
             && simd.has_bytes()
             && bank.cols <= bytes::COLUMNS
         {
-            structure.bytes = Some(Bytes::of(&bank, &structure.images, simd));
+            structure.bytes = Some(Bytes::of(&bank, &structure.images, simd, progress)?);
         }
         Ok(Self { bank, structure, largest })
     }
@@ -221,9 +224,9 @@ impl KnnIndex {
         };
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, queries.rows(), |progress| {
-            let largest = check::finite("queries", queries, simd)?.max(self.largest);
+            let largest = check::finite("queries", queries, simd, progress)?.max(self.largest);
             let mut out =
-                Neighbors { distances: vec![f32::INFINITY; cells], indices: vec![-1; cells] };
+                Neighbors { distances: filled(cells, f32::INFINITY)?, indices: filled(cells, -1)? };
             let job = Job { queries, k, groups, simd, progress };
             if bounds::RANGE.contains(&largest) {
                 self.bounded(&job, &mut out)?;
@@ -261,6 +264,16 @@ impl KnnIndex {
         let bytes = bytes.filter(|_| job.simd.has_bytes());
         dense::answer(&self.bank, bytes, job, &mut slots)
     }
+}
+
+/// A vector of `len` times `value`, or an error where there is no memory for it.
+fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(len).map_err(|_| {
+        Error::Memory(format!("there is no memory for {len} distances and row numbers"))
+    })?;
+    all.resize(len, value);
+    Ok(all)
 }
 
 /// Refuses groups of another length than `rows`.

@@ -36,6 +36,8 @@ pub(super) struct Tile<'a> {
     pub(super) reach: [f32; PANEL],
     pub(super) full: [f32; PANEL],
     pub(super) tops: Vec<TopK>,
+    /// Per query the places that have been settled for its first bound, in order.
+    pub(super) seeds: Vec<Vec<usize>>,
     /// The queries as bytes, where those are quicker.
     pub(super) asked: Option<Asked>,
     /// Work done, and work that a dense scan would have been.
@@ -66,11 +68,14 @@ pub(super) fn answer(
         whole: vec![],
         near: [0.0; PANEL],
         pairs: vec![],
+        dots: vec![],
     };
     for (b, ball) in structure.blocks.balls.iter().enumerate() {
         job.progress.check()?;
+
         for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
             let Some(tile) = open else { continue };
+
             tile.visit(b, ball, &mut buffers);
             let at_once = if tile.asked.is_some() { 48 } else { 16 };
             let dense = slot.count * PANEL * bank.cols / at_once;
@@ -101,8 +106,9 @@ struct Buffers {
     /// Thresholds of bytes.
     whole: Vec<i32>,
     near: [f32; PANEL],
-    /// Queries and places to be settled.
-    pairs: Vec<(u32, usize)>,
+    /// Queries, and rows of the block, to be settled.
+    pairs: Vec<(u32, u32)>,
+    dots: Vec<i32>,
 }
 
 /// As [`Tile::sift`], on bytes; returns what that took.
@@ -110,38 +116,32 @@ fn sift_bytes(
     bank: &Bank,
     (asked, bytes): (&Asked, &Bytes),
     b: usize,
-    mut mask: u64,
+    (mut mask, limits): (u64, &[i32; PANEL]),
     simd: Simd,
     buffers: &mut Buffers,
 ) -> usize {
-    let all = simd.vectorize(
-        #[inline(always)]
-        || asked.thresholds(bytes.slacks[b]),
-    );
     buffers.which.clear();
     buffers.whole.clear();
     while mask != 0 {
         let q = mask.trailing_zeros();
         mask &= mask - 1;
         buffers.which.push(q);
-        buffers.whole.push(all[q as usize]);
+        buffers.whole.push(asked.threshold(q as usize, limits[q as usize]));
     }
     let (which, masks) = (&buffers.which, &mut buffers.masks);
     let (panel, bias) = (bytes.panel(b), &bytes.biases[b]);
     simd.byte_reach(panel, bias, &asked.images, LONG, which, &buffers.whole, masks);
-    let mut tried = 0;
+    let pairs = &mut buffers.pairs;
+    let present = bank.present(b);
     for (q, mask) in which.iter().zip(masks) {
-        let mut mask = *mask & bank.present(b);
+        let mut mask = *mask & present;
         while mask != 0 {
-            tried += 1;
-            let place = b * PANEL + mask.trailing_zeros() as usize;
+            pairs.push((*q, mask.trailing_zeros()));
             mask &= mask - 1;
-            if asked.near(bytes, *q as usize, place, simd) {
-                simd.prefetch(bank.values(place));
-                buffers.pairs.push((*q, place));
-            }
         }
     }
+    let tried = pairs.len();
+    asked.keep_near(bytes, b, simd, pairs, &mut buffers.dots);
     which.len() * PANEL + CLOSE / 2 * tried
 }
 
@@ -179,6 +179,7 @@ impl<'a> Tile<'a> {
             reach: [f32::INFINITY; PANEL],
             full: [f32::INFINITY; PANEL],
             tops,
+            seeds: vec![vec![]; slot.count],
             asked,
             spent: 0,
         })
@@ -194,10 +195,38 @@ impl<'a> Tile<'a> {
         }
     }
 
+    /// Settles what may be a neighbour in block `b`.
     fn visit(&mut self, b: usize, ball: &Ball, buffers: &mut Buffers) {
         let simd = self.job.simd;
+        let all = u64::MAX >> (PANEL - self.tops.len());
+        buffers.pairs.clear();
+        match (&self.asked, &self.structure.bytes) {
+            (Some(asked), Some(bytes)) => {
+                let (mask, limits) = asked.enter(bytes, b, simd);
+                if mask & all == 0 {
+                    return;
+                }
+                let mask = (mask & all, &limits);
+                self.spent += sift_bytes(self.bank, (asked, bytes), b, mask, simd, buffers);
+            }
+            _ => match self.enter(ball, buffers) & all {
+                0 => return,
+                mask => self.sift(b, ball, mask, buffers),
+            },
+        }
+        let seeds = &self.seeds;
+        let settled =
+            |q: u32, r: u32| seeds[q as usize].binary_search(&(b * PANEL + r as usize)).is_ok();
+        buffers.pairs.retain(|(q, r)| !settled(*q, *r));
+        for (q, r) in &buffers.pairs {
+            self.consider(*q as usize, b * PANEL + *r as usize);
+        }
+    }
+
+    /// Queries that may have a neighbour in a block.
+    fn enter(&self, ball: &Ball, buffers: &mut Buffers) -> u64 {
+        let simd = self.job.simd;
         let tight = Tight::new(SHORT);
-        // Queries that may have a neighbour in the block.
         let apart = Tight::reach(0.0, (ball.radius + ball.slack) as f32);
         let mut bias = [0.0; PANEL];
         simd.vectorize(
@@ -211,20 +240,7 @@ impl<'a> Tile<'a> {
         );
         let centre = Queries { rows: &ball.centre, dims: SHORT };
         simd.reach(&self.panel, &bias, centre, &[0], &[half(ball.norm)], &mut buffers.masks);
-        let mask = buffers.masks[0] & (u64::MAX >> (PANEL - self.tops.len()));
-        if mask == 0 {
-            return;
-        }
-        buffers.pairs.clear();
-        match (&self.asked, &self.structure.bytes) {
-            (Some(asked), Some(bytes)) => {
-                self.spent += sift_bytes(self.bank, (asked, bytes), b, mask, simd, buffers);
-            }
-            _ => self.sift(b, ball, mask, buffers),
-        }
-        for (q, place) in &buffers.pairs {
-            self.consider(*q as usize, *place);
-        }
+        buffers.masks[0]
     }
 
     /// Pairs of the queries of `mask` with rows of block `b` that images do not rule out.
@@ -261,9 +277,7 @@ impl<'a> Tile<'a> {
             while kept != 0 {
                 let r = kept.trailing_zeros();
                 kept &= kept - 1;
-                let place = b * PANEL + r as usize;
-                simd.prefetch(self.bank.values(place));
-                buffers.pairs.push((*q, place));
+                buffers.pairs.push((*q, r));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! First bounds: for each query the rows that look nearest in the blocks whose middles are nearest.
 
 use super::pruned::{PAIR, Tile};
-use super::topk::TopK;
+use super::topk::Found;
 use crate::blocks::Ball;
 use crate::bounds::half;
 use crate::embed::{LONG, SHORT};
@@ -78,7 +78,7 @@ impl Tile<'_> {
         let k = self.job.k;
         // Somewhat more than needed: what looks nearest need not be.
         let wanted = k + 2 + k / 4;
-        let (mut close, mut squared) = (vec![], vec![]);
+        let mut close = vec![];
         for q in 0..self.tops.len() {
             let blocks = nearest.each_ref().map(|lanes| lanes.1[q] as usize);
             let scores = self.scores(q, &blocks);
@@ -107,12 +107,13 @@ impl Tile<'_> {
                 simd.prefetch(self.bank.values(*place));
             }
             let query = self.job.queries.row(self.first + q);
-            let distance =
-                |(_, place): &(f32, usize)| simd.squared_distance(query, self.bank.values(*place));
-            squared.clear();
-            squared.extend(close.iter().map(distance));
-            let bound = *squared.select_nth_unstable_by(k - 1, f64::total_cmp).1;
-            self.tops[q] = TopK::new(k, bound);
+            for (_, place) in &close {
+                let squared = simd.squared_distance(query, self.bank.values(*place));
+                self.tops[q].put(Found { squared, row: self.bank.rows[*place] as usize });
+            }
+            let seeds = &mut self.seeds[q];
+            seeds.extend(close.iter().map(|(_, place)| *place));
+            seeds.sort_unstable();
             self.tighten(q);
         }
     }

@@ -12,14 +12,17 @@ pub(super) struct Slot<'a> {
     pub bounds: Vec<f64>,
 }
 
-/// Where the answers to each tile of queries go.
+/// Where the answers to each tile of queries go; every thread has as many tiles, of equal size.
 pub(super) fn slots<'a>(job: &Job<'_>, out: &'a mut Neighbors) -> Vec<Slot<'a>> {
+    let threads = rayon::current_num_threads();
+    let each = job.queries.rows().div_ceil(threads).max(1);
+    let size = each.div_ceil(each.div_ceil(pruned::TILE));
     out.distances
-        .chunks_mut(pruned::TILE * job.k)
-        .zip(out.indices.chunks_mut(pruned::TILE * job.k))
+        .chunks_mut(size * job.k)
+        .zip(out.indices.chunks_mut(size * job.k))
         .enumerate()
         .map(|(tile, (distances, indices))| Slot {
-            first: tile * pruned::TILE,
+            first: tile * size,
             count: distances.len() / job.k,
             distances,
             indices,

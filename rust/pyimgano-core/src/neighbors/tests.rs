@@ -48,7 +48,7 @@ proptest! {
                 index.bounded(&job, &mut got).expect("runs");
                 prop_assert_eq!(&got, &expected);
                 let Some(structure) = &index.structure else { continue };
-                let bytes = Bytes::of(&index.bank, &structure.images, simd);
+                let bytes = Bytes::of(&index.bank, &structure.images, simd, &progress).expect("runs");
                 let mut got = empty();
                 let mut slots = slots(&job, &mut got);
                 dense::answer(&index.bank, Some(&bytes), &job, &mut slots).expect("runs");

@@ -42,16 +42,60 @@ impl Simd {
         false
     }
 
-    /// The product of two rows of bytes, whose equal length is a multiple of [`BYTES`].
-    #[inline]
-    pub(crate) fn byte_dot(self, row: &[u8], query: &[i8]) -> i32 {
-        assert_eq!(row.len(), query.len(), "rows of different lengths have no product");
+    /// Bit r is set where row r of the byte panel is within squared distance `limits[r]` of the box
+    /// between `low` and `high`; differences beyond 127 count as 127.
+    pub(crate) fn byte_within(
+        self,
+        panel: &[u8],
+        low: &[u8],
+        high: &[u8],
+        limits: &[i32; PANEL],
+    ) -> u64 {
+        assert_eq!(panel.len(), PANEL * low.len(), "the panel has other dimensions");
+        assert_eq!(low.len(), high.len(), "a box has as many low sides as high ones");
         #[cfg(target_arch = "x86_64")]
-        if self.has_bytes() && row.len().is_multiple_of(BYTES) {
+        if self.has_bytes() && low.len().is_multiple_of(4) {
+            let (low, high, groups) = (low.as_ptr(), high.as_ptr(), low.len() / 4);
             // SAFETY: the CPU has VNNI, and the lengths were checked.
-            return unsafe { bytes_x86::dot(row, query) };
+            return unsafe { bytes_x86::within(panel.as_ptr(), groups, low, high, limits) };
         }
-        product(row, query)
+        let distance = |r: usize| -> i32 {
+            let sides = low.iter().zip(high).enumerate();
+            let off = sides.map(|(j, (low, high))| {
+                let x = panel[j / 4 * 4 * PANEL + 4 * r + j % 4];
+                i32::from(low.saturating_sub(x).max(x.saturating_sub(*high)).min(127))
+            });
+            off.map(|x| x * x).sum()
+        };
+        (0..PANEL).map(|r| u64::from(distance(r) <= limits[r]) << r).sum()
+    }
+
+    /// For each pair of a query and a row their product; both have `stride` bytes, a multiple of
+    /// [`BYTES`].
+    pub(crate) fn byte_pairs(
+        self,
+        rows: &[u8],
+        queries: &[i8],
+        stride: usize,
+        pairs: &[(u32, u32)],
+        out: &mut Vec<i32>,
+    ) {
+        let row = |i: usize| &rows[pairs[i].1 as usize * stride..][..stride];
+        let query = |i: usize| &queries[pairs[i].0 as usize * stride..][..stride];
+        out.clear();
+        #[cfg(target_arch = "x86_64")]
+        if self.has_bytes() && stride.is_multiple_of(BYTES) {
+            for i in (0..pairs.len()).step_by(4) {
+                // The last pair fills up.
+                let at: [usize; 4] = std::array::from_fn(|j| (i + j).min(pairs.len() - 1));
+                let (rows, queries) = (at.map(|i| row(i).as_ptr()), at.map(|i| query(i).as_ptr()));
+                // SAFETY: the CPU has VNNI; each row and query is a slice of that many bytes.
+                let sums = unsafe { bytes_x86::four(rows, queries, stride / BYTES) };
+                out.extend_from_slice(&sums[..(pairs.len() - i).min(4)]);
+            }
+            return;
+        }
+        out.extend((0..pairs.len()).map(|i| product(row(i), query(i))));
     }
 
     /// `bias` plus the products of `query` with the rows of a byte panel.
@@ -178,6 +222,52 @@ mod tests {
 
     proptest! {
         #[test]
+        fn products_of_pairs_are_exact(chunks in 1usize..8, m in 0usize..11, seed in any::<u64>()) {
+            let stride = BYTES * chunks;
+            let byte = |i: usize| (seed.wrapping_mul(i as u64 * 2 + 1) >> 37) as u8;
+            let rows: Vec<u8> = (0..5 * stride).map(byte).collect();
+            let queries: Vec<i8> = (0..3 * stride).map(|i| byte(i + 7) as i8).collect();
+            let pairs: Vec<(u32, u32)> = (0..m as u32).map(|i| (i % 3, i * 7 % 5)).collect();
+            let expected: Vec<i32> = pairs
+                .iter()
+                .map(|(q, r)| {
+                    let row = &rows[*r as usize * stride..][..stride];
+                    product(row, &queries[*q as usize * stride..][..stride])
+                })
+                .collect();
+            for simd in Simd::all() {
+                let mut out = vec![1];
+                simd.byte_pairs(&rows, &queries, stride, &pairs, &mut out);
+                prop_assert_eq!(&out, &expected);
+            }
+        }
+
+        #[test]
+        fn distances_from_a_box(groups in 1usize..20, seed in any::<u64>()) {
+            let byte = |i: usize| (seed.wrapping_mul(i as u64 * 2 + 1) >> 41) as u8;
+            let dims = 4 * groups;
+            let panel: Vec<u8> = (0..dims * PANEL).map(byte).collect();
+            let (low, high): (Vec<u8>, Vec<u8>) = (0..dims)
+                .map(|j| (byte(3 * j + 5), byte(7 * j + 1)))
+                .map(|(a, b)| (a.min(b), a.max(b)))
+                .unzip();
+            let limits = std::array::from_fn(|r| (r * dims * 40) as i32);
+            let mut expected = 0;
+            for (r, limit) in limits.iter().enumerate() {
+                let mut squared = 0;
+                for j in 0..dims {
+                    let x = i32::from(panel[j / 4 * 256 + 4 * r + j % 4]);
+                    let nearest = x.clamp(low[j].into(), high[j].into());
+                    squared += (x - nearest).abs().min(127).pow(2);
+                }
+                expected |= u64::from(squared <= *limit) << r;
+            }
+            for simd in Simd::all() {
+                prop_assert_eq!(simd.byte_within(&panel, &low, &high, &limits), expected);
+            }
+        }
+
+        #[test]
         fn products_of_bytes_are_exact(groups in 1usize..40, m in 0usize..15, seed in any::<u64>()) {
             let mut state = seed | 1;
             let mut next = || {
@@ -207,7 +297,6 @@ mod tests {
                             (0..dims).map(|j| i32::from(row[j]) * i32::from(query[j])).sum();
                         prop_assert_eq!(out[r], sum + bias[r]);
                         prop_assert_eq!(masks[i] >> r & 1 == 1, sum + bias[r] >= thresholds[i]);
-                        prop_assert_eq!(simd.byte_dot(&row, query), sum);
                     }
                 }
             }

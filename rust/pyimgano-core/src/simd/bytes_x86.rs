@@ -116,19 +116,73 @@ pub(super) unsafe fn scaled<const Q: usize>(
     masks
 }
 
+/// Which of the 64 rows of a panel are within the squared distance `limits` of a box.
+///
 /// # Safety
-/// The CPU must have AVX-512 F, BW and VNNI; both hold the same number of bytes, a multiple of 64.
+/// The CPU must have AVX-512 F, BW and VNNI; `panel` holds `256 * groups` bytes, `low` and `high`
+/// `4 * groups`.
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni")]
-#[inline]
-pub(super) unsafe fn dot(row: &[u8], query: &[i8]) -> i32 {
-    let mut sums = [_mm512_setzero_si512(); 2];
-    for i in 0..row.len() / 64 {
-        // SAFETY: 64 i + 64 is at most the length of both.
+pub(super) unsafe fn within(
+    panel: *const u8,
+    groups: usize,
+    low: *const u8,
+    high: *const u8,
+    limits: &[i32; PANEL],
+) -> u64 {
+    let most = _mm512_set1_epi8(i8::MAX);
+    let mut sums = [_mm512_setzero_si512(); 4];
+    for g in 0..groups {
+        // SAFETY: g < groups, so this group exists in all three.
         unsafe {
-            let x = _mm512_loadu_si512(row.as_ptr().add(64 * i).cast());
-            let y = _mm512_loadu_si512(query.as_ptr().add(64 * i).cast());
-            sums[i % 2] = _mm512_dpbusd_epi32(sums[i % 2], x, y);
+            let low = _mm512_set1_epi32(low.add(4 * g).cast::<i32>().read_unaligned());
+            let high = _mm512_set1_epi32(high.add(4 * g).cast::<i32>().read_unaligned());
+            for (part, sum) in sums.iter_mut().enumerate() {
+                let x = _mm512_loadu_si512(panel.add(g * 4 * PANEL + 64 * part).cast());
+                let off = _mm512_or_si512(_mm512_subs_epu8(low, x), _mm512_subs_epu8(x, high));
+                let off = _mm512_min_epu8(off, most);
+                *sum = _mm512_dpbusd_epi32(*sum, off, off);
+            }
         }
     }
-    _mm512_reduce_add_epi32(_mm512_add_epi32(sums[0], sums[1]))
+    let mut mask = 0;
+    for (part, sum) in sums.into_iter().enumerate() {
+        // SAFETY: 16 part + 16 <= 64.
+        let limits = unsafe { _mm512_loadu_si512(limits.as_ptr().add(16 * part).cast()) };
+        mask |= u64::from(_mm512_cmple_epi32_mask(sum, limits)) << (16 * part);
+    }
+    mask
+}
+
+/// Products of four pairs of a row and a query of `64 * chunks` bytes each.
+///
+/// # Safety
+/// The CPU must have AVX-512 F, BW and VNNI; each row and query holds that many bytes.
+#[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx512vnni")]
+pub(super) unsafe fn four(
+    rows: [*const u8; 4],
+    queries: [*const i8; 4],
+    chunks: usize,
+) -> [i32; 4] {
+    let mut sums = [_mm512_setzero_si512(); 4];
+    for i in 0..chunks {
+        for (sum, (row, query)) in sums.iter_mut().zip(rows.into_iter().zip(queries)) {
+            // SAFETY: 64 i + 64 is at most the length of both.
+            unsafe {
+                let x = _mm512_loadu_si512(row.add(64 * i).cast());
+                let y = _mm512_loadu_si512(query.add(64 * i).cast());
+                *sum = _mm512_dpbusd_epi32(*sum, x, y);
+            }
+        }
+    }
+    // Adds up all four at once: first within 16 bytes, then over the four parts of 16 bytes.
+    let [a, b, c, d] = sums;
+    let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    let all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    let half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+    let sums = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+    let mut out = [0; 4];
+    // SAFETY: out has room for 16 bytes.
+    unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), sums) };
+    out
 }

@@ -174,9 +174,9 @@ impl Simd {
 
     /// Asks the memory for a row that will be needed soon.
     #[inline]
-    pub fn prefetch(self, row: &[f32]) {
+    pub fn prefetch<T>(self, row: &[T]) {
         #[cfg(target_arch = "x86_64")]
-        for line in row.chunks(16) {
+        for line in row.chunks((64 / size_of::<T>()).max(1)) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             // SAFETY: a hint; the address is that of a value.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };

@@ -1,0 +1,96 @@
+"""``pyimgano calibrate``: set a detector file's threshold by labelled images."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pyimgano.cli import options
+
+PROG = "pyimgano calibrate"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Score images whose labels are known, and write a detector file with the"
+        " threshold that suits them. Use images that it has not learnt from.",
+        epilog="Exit code: 0 if the file was written, 2 if not.",
+    )
+    parser.add_argument("detector", metavar="DETECTOR", help="file written by pyimgano fit")
+    parser.add_argument(
+        "--normal", nargs="+", required=True, metavar="IMAGES", help="folders or files of good ones"
+    )
+    parser.add_argument(
+        "--anomalous", nargs="+", default=[], metavar="IMAGES", help="and of defective ones"
+    )
+    parser.add_argument(
+        "--objective",
+        choices=("fpr", "f1", "youden", "recall"),
+        help="fpr: a false-positive rate of --target, from the good images; the others need"
+        " --anomalous (default: f1 with --anomalous and no --target, else fpr)",
+    )
+    parser.add_argument(
+        "--target", type=float, metavar="P", help="rate for fpr (default: 0.01) or recall"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the new file; may be the old one"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    options.add_load_options(parser)
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    args = build_parser().parse_args(argv)
+    from pyimgano.pipelines.calibrate import Operating, run_calibrate
+    from pyimgano.reporting.files import check_target
+    from pyimgano.reporting.table import text_table
+
+    detector = options.load_detector(args)
+    check_target(args.output)
+    run = run_calibrate(
+        detector,
+        args.normal,
+        args.anomalous,
+        objective=args.objective,
+        target=args.target,
+        verbose=sys.stderr.isatty() and not args.quiet,
+    )
+    detector.save(args.output, **_storage(args.detector))
+
+    def row(name: str, one: Operating) -> list[str]:
+        return [
+            name,
+            f"{one.threshold:.4f}",
+            f"{one.n_false_alarms} of {one.n_normal}",
+            f"{one.n_found} of {one.n_anomalous}",
+        ]
+
+    header = ["", "threshold", "false alarms", "defects found"]
+    print(text_table(header, [row("before", run.before), row("after", run.after)]))
+    print(run.source)
+    if run.false_positive_rate is not None:
+        print(run.false_positive_rate.describe())
+    for note in run.notes:
+        print(f"{PROG}: {note}", file=sys.stderr)
+    return options.OK
+
+
+def _storage(path: str) -> dict[str, Any]:
+    """How a detector file stores its detector: the new file must go wherever it goes."""
+    from pyimgano.persistence.container import read_container
+
+    header, _ = read_container(path)
+    return {
+        "bank_dtype": (header["bank"] or {}).get("dtype", "float32"),
+        "embed_backbone": header["features"].get("embedded", False),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return options.run(PROG, _run, argv)

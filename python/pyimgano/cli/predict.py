@@ -1,0 +1,143 @@
+"""``pyimgano predict``: score images with a detector file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from pyimgano.cli import options
+
+PROG = "pyimgano predict"
+_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Score images with a detector file. Each result is out as soon as it is known,"
+        " and memory does not grow with the number of images.",
+        epilog="An image that cannot be scored gives a line with the error, and the others go on."
+        " Exit code: 0 if every image was scored, 1 if one was not, 2 for a mistake in the"
+        " command, a detector file that cannot be loaded or a folder that cannot be written to,"
+        " 130 if interrupted (what was finished is in the output folder).",
+    )
+    parser.add_argument("detector", metavar="DETECTOR", help="file written by pyimgano fit")
+    parser.add_argument(
+        "images",
+        nargs="*",
+        metavar="IMAGES",
+        help="files, folders (with all folders below, sorted by path), 'quoted patterns' (** for"
+        " any depth) or @list.txt, in any mixture",
+    )
+    parser.add_argument(
+        "--list",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file with one path per line; - is standard input, scored line by line",
+    )
+    out = parser.add_argument_group("output")
+    out.add_argument(
+        "--output", metavar="DIR", help="folder for results.jsonl, results.csv, maps and overlays"
+    )
+    out.add_argument(
+        "--jsonl", action="store_true", help="print JSON, one line per image, not a table"
+    )
+    out.add_argument(
+        "--regions", action="store_true", help="box, area and highest score of each defect region"
+    )
+    out.add_argument(
+        "--maps", action="store_true", help="write anomaly maps as TIFF, float32 (needs --output)"
+    )
+    out.add_argument(
+        "--overlays", action="store_true", help="write pictures with heat maps (needs --output)"
+    )
+    out.add_argument("--quiet", action="store_true", help="no progress, no table, no summary")
+    run = parser.add_argument_group("run")
+    options.add_load_options(run)
+    run.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="N",
+        help="images per pass, for a network on a GPU (default: 1)",
+    )
+    return parser
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not args.images and not args.list:
+        parser.error("no images: give files, folders, patterns or --list FILE")
+    if (args.maps or args.overlays) and args.output is None:
+        parser.error("--maps and --overlays need --output DIR")
+    from pyimgano.datasets.sources import stream_images
+    from pyimgano.pipelines.predict import PredictRun
+    from pyimgano.utils.progress import track
+
+    paths = stream_images(args.images, args.list)
+    run = PredictRun(
+        options.load_detector(args),
+        output=args.output,
+        maps=args.maps,
+        overlays=args.overlays,
+        regions=args.regions,
+        batch_size=args.batch_size,
+    )
+    # On a terminal the table itself shows the progress.
+    bar = sys.stderr.isatty() and not sys.stdout.isatty() and not args.quiet
+    code = options.OK
+    records = run.records(paths)
+    try:
+        with track(None, "scoring", bar) as advance:
+            for number, record in enumerate(records):
+                _print(record, args, first=number == 0)
+                advance()
+    except KeyboardInterrupt:
+        print(f"{PROG}: interrupted", file=sys.stderr)
+        code = _INTERRUPTED
+    finally:
+        records.close()
+    if not args.quiet:
+        print(f"{PROG}: {run.summary.describe()}", file=sys.stderr)
+    return code or (options.FAILED if run.summary.n_failed else options.OK)
+
+
+def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> None:
+    from pyimgano.reporting.records import json_line
+    from pyimgano.utils.images import shown
+
+    if args.jsonl:
+        # Escaped beyond ASCII: it reads the same in JSON, and in whatever encoding stdout has.
+        print(json_line(record, ascii_only=True), flush=True)
+        return
+    if "error" in record:
+        print(f"{PROG}: {record['error']}", file=sys.stderr)
+        return
+    if args.quiet:
+        return
+    if first:
+        print(f"{'score':>10}  {'verdict':<9}  {'ms':>8}  file")
+    verdict = "ANOMALOUS" if record["label"] else "normal"
+    lines = [f"{record['score']:10.4f}  {verdict:<9}  {record['ms']:8.1f}  {shown(record['path'])}"]
+    for region in record.get("regions", ()):
+        x, y, width, height = region["box"]
+        lines.append(
+            f"{region['score']:10.4f}    region {width} x {height} at ({x}, {y}),"
+            f" {region['area']} px"
+        )
+    left = record.get("n_regions", 0) - len(record.get("regions", ()))
+    if left:
+        lines.append(f"{'':10}    and {left} more regions, with lower scores")
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
+    print(text, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    return options.run(PROG, _run, argv)

@@ -1,0 +1,78 @@
+"""Whether the features of a training set will fit, known from its first image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from pyimgano.errors import NotEnoughMemoryError, OutputError
+from pyimgano.utils.images import shown
+from pyimgano.utils.memory import available_memory, gigabytes
+
+#: Bytes per row beside the features: the coreset's images and bounds.
+_CORESET = 430
+#: The same of the search index, and of what held-out scoring keeps for each row.
+_INDEX, _HELD_OUT = 510, 80
+
+
+def fit_memory(n_rows: int, depth: int, coreset_ratio: float) -> int:
+    """Bytes that selecting a coreset of features and scoring them takes, without the features.
+
+    First the coreset's bounds, then the bank twice (once in the search index) with its bounds.
+    """
+    bank = coreset_ratio * (9 * depth + _INDEX)
+    return int(n_rows * max(_CORESET, _HELD_OUT + bank))
+
+
+def check_fit_memory(
+    n_images: int,
+    grid: tuple[int, int, int],
+    *,
+    coreset_ratio: float,
+    spill_dir: str | os.PathLike[str] | None,
+) -> None:
+    """Refuse a training set whose features will not fit.
+
+    Parameters
+    ----------
+    n_images
+        Images in the training set.
+    grid
+        Height, width and depth of the first image's features, taken for all.
+    coreset_ratio
+        Share of rows that the bank will hold.
+    spill_dir
+        Where features go in place of memory.
+
+    Raises
+    ------
+    NotEnoughMemoryError
+        With the numbers, and what would help.
+    OutputError
+        The disk of ``spill_dir`` has no room for them.
+    """
+    height, width, depth = grid
+    n_rows = n_images * height * width
+    features, extra = 4 * n_rows * depth, fit_memory(n_rows, depth, coreset_ratio)
+    shape = f"{n_images:,} images of {height} x {width} x {depth} features"
+    if spill_dir is not None:
+        free = shutil.disk_usage(spill_dir).free
+        if features > free:
+            raise OutputError(
+                f"spill_dir {shown(spill_dir)} has {gigabytes(free)} free; {shape} need"
+                f" {gigabytes(features)}"
+            )
+    needed = extra + (0 if spill_dir is not None else features)
+    available = available_memory()
+    if available is None or needed <= available:
+        return
+    ways = ["a smaller image_size", "fewer images"]
+    if spill_dir is None and extra <= available:
+        ways.insert(0, "spill_dir=FOLDER (keeps features on disk)")
+    elif coreset_ratio > 0.01:
+        ways.insert(0, "a smaller coreset_ratio")
+    raise NotEnoughMemoryError(
+        f"fitting needs about {gigabytes(needed)} of memory for {shape}"
+        f"{' kept on disk' if spill_dir is not None else ''}, {gigabytes(available)} are"
+        f" available: use {', '.join(ways[:-1])} or {ways[-1]}"
+    )

@@ -1,0 +1,117 @@
+"""Learn from normal images and write the detector to a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from pyimgano.datasets.sources import Sources, stream_images
+from pyimgano.errors import DatasetError, RepeatedImageWarning, ThresholdWarning
+from pyimgano.models import create_model
+from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.reporting.files import check_target
+from pyimgano.types import Unreadable
+from pyimgano.utils.images import shown
+from pyimgano.utils.notes import noting
+
+
+@dataclass(frozen=True)
+class FitRun:
+    """What was learnt, and the file it is in.
+
+    Attributes
+    ----------
+    path, size, sha256
+        The file, its bytes and their digest.
+    n_images
+        Images that were learnt from.
+    skipped
+        Images that were left out.
+    bank_shape
+        Rows and columns of the memory bank; None for a detector without one.
+    threshold, threshold_source, false_positive_rate
+        As the detector has them.
+    notes
+        Warnings.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    n_images: int
+    skipped: list[str]
+    bank_shape: tuple[int, int] | None
+    threshold: float
+    threshold_source: str
+    false_positive_rate: FalsePositiveRate | None
+    notes: list[str]
+
+
+def run_fit(
+    sources: Sources,
+    output: str | os.PathLike[str],
+    *,
+    model: str = "patchcore",
+    bank_dtype: str = "float32",
+    embed_backbone: bool = False,
+    verbose: bool = False,
+    **model_kwargs: Any,
+) -> FitRun:
+    """Fit a detector on all images that the sources stand for, and save it.
+
+    Parameters
+    ----------
+    sources
+        As for :func:`~pyimgano.datasets.sources.stream_images`.
+    output
+        The file; one of that name is replaced when the new one is complete.
+    model
+        Name of the detector.
+    bank_dtype, embed_backbone
+        As for :meth:`~pyimgano.models.base.Detector.save`.
+    verbose
+        Progress bars.
+    **model_kwargs
+        Parameters of the model.
+
+    Raises
+    ------
+    DatasetError
+        A source has no images.
+    ImageReadError
+        Names every file that cannot be read.
+    OutputError
+        The file cannot be written; known before anything is learnt.
+    """
+    paths = []
+    for found in stream_images(sources):
+        if isinstance(found, Unreadable):
+            raise DatasetError(found.reason)
+        paths.append(found)
+    detector = create_model(model, verbose=verbose, **model_kwargs)
+    detector.validate()
+    target = check_target(output)
+    with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+        detector.fit(paths)
+    detector.save(target, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
+    bank = getattr(detector, "memory_bank_", None)
+    return FitRun(
+        path=shown(target),
+        size=target.stat().st_size,
+        sha256=file_sha256(target),
+        n_images=len(detector.decision_scores_),
+        skipped=[shown(path) for path in detector.skipped_],
+        bank_shape=None if bank is None else (int(bank.shape[0]), int(bank.shape[1])),
+        threshold=float(detector.threshold_),
+        threshold_source=detector.threshold_source_,
+        false_positive_rate=detector.false_positive_rate_,
+        notes=notes,
+    )
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,149 @@
+"""Predictions as records that are written as they come: JSON Lines and CSV."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from pyimgano.errors import OutputError
+from pyimgano.postprocess import Regions
+from pyimgano.types import Prediction, Unreadable
+from pyimgano.utils.images import shown
+
+#: One image as plain data; docs/production.md has the fields.
+Record = dict[str, Any]
+#: Columns of the CSV file.
+COLUMNS = ("path", "score", "label", "threshold", "ms", "n_regions", "map", "overlay", "error")
+
+
+def prediction_record(
+    prediction: Prediction,
+    *,
+    threshold: float,
+    ms: float,
+    regions: Regions | None = None,
+    files: Mapping[str, str] | None = None,
+) -> Record:
+    """A scored image as plain data, ready for JSON.
+
+    Parameters
+    ----------
+    prediction
+        Of a file.
+    threshold
+        What its score was compared with; infinity becomes None.
+    ms
+        Milliseconds that it took.
+    regions
+        Where the defects are; None if that was not asked for.
+    files
+        Further files about it, by kind.
+    """
+    record: Record = {
+        **path_fields(prediction.path or ""),
+        "score": prediction.score,
+        "label": prediction.label,
+        "threshold": threshold if math.isfinite(threshold) else None,
+        "ms": round(ms, 3),
+    }
+    if regions is not None:
+        record |= {"regions": regions.to_json(), "n_regions": regions.total}
+    return {**record, **(files or {})}
+
+
+def error_record(unreadable: Unreadable) -> Record:
+    """A file without a score as plain data."""
+    return {**path_fields(unreadable.path), "error": unreadable.reason}
+
+
+def path_fields(path: str) -> dict[str, str]:
+    """``path`` as text; for a name that is not UTF-8 also ``path_base64``, its very bytes.
+
+    In the text such bytes are escaped, for JSON that is not UTF-8 is not JSON.
+    """
+    raw = os.fsencode(path)
+    try:
+        return {"path": raw.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"path": shown(path), "path_base64": base64.b64encode(raw).decode("ascii")}
+
+
+def json_line(record: Record, *, ascii_only: bool = False) -> str:
+    """One line of JSON, without the line's end; NaN is refused."""
+    return json.dumps(record, ensure_ascii=ascii_only, allow_nan=False)
+
+
+class RecordFiles:
+    """``results.jsonl`` and ``results.csv`` in a folder, a line per record as soon as it is known.
+
+    What was added is on disk whenever and however the program ends.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written to; names it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: list[IO[str]] = []
+        try:
+            for name in ("results.jsonl", "results.csv"):
+                path = folder / name
+                self._files.append(open(path, "w", encoding="utf-8", newline=""))  # noqa: SIM115
+        except OSError as error:
+            self.close()
+            raise OutputError(f"cannot write {shown(path)}: {error.strerror}") from error
+        self._write("", _csv_line(COLUMNS))
+
+    def add(self, record: Record) -> None:
+        """Write one record to both files."""
+        cells = [record.get(name) for name in COLUMNS]
+        self._write(json_line(record) + "\n", _csv_line(["" if c is None else c for c in cells]))
+
+    def close(self) -> None:
+        """Close both files, also where the disk is full and what waits cannot be written."""
+        failed: OSError | None = None
+        for file in self._files:
+            try:
+                file.close()
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise self._error(failed) from failed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _write(self, *texts: str) -> None:
+        try:
+            for file, text in zip(self._files, texts, strict=True):
+                file.write(text)
+                file.flush()
+        except OSError as error:
+            raise self._error(error) from error
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write results in {shown(self._folder)}: {error.strerror}")
+
+
+def _csv_line(cells: Any) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()
