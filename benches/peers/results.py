@@ -24,6 +24,7 @@ import coreset  # noqa: E402
 import curves  # noqa: E402
 import end_to_end  # noqa: E402
 import knn  # noqa: E402
+import latency  # noqa: E402
 import scaling  # noqa: E402
 
 import features as real  # noqa: E402
@@ -42,6 +43,7 @@ def sections(root: Path, weights: Path) -> dict[str, tuple[str, Callable[[], Row
         "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
         "components": ("Component filter", components.run),
         "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights)),
+        "latency": ("One image at a time", lambda: latency.run(root, weights)),
         "scaling": ("How cost grows", lambda: scaling.run(root, weights)),
     }
 
