@@ -297,3 +297,18 @@ def test_streams_that_are_closed_or_full(
     assert done.returncode == code
     assert message in done.stderr
     assert len(done.stderr.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--seed", "-1"], "random_state must be an integer of at least 0: -1"),
+        (["--image-size", "1000000x1000000"], "not enough memory to resize an image"),
+    ],
+)
+def test_numbers_that_cannot_be_are_one_line(
+    work: Path, tmp_path: Path, capsys, option: list[str], message: str
+) -> None:
+    code, out, err = run(capsys, "fit", work / "good", "-o", tmp_path / "x", "--quiet", *option)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert message in err

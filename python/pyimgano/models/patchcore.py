@@ -296,6 +296,7 @@ class PatchCore(PixelDetector):
             )
         check_count("n_neighbors", self.n_neighbors)
         check_count("batch_size", self.batch_size)
+        check_count("random_state", self.random_state, least=0)
         as_size(self.image_size)
         create_knn_index(self.knn_backend)
         if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.images import MAX_PIXELS, read_image
 from pyimgano.utils.optional_deps import require
@@ -55,7 +55,14 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         return image
     shrinks = size[0] * size[1] < height * width
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=method))
+    try:
+        return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=method))
+    except cv2.error as error:
+        if error.code != cv2.Error.StsNoMem:
+            raise
+        raise NotEnoughMemoryError(
+            f"not enough memory to resize an image to {size[0]} x {size[1]} pixels"
+        ) from error
 
 
 def check_images(X: Any) -> Sequence[ImageInput]:
