@@ -254,6 +254,18 @@ def test_a_folder_in_place_of_the_file_is_told_before_anything_is_learnt(
             assert err.endswith("it is a folder\n")
 
 
+def test_a_detector_that_no_file_can_hold_is_told_before_anything_is_learnt(
+    work: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyimgano.models.anomalib_backend import AnomalibDetector
+
+    monkeypatch.setattr(AnomalibDetector, "fit", lambda *_: pytest.fail("it was fitted"))
+    model = ("--model", "vision_padim_anomalib")
+    code, _, err = run(capsys, "fit", work / "good", "-o", tmp_path / "x.pyimgano", *model)
+    assert code == 2
+    assert "Padim cannot be stored without pickle" in err
+
+
 def test_calibrate_keeps_the_way_a_detector_is_stored(work: Path, tmp_path: Path, capsys) -> None:
     half, new = tmp_path / "half.pyimgano", tmp_path / "new.pyimgano"
     assert run(capsys, "fit", work / "good", "-o", half, "--bank-dtype", "float16", *SIZE)[0] == 0

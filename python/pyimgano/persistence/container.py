@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import DetectorFileError
 from pyimgano.utils.atomic import write_atomically
-from pyimgano.utils.images import shown
+from pyimgano.utils.images import open_at_once, shown
 
 FORMAT = "pyimgano-detector"
 VERSION = 1
@@ -145,15 +145,10 @@ def checksum(data: bytes) -> str:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
-    with open(path, "rb", opener=_open_at_once) as file:
+    with open(path, "rb", opener=open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise Malformed("this is not a regular file")
         return file.read()
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting: a named pipe without a writer would otherwise block for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _parse_head(data: bytes) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def save(
     """Write a fitted detector to a file; see :meth:`pyimgano.models.base.Detector.save`."""
     if bank_dtype not in ("float32", "float16"):
         raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
-    kind = _kind(detector)
+    kind = kind_of(detector)
     state = detector.get_state()
     features = describe_features(detector.features_, state.params)
     learnt = feature_tensors(detector.features_, embed_backbone=embed_backbone)
@@ -105,7 +105,8 @@ def load(
         return _restore(entries["detector"], state, features, tensors)
 
 
-def _kind(detector: Detector) -> str:
+def kind_of(detector: Detector) -> str:
+    """What a file calls such a detector, fitted or not; an error if it cannot be stored."""
     # Exact types: what a subclass does differently would be lost.
     for kind, home in _CLASSES.items():
         if (type(detector).__module__, type(detector).__qualname__) == home:

@@ -11,6 +11,7 @@ from pyimgano.datasets.sources import Sources, stream_images
 from pyimgano.errors import DatasetError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.persistence.detector_file import kind_of
 from pyimgano.reporting.files import check_target
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
@@ -80,6 +81,8 @@ def run_fit(
     ------
     DatasetError
         A source has no images.
+    InvalidInputError
+        Such a detector cannot be stored; known before anything is learnt.
     ImageReadError
         Names every file that cannot be read.
     OutputError
@@ -91,6 +94,7 @@ def run_fit(
             raise DatasetError(found.reason)
         paths.append(found)
     detector = create_model(model, verbose=verbose, **model_kwargs)
+    kind_of(detector)
     detector.validate()
     target = check_target(output)
     with noting(ThresholdWarning, RepeatedImageWarning) as notes:

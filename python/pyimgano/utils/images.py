@@ -73,7 +73,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ImageReadError(f"cannot read image {shown(path)}: it is not a regular file")
             data = file.read()
@@ -87,7 +87,7 @@ def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     return data
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def open_at_once(path: str, flags: int) -> int:
     """Open without waiting: a named pipe without a writer would otherwise block for ever."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
