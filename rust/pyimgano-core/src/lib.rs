@@ -17,6 +17,8 @@ pub mod matrix;
 pub mod monitor;
 pub mod neighbors;
 mod parallel;
+#[cfg(target_os = "linux")]
+mod placement;
 pub mod simd;
 pub mod task;
 pub mod threads;

@@ -46,9 +46,7 @@ pub fn run<T: Send>(
     work: impl FnOnce(&Progress) -> Result<T> + Send,
 ) -> Result<T> {
     let pool = threads::pool(n_threads)?;
-    // Wakes all workers at once, from here: one that another worker wakes may be put on that one's
-    // core and wait there for milliseconds.
-    pool.spawn_broadcast(|_| {});
+    pool.wake();
     let progress = Progress::default();
     let (ended, wake) = (Mutex::new(false), Condvar::new());
     let mut outcome = Err(Error::Interrupted);
