@@ -26,6 +26,9 @@ pub(super) const COLUMNS: usize = 1 << 15;
 /// Values worked on at once.
 pub(super) const LANES: usize = 16;
 
+/// Images looked at in one go.
+const CHUNK: usize = 4096;
+
 /// Bytes of a panel of images.
 pub(super) const STEP: usize = LONG * PANEL;
 
@@ -116,31 +119,47 @@ pub(super) fn in_panel(r: usize, j: usize) -> usize {
     j / 4 * 4 * PANEL + 4 * r + j % 4
 }
 
+/// The mean of the images' last values, the same for any number of threads.
+fn last_mean(images: &[[f32; LONG]], progress: &Progress) -> Result<f32> {
+    let sums = images
+        .par_chunks(CHUNK)
+        .map(|images| {
+            progress.check()?;
+            Ok(images.iter().map(|image| f64::from(image[LONG - 1])).sum::<f64>())
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok((sums.iter().sum::<f64>() / images.len() as f64) as f32)
+}
+
 impl Bytes {
     /// Bytes of the rows and of their `images`, both by place. Runs on the current pool.
     pub fn of(bank: &Bank, images: &Embedded, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = bank.rows.len();
         let long = images.long.as_chunks::<LONG>().0;
-        let shift = long.iter().map(|x| f64::from(x[LONG - 1])).sum::<f64>() / n as f64;
-        let shift = shift as f32;
-        let mut largest: Vec<f32> = long
-            .iter()
-            .map(|image| {
-                let last = (image[LONG - 1] - shift).abs();
-                image[..LONG - 1].iter().fold(last, |most, x| most.max(x.abs()))
-            })
-            .collect();
+        let shift = last_mean(long, progress)?;
+        let mut largest = vec![0.0f32; n];
+        largest.par_chunks_mut(CHUNK).zip(long.par_chunks(CHUNK)).try_for_each(
+            |(largest, images)| {
+                progress.check()?;
+                for (largest, image) in largest.iter_mut().zip(images) {
+                    let last = (image[LONG - 1] - shift).abs();
+                    *largest = image[..LONG - 1].iter().fold(last, |most, x| most.max(x.abs()));
+                }
+                Ok(())
+            },
+        )?;
         // The few rows beyond that are cut off.
         let most = *largest.select_nth_unstable_by(n - 1 - n / 1000, f32::total_cmp).1;
         let stride = bank.cols.next_multiple_of(BYTES);
+        // Zeros cost nothing until they are written to, which the threads below do.
         let mut all = Self {
             scale: (most / TOP).max(1e-30),
             shift,
-            panels: vec![128; n.div_ceil(PANEL) * STEP],
+            panels: vec![0; n.div_ceil(PANEL) * STEP],
             biases: vec![[i32::MIN / 2; PANEL]; n.div_ceil(PANEL)],
             slacks: vec![0.0; n.div_ceil(PANEL)],
             boxes: vec![[[u8::MAX; LONG], [0; LONG]]; n.div_ceil(PANEL)],
-            rows: vec![128; n * stride],
+            rows: vec![0; n * stride],
             facts: vec![Facts::default(); n],
             stride,
         };
@@ -151,6 +170,7 @@ impl Bytes {
         let blocks = parts.par_chunks_mut(STEP).zip(&mut biases).zip(&mut slacks).zip(&mut boxes);
         blocks.enumerate().try_for_each(|(b, (((panel, bias), most), sides))| {
             progress.check()?;
+            panel.fill(128);
             for r in 0..(n - b * PANEL).min(PANEL) {
                 let (image, norm, _, slack) = all.image(images, b * PANEL + r);
                 bias[r] = -(norm / 2);
@@ -172,6 +192,7 @@ impl Bytes {
             .with_min_len(64)
             .try_for_each(|(place, (out, facts))| {
                 progress.check()?;
+                out.fill(128);
                 let out = out.as_chunks_mut::<LANES>().0;
                 *facts = simd.vectorize(
                     #[inline(always)]
