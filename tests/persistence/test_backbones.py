@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 import safetensors
 
 import pyimgano
-from pyimgano.errors import DetectorFileError, InvalidInputError, WeightsError
+from pyimgano.errors import DetectorFileError, WeightsError
 from pyimgano.models import PatchCore
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
@@ -169,8 +171,46 @@ def test_a_network_without_torch_is_a_clean_error(
         pyimgano.load(tmp_path / "part")
 
 
-def test_a_torch_backbone_cannot_be_put_inside(normal: list[np.ndarray], tmp_path: Path) -> None:
+_WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+import numpy as np, pyimgano
+detector, images = pyimgano.load(sys.argv[1]), np.load(sys.argv[2])
+found = [detector.predict_one(image) for image in images]
+np.savez(sys.argv[3], scores=[p.score for p in found], labels=[p.label for p in found],
+         maps=[p.anomaly_map for p in found])
+"""
+
+
+def test_a_torch_backbone_inside_runs_without_torch(
+    normal: list[np.ndarray], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra export")
     detector = resnet(pretrained=False).fit(normal)
-    with pytest.raises(InvalidInputError, match="export-backbone"):
+    detector.save(tmp_path / "part", embed_backbone=True)
+    assert detector.backbone == "resnet18", "the one at hand goes on with torch"
+    images = np.stack([texture(50), texture(51)])
+    np.save(tmp_path / "images.npy", images)
+    files = [tmp_path / name for name in ("part", "images.npy", "found.npz")]
+    subprocess.run([sys.executable, "-c", _WITHOUT_TORCH, *map(str, files)], check=True)
+    found = np.load(files[-1])
+    for i, expected in enumerate(detector.iter_predict(list(images))):
+        assert found["scores"][i] == pytest.approx(expected.score, rel=1e-4)
+        assert found["labels"][i] == expected.label
+        scale = float(expected.anomaly_map.max())
+        np.testing.assert_allclose(found["maps"][i], expected.anomaly_map, atol=1e-4 * scale)
+    loaded = pyimgano.load(tmp_path / "part")
+    assert (loaded.backbone, loaded.engine, loaded.weights) == ("resnet18.onnx", "opencv", None)
+    assert loaded.threshold_ == detector.threshold_
+    with pytest.raises(DetectorFileError, match="allow_onnx=False"):
+        pyimgano.load(tmp_path / "part", allow_onnx=False)
+
+
+def test_exporting_into_the_file_needs_the_extra(
+    normal: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = resnet(pretrained=False).fit(normal)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"resnet18.*pyimgano\[export\]|onnx"):
         detector.save(tmp_path / "part", embed_backbone=True)
     assert os.listdir(tmp_path) == []

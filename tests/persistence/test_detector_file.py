@@ -255,7 +255,7 @@ def test_what_cannot_be_stored_is_refused_and_says_why(
         anomalib.save(target)
     with pytest.raises(InvalidInputError, match="bank_dtype"):
         fitted.save(target, bank_dtype="float64")
-    with pytest.raises(InvalidInputError, match="needs an ONNX backbone"):
+    with pytest.raises(InvalidInputError, match="without a network"):
         fitted.save(target, embed_backbone=True)
     with pytest.raises(InvalidInputError, match="gaussian_sigma.*number from 0 to 100"):
         patchcore(gaussian_sigma=200.0).fit(normal).save(target)

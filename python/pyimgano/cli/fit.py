@@ -46,7 +46,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="float16: half the file size, scores change slightly (default: float32)",
     )
     parser.add_argument(
-        "--embed-backbone", action="store_true", help="put an ONNX backbone into the file"
+        "--embed-backbone",
+        action="store_true",
+        help="put the network into the file, as ONNX: it then runs without torch (exporting a"
+        " torchvision network needs the extra export)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress")

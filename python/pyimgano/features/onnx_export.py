@@ -7,13 +7,12 @@ import inspect
 import json
 import tempfile
 import warnings
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyimgano import _rust
+from pyimgano._rust import version
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.onnx_backbone import OnnxFeatures
 from pyimgano.features.onnx_engines import DEFAULT_ENGINE
@@ -130,13 +129,9 @@ def _trace(features: TorchvisionFeatures, image_size: int) -> bytes:
 
 
 def _metadata(features: TorchvisionFeatures) -> dict[str, str]:
-    try:
-        own = version("pyimgano")
-    except PackageNotFoundError:  # run from a source folder
-        own = _rust.version()
     info = features.weights_info
     return {
-        "pyimgano_version": own,
+        "pyimgano_version": version(),
         "backbone": features.backbone,
         "layers": json.dumps(list(features.layers)),
         "weights": info["weights"],

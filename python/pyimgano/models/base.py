@@ -203,7 +203,9 @@ class Detector(ParamsMixin, ABC):
             ``"float32"``: scores after loading are the same bit for bit. ``"float16"``: half the
             size; the change in distances is measured and noted in the file.
         embed_backbone
-            Put an ONNX backbone into the file; otherwise its name and SHA-256 are noted.
+            Put the network into the file, as ONNX, so that it needs no other file and no torch: a
+            torchvision backbone is exported (extra ``export``) and compared with the original.
+            Otherwise the name and SHA-256 of its file are noted.
 
         Raises
         ------

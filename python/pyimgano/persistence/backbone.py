@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.features.build import EMBEDDED, is_onnx
 from pyimgano.features.embedded import EmbeddedFeatures
 from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.models.state import FittedState
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.utils.images import shown
+from pyimgano.utils.optional_deps import require
 
 #: Name of the tensor that holds an ONNX model.
 ONNX_TENSOR = "backbone_onnx"
@@ -23,8 +27,40 @@ _PREFIX = "features."
 _LARGEST = 1e6
 
 
-def describe_features(features: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Header entries of an extractor.
+def check_embeddable(backbone: Any) -> None:
+    """Refuse to put a backbone into a file that has no network, or one that cannot be exported."""
+    if backbone is None or backbone == EMBEDDED:
+        raise InvalidInputError(
+            "embed_backbone=True: these features are computed without a network that could be put"
+            " into the file, and need no other file"
+        )
+    if not is_onnx(backbone):
+        require("onnx", extra="export", purpose=f"exporting backbone {backbone!r}")
+
+
+def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
+    """A torch backbone as the ONNX model that a file can hold; an ONNX backbone as it is.
+
+    The export is compared with torch's features: see ``TorchvisionFeatures.to_onnx``.
+    """
+    check_embeddable(state.params.get("backbone"))
+    if is_onnx(state.params["backbone"]):
+        return features, state
+    exported = features.to_onnx()
+    changed = {
+        "backbone": f"{features.backbone}.onnx",
+        "layers": list(exported.layers),
+        "weights": None,
+        "device": "cpu",
+        "engine": exported.engine,
+    }
+    return exported, replace(state, params={**state.params, **changed})
+
+
+def describe_features(
+    features: Any, params: Mapping[str, Any], *, embed_backbone: bool = False
+) -> dict[str, Any]:
+    """Header entries of an extractor, whose ONNX model the file may hold.
 
     Raises
     ------
@@ -42,8 +78,9 @@ def describe_features(features: Any, params: Mapping[str, Any]) -> dict[str, Any
     module = type(features).__module__
     # Named, not imported: either would import what the other needs.
     if module == "pyimgano.features.onnx_backbone":
-        found = {"exported_from": None, "embedded": False, **features.describe()}
-        return {"kind": "onnx", **found, "location": _location(params["backbone"])}
+        found = {"exported_from": None, "embedded": embed_backbone, **features.describe()}
+        location = None if embed_backbone else _location(params["backbone"])
+        return {"kind": "onnx", **found, "location": location}
     if module == "pyimgano.features.torchvision_backbone":
         found = features.describe()
         is_file = found["weights_sha256"] is not None
@@ -64,11 +101,6 @@ def feature_tensors(features: Any, *, embed_backbone: bool) -> Tensors:
     """What an extractor has learnt, and its ONNX model where it is to be in the file."""
     tensors = {f"{_PREFIX}{name}": array for name, array in features.get_state().items()}
     if embed_backbone:
-        if not hasattr(features, "onnx_bytes"):
-            raise InvalidInputError(
-                "embed_backbone=True needs an ONNX backbone: export one with"
-                " `pyimgano export-backbone`, and fit with backbone=FILE.onnx"
-            )
         tensors[ONNX_TENSOR] = np.frombuffer(features.onnx_bytes(), dtype=np.uint8)
     return tensors
 
@@ -184,7 +216,6 @@ def _restore_onnx(
     from pyimgano.features.onnx_backbone import OnnxFeatures
 
     name, expected = entry["weights"], entry["weights_sha256"]
-    make: Callable[..., Any] = OnnxFeatures
     model: str | bytes
     if entry["embedded"]:
         if weights is not None:
@@ -197,7 +228,7 @@ def _restore_onnx(
             raise Malformed(f"the ONNX model inside has not the SHA-256 {expected}")
     else:
         model = params["backbone"] = find_file(name, expected, weights, entry["location"], folder)
-    return make(
+    return OnnxFeatures(
         model,
         layers=entry["layers"],
         normalization=entry["normalization"],

@@ -16,7 +16,13 @@ from pyimgano.errors import (
     WeightsError,
 )
 from pyimgano.models.state import FittedState
-from pyimgano.persistence.backbone import describe_features, feature_tensors, restore_features
+from pyimgano.persistence.backbone import (
+    check_embeddable,
+    describe_features,
+    feature_tensors,
+    restore_features,
+    with_onnx,
+)
 from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
 from pyimgano.persistence.encode import decode, encode
 from pyimgano.utils.images import shown
@@ -42,13 +48,13 @@ def save(
     """Write a fitted detector to a file; see :meth:`pyimgano.models.base.Detector.save`."""
     if bank_dtype not in ("float32", "float16"):
         raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
-    kind = kind_of(detector)
-    state = detector.get_state()
-    features = describe_features(detector.features_, state.params)
-    learnt = feature_tensors(detector.features_, embed_backbone=embed_backbone)
+    kind = _kind_of(detector)
+    state, features = detector.get_state(), detector.features_
     if embed_backbone:
-        features["embedded"] = True
-    header, tensors = encode(kind, state, features, bank_dtype)
+        features, state = with_onnx(features, state)
+    entry = describe_features(features, state.params, embed_backbone=embed_backbone)
+    learnt = feature_tensors(features, embed_backbone=embed_backbone)
+    header, tensors = encode(kind, state, entry, bank_dtype)
     tensors.update(learnt)
     try:
         _rehearse(header, dict(tensors))
@@ -105,8 +111,15 @@ def load(
         return _restore(entries["detector"], state, features, tensors)
 
 
-def kind_of(detector: Detector) -> str:
-    """What a file calls such a detector, fitted or not; an error if it cannot be stored."""
+def check_storable(detector: Detector, *, embed_backbone: bool) -> None:
+    """Refuse a detector, fitted or not, that ``save`` would refuse whatever it learns."""
+    _kind_of(detector)
+    if embed_backbone:
+        check_embeddable(detector.get_params().get("backbone"))
+
+
+def _kind_of(detector: Detector) -> str:
+    """What a file calls such a detector; an error if it cannot be stored."""
     # Exact types: what a subclass does differently would be lost.
     for kind, home in _CLASSES.items():
         if (type(detector).__module__, type(detector).__qualname__) == home:

@@ -11,7 +11,7 @@ from pyimgano.datasets.sources import Sources, stream_images
 from pyimgano.errors import DatasetError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.threshold import FalsePositiveRate
-from pyimgano.persistence.detector_file import kind_of
+from pyimgano.persistence.detector_file import check_storable
 from pyimgano.reporting.files import check_target
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
@@ -94,7 +94,7 @@ def run_fit(
             raise DatasetError(found.reason)
         paths.append(found)
     detector = create_model(model, verbose=verbose, **model_kwargs)
-    kind_of(detector)
+    check_storable(detector, embed_backbone=embed_backbone)
     detector.validate()
     target = check_target(output)
     with noting(ThresholdWarning, RepeatedImageWarning) as notes:
