@@ -283,6 +283,12 @@ def test_calibrate_keeps_an_onnx_network_in_the_file(work: Path, tmp_path: Path,
     assert run(capsys, "calibrate", part, "--normal", work / "more", "-o", part, "--quiet")[0] == 0
     network.unlink()
     assert run(capsys, "predict", part, work / "bad/0.png", "--quiet")[0] == 0
+    code, out, _ = run(capsys, "predict", part, work / "bad/0.png", "--jsonl")
+    again = run(capsys, "predict", part, work / "bad/0.png", "--jsonl", "--engine", "opencv")
+    assert (code, again[0]) == (0, 0)
+    assert json.loads(again[1])["score"] == json.loads(out)["score"]
+    code, _, err = run(capsys, "predict", part, work / "bad/0.png", "--engine", "opencvv")
+    assert (code, "did you mean 'opencv'" in err) == (2, True)
     code, _, err = run(capsys, "predict", part, work / "bad/0.png", "--no-onnx")
     assert code == 2
     assert "ONNX" in err

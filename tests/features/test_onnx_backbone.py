@@ -20,7 +20,7 @@ from pyimgano.errors import (
 )
 from pyimgano.features import build_features
 from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.features.onnx_engines import FLOAT32_ENGINES
 from pyimgano.features.onnx_file import load_onnx, with_metadata
 from pyimgano.features.pooling import aggregate_arrays
 from pyimgano.models import create_model
@@ -59,7 +59,7 @@ def by_hand(image: np.ndarray) -> np.ndarray:
     return np.stack([pool(fine), large], axis=-1)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_outputs_are_normalised_pooled_and_joined(engine: str) -> None:
     try:
         features = OnnxFeatures(tiny(), normalization=([0.5, 0, 0], [0.5, 1, 2]), engine=engine)
@@ -101,7 +101,7 @@ def test_results_are_not_overwritten_by_the_next_call() -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_threads_may_share_an_extractor(engine: str) -> None:
     try:
         features = OnnxFeatures(tiny(), engine=engine)
@@ -294,7 +294,7 @@ def test_opencv_takes_an_image_that_is_too_small_as_if_it_had_a_black_rim() -> N
     assert fine.ravel().tolist() == [3.0]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_an_output_that_is_no_map_is_refused(engine: str) -> None:
     data = tiny(flat=True)
     try:
@@ -308,7 +308,7 @@ def test_an_output_that_is_no_map_is_refused(engine: str) -> None:
     OnnxFeatures(data, engine=engine, layers=["fine"]).extract_batch([unit(0)])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_a_model_that_an_engine_cannot_read_names_both(
     engine: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

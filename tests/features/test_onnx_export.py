@@ -11,7 +11,7 @@ import pytest
 
 from pyimgano.errors import InvalidInputError, MissingDependencyError, WeightsError
 from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import ENGINES, OpenVinoEngine
+from pyimgano.features.onnx_engines import FLOAT32_ENGINES, OpenVinoEngine
 from pyimgano.features.onnx_file import load_onnx
 from tests.conftest import texture
 
@@ -45,7 +45,7 @@ def run_by(engine: str, model: OnnxFeatures) -> OnnxFeatures:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 @pytest.mark.parametrize("size", [(64, 96), (75, 61), (16, 16), (1, 1)])
 def test_every_engine_gives_what_torch_gives(
     engine: str, size: tuple[int, int], network: TorchvisionFeatures, exported: OnnxFeatures
@@ -62,6 +62,31 @@ def test_openvino_computes_in_float32_where_the_cpu_could_do_less(exported: Onnx
     assert isinstance(features._engine, OpenVinoEngine)
     hint = features._engine._compiled.get_property("INFERENCE_PRECISION_HINT")
     assert hint.get_type_name() == "f32"
+
+
+def test_bfloat16_is_less_precise_and_only_where_asked_for(
+    network: TorchvisionFeatures, exported: OnnxFeatures
+) -> None:
+    try:
+        features = run_by("openvino-bf16", exported)
+    except InvalidInputError as error:
+        pytest.skip(str(error))
+    assert features.describe()["engine"] == "openvino-bf16"
+    image = unit(0, (64, 96))
+    (expected,), (found,) = network.extract_batch([image]), features.extract_batch([image])
+    difference = np.abs(found - expected).max() / np.abs(expected).max()
+    assert 1e-5 < difference < 0.03
+    np.testing.assert_array_equal(found, features.extract_batch([image, image])[1])
+
+
+def test_a_cpu_without_bfloat16_is_told_so(
+    exported: OnnxFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("openvino", reason="needs the extra openvino")
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8"])
+    with pytest.raises(InvalidInputError, match="'openvino-bf16' needs a CPU with bfloat16"):
+        run_by("openvino-bf16", exported)
+    run_by("openvino", exported)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from pyimgano.datasets import load_dataset
 from pyimgano.errors import MissingDependencyError
 from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.features.onnx_engines import FLOAT32_ENGINES
 from pyimgano.models import create_model
 from pyimgano.models.patchcore import PatchCore
 
@@ -41,7 +41,7 @@ def fitted(
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarning")
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_a_detector_fitted_with_torch_scores_the_same_without_it(
     engine: str, fitted: tuple[PatchCore, bytes, list[str]]
 ) -> None:

@@ -14,7 +14,13 @@ import pytest
 import safetensors
 
 import pyimgano
-from pyimgano.errors import DetectorFileError, WeightsError
+from pyimgano.errors import (
+    DetectorFileError,
+    MissingDependencyError,
+    PyimganoError,
+    WeightsError,
+)
+from pyimgano.features.onnx_engines import ENGINES, FLOAT32_ENGINES
 from pyimgano.models import PatchCore
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
@@ -67,6 +73,34 @@ def test_onnx_can_be_refused(with_onnx: PatchCore, tmp_path: Path, embed: bool) 
     with_onnx.save(tmp_path / "part", embed_backbone=embed)
     with pytest.raises(DetectorFileError, match=r"part: .*ONNX backbone.*allow_onnx=False"):
         pyimgano.load(tmp_path / "part", allow_onnx=False)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_another_engine_may_run_the_backbone(
+    with_onnx: PatchCore, tmp_path: Path, engine: str
+) -> None:
+    with_onnx.save(tmp_path / "part", embed_backbone=True)
+    try:
+        loaded = pyimgano.load(tmp_path / "part", engine=engine)
+    except (MissingDependencyError, DetectorFileError) as error:  # not there, or not on this CPU
+        pytest.skip(str(error))
+    exact = engine in FLOAT32_ENGINES
+    found, expected = loaded.predict_one(IMAGES[0]), with_onnx.predict_one(IMAGES[0])
+    assert found.score == pytest.approx(expected.score, rel=1e-5 if exact else 0.05)
+    assert (loaded.engine, loaded.features_.engine) == (engine, engine)
+    loaded.save(tmp_path / "again", embed_backbone=True)
+    same(loaded, pyimgano.load(tmp_path / "again"))
+
+
+def test_an_engine_must_exist_and_have_something_to_run(
+    with_onnx: PatchCore, normal: list[np.ndarray], tmp_path: Path
+) -> None:
+    with_onnx.save(tmp_path / "part")
+    with pytest.raises(PyimganoError, match="'open-cv'; did you mean 'opencv'"):
+        pyimgano.load(tmp_path / "part", engine="open-cv")
+    PatchCore(backbone="embedded", image_size=48).fit(normal).save(tmp_path / "embedded")
+    with pytest.raises(DetectorFileError, match="embedded: .*'opencv'.* no ONNX backbone"):
+        pyimgano.load(tmp_path / "embedded", engine="opencv")
 
 
 def test_files_without_onnx_do_not_mind(normal: list[np.ndarray], tmp_path: Path) -> None:

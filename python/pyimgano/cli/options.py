@@ -121,7 +121,8 @@ def add_detector_options(
     group.add_argument(
         "--engine",
         metavar="NAME",
-        help="what runs an ONNX backbone: opencv, onnxruntime or openvino (default: opencv)",
+        help="what runs an ONNX backbone: opencv, onnxruntime, openvino or openvino-bf16 (default:"
+        " opencv)",
     )
     group.add_argument("--batch-size", type=int, metavar="N", help="images per pass (default: 8)")
     group.add_argument(
@@ -194,13 +195,21 @@ def add_load_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--no-onnx", action="store_true", help="refuse a file that holds an ONNX network"
     )
+    parser.add_argument(
+        "--engine", metavar="NAME", help="run its ONNX network by this engine (default: as in fit)"
+    )
 
 
 def load_detector(args: argparse.Namespace) -> Any:
     """The fitted detector that the command's first argument names."""
     import pyimgano
 
-    return pyimgano.load(args.detector, weights=args.weights, allow_onnx=not args.no_onnx)
+    return pyimgano.load(
+        args.detector,
+        weights=args.weights,
+        allow_onnx=not args.no_onnx,
+        engine=args.engine,
+    )
 
 
 def quieten() -> None:

@@ -28,7 +28,7 @@ class OnnxFeatures:
 
     The model takes float32 (n, 3, height, width), RGB, scaled by ``normalization``, and gives
     feature maps (n, channels, height, width). ``pyimgano export-backbone`` writes such models.
-    Everything is computed in float32 on the CPU.
+    Everything is computed on the CPU, and in float32 unless ``engine`` says otherwise.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class OnnxFeatures:
         ``"imagenet"`` or (mean, std) of RGB in [0, 1]. A model that ``export-backbone`` wrote
         says what it needs, and anything else is refused.
     engine
-        ``"opencv"`` (cv2.dnn, core install), ``"onnxruntime"`` (extra ``onnx``) or ``"openvino"``
-        (extra ``openvino``).
+        ``"opencv"`` (cv2.dnn, core install), ``"onnxruntime"`` (extra ``onnx``), ``"openvino"``
+        or, with the network in bfloat16, ``"openvino-bf16"`` (extra ``openvino``).
     batch_size
         Images per pass; a model made for single images gets them one by one.
     name

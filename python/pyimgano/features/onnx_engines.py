@@ -1,11 +1,15 @@
-"""What runs an ONNX model: OpenCV, ONNX Runtime or OpenVINO, all on the CPU in float32."""
+"""What runs an ONNX model: OpenCV, ONNX Runtime or OpenVINO, all on the CPU.
+
+All compute in float32, but for ``"openvino-bf16"``, which says so by its name.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -86,25 +90,36 @@ class OnnxRuntimeEngine:
 
 
 class OpenVinoEngine:
-    """OpenVINO's CPU plugin (extra ``openvino``); each thread has a request of its own."""
+    """OpenVINO's CPU plugin (extra ``openvino``); each thread has a request of its own.
 
-    def __init__(self, model: OnnxModel) -> None:
-        openvino = require("openvino", extra="openvino", purpose='engine="openvino"')
+    ``precision="bf16"`` multiplies in bfloat16, 8 bits of mantissa, and refuses a CPU that cannot:
+    OpenVINO would compute in float32 there, and scores would change from machine to machine.
+    """
+
+    def __init__(self, model: OnnxModel, precision: Literal["f32", "bf16"] = "f32") -> None:
+        self._name = name = "openvino" if precision == "f32" else f"openvino-{precision}"
+        openvino = require("openvino", extra="openvino", purpose=f'engine="{name}"')
         self._model = model
         self._local = threading.local()
-        # Without the hint the plugin computes in bfloat16 where the CPU can.
+        core = openvino.Core()
+        can = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and "BF16" not in can:
+            raise InvalidInputError(
+                f"engine {name!r} needs a CPU with bfloat16 instructions (AVX-512 BF16 or AMX),"
+                ' which this one has not: use engine="openvino"'
+            )
+        # Without the hint the plugin chooses bfloat16 by itself where the CPU can.
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": _rust.resolve_threads(),
         }
-        with _reading("openvino", model):
-            core = openvino.Core()
+        with _reading(name, model):
             self._compiled = core.compile_model(core.read_model(model.data), "CPU", settings)
 
     def run(self, batch: Array) -> list[Array]:
         """See :class:`OnnxEngine`."""
-        with _running("openvino", self._model, batch):
+        with _running(self._name, self._model, batch):
             request: Any = getattr(self._local, "request", None)
             if request is None:
                 request = self._local.request = self._compiled.create_infer_request()
@@ -116,9 +131,12 @@ _ENGINES: dict[str, Callable[[OnnxModel], OnnxEngine]] = {
     "opencv": OpenCvEngine,
     "onnxruntime": OnnxRuntimeEngine,
     "openvino": OpenVinoEngine,
+    "openvino-bf16": partial(OpenVinoEngine, precision="bf16"),
 }
 #: Names for ``engine=``.
 ENGINES = tuple(_ENGINES)
+#: Those that give what torch gives to six digits.
+FLOAT32_ENGINES = tuple(name for name in ENGINES if not name.endswith("-bf16"))
 
 
 def create_engine(name: str, model: OnnxModel) -> OnnxEngine:
@@ -130,6 +148,8 @@ def create_engine(name: str, model: OnnxModel) -> OnnxEngine:
         No such engine.
     MissingDependencyError
         Its package is not installed.
+    InvalidInputError
+        This CPU cannot compute in the precision that the name asks for.
     WeightsError
         It cannot read the model.
     """

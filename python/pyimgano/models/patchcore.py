@@ -83,8 +83,9 @@ class PatchCore(PixelDetector):
     verbose
         Show a progress bar while fitting.
     engine
-        What runs an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``) or
-        ``"openvino"`` (extra ``openvino``); None: ``"opencv"``, and for all other backbones.
+        What runs an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``),
+        ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less
+        precise, and only for CPUs with bfloat16); None: ``"opencv"``, and for all other backbones.
 
     Attributes
     ----------

@@ -125,7 +125,7 @@ def restore_features(
     """
     kind = entry["kind"]
     if weights is not None and kind in ("embedded", "pooled"):
-        raise InvalidInputError("weights=... has no meaning: this detector's features need none")
+        raise InvalidInputError("weights were given, but this detector's features need none")
     if kind == "embedded":
         return _restore_embedded(entry, tensors)
     if kind == "pooled":
@@ -133,6 +133,15 @@ def restore_features(
     if kind == "onnx":
         return _restore_onnx(entry, params, tensors, weights, folder, allow_onnx)
     return _restore_torchvision(entry, params, weights, folder)
+
+
+def choose_engine(entry: dict[str, Any], params: dict[str, Any], engine: str) -> None:
+    """Have another engine run an ONNX backbone than the one that the file names."""
+    if entry["kind"] != "onnx":
+        raise InvalidInputError(
+            f"engine {engine!r} was given, but this detector has no ONNX backbone"
+        )
+    entry["engine"] = params["engine"] = engine
 
 
 def _restore_embedded(entry: Mapping[str, Any], tensors: Tensors) -> EmbeddedFeatures:
@@ -186,7 +195,7 @@ def _restore_torchvision(
         params["weights"] = find_file(name, expected, weights, entry["location"], folder)
     elif not params["pretrained"]:
         if weights is not None:
-            raise InvalidInputError("weights=... has no meaning: the backbone's are random")
+            raise InvalidInputError("weights were given, but those of its backbone are random")
     else:  # torchvision's own, by their name
         params["weights"] = weights if weights is not None else name
     keys = ("layers", "weights", "pretrained", "normalization", "device", "batch_size")
@@ -212,14 +221,14 @@ def _restore_onnx(
     allow_onnx: bool,
 ) -> Any:
     if not allow_onnx:
-        raise Malformed("it has an ONNX backbone, which allow_onnx=False refuses")
+        raise Malformed("it has an ONNX backbone, which allow_onnx=False (--no-onnx) refuses")
     from pyimgano.features.onnx_backbone import OnnxFeatures
 
     name, expected = entry["weights"], entry["weights_sha256"]
     model: str | bytes
     if entry["embedded"]:
         if weights is not None:
-            raise InvalidInputError("weights=... has no meaning: the file holds its backbone")
+            raise InvalidInputError("weights were given, but the file holds its backbone")
         array = tensors.pop(ONNX_TENSOR, None)
         if array is None or array.dtype != np.uint8 or array.ndim != 1:
             raise Malformed(f"lacks the tensor {ONNX_TENSOR!r}, uint8 of one dimension")
@@ -271,8 +280,8 @@ def find_file(
         except (OSError, ValueError):  # ValueError: a null character in the name
             continue
     raise WeightsError(
-        f"the backbone's weights {shown(name)} (SHA-256 {expected}) are not at hand: pass"
-        " weights=FILE"
+        f"the backbone's weights {shown(name)} (SHA-256 {expected}) are not at hand: say"
+        " where they are with weights=FILE (--weights FILE)"
     )
 
 

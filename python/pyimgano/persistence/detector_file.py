@@ -18,6 +18,7 @@ from pyimgano.errors import (
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import (
     check_embeddable,
+    choose_engine,
     describe_features,
     feature_tensors,
     restore_features,
@@ -68,6 +69,7 @@ def load(
     *,
     weights: str | os.PathLike[str] | None = None,
     allow_onnx: bool = True,
+    engine: str | None = None,
 ) -> Detector:
     """Read a fitted detector that ``save`` wrote; nothing in the file is run as code.
 
@@ -80,12 +82,15 @@ def load(
         is not where it was; its SHA-256 must be that of the file the detector was fitted with.
     allow_onnx
         False refuses detectors with an ONNX backbone, so that no ONNX model is parsed.
+    engine
+        What runs the ONNX backbone, see :class:`pyimgano.models.PatchCore`; None: the engine of
+        the saved detector. Those that compute in float32 agree to six digits.
 
     Returns
     -------
     Detector
-        It scores as the saved one did, bit for bit with the same package versions, unless its
-        memory bank was stored as float16.
+        It scores as the saved one did, bit for bit with the same package versions and the same
+        engine, unless its memory bank was stored as float16.
 
     Raises
     ------
@@ -100,6 +105,8 @@ def load(
     header, tensors = read_container(path)
     with _naming(path):
         entries, state = decode(header, tensors)
+        if engine is not None:
+            choose_engine(entries["features"], state.params, engine)
         features = restore_features(
             entries["features"],
             state.params,

@@ -28,6 +28,7 @@ _FURTHER = {
     "pooled": ("pyod", "scikit-learn"),
     "onnxruntime": ("onnxruntime",),
     "openvino": ("openvino",),
+    "openvino-bf16": ("openvino",),
 }
 #: Beyond any feature or score; squares of it stay finite.
 _LARGEST = 1e15

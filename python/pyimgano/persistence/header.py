@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyimgano.features.onnx_engines import ENGINES
 from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import (
@@ -52,7 +53,7 @@ _PATCHCORE: dict[str, Rule] = {
     "gaussian_sigma": number(0, 100),
     "bit_depth": optional(integer(1, 16)),
     "max_pixels": integer(1, 2**31 - 1),
-    "engine": choice(None, "opencv", "onnxruntime", "openvino"),
+    "engine": choice(None, *ENGINES),
 }
 #: Of a PyOD detector: whole numbers may say how often something is done.
 _PYOD_VALUE = either(
@@ -112,7 +113,7 @@ ONNX = fields(
         "backbone": NAME,
         "layers": listed(NAME, 64, 1),
         "normalization": listed(listed(number(-1e3, 1e3), 3, 3), 2, 2),
-        "engine": choice("opencv", "onnxruntime", "openvino"),
+        "engine": choice(*ENGINES),
         "weights": NAME,
         "weights_sha256": SHA256,
         "exported_from": optional(mapping(text(4096), 8)),
