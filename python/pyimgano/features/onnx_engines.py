@@ -102,8 +102,9 @@ class OpenVinoEngine:
         self._model = model
         self._local = threading.local()
         core = openvino.Core()
-        can = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bf16" and "BF16" not in can:
+        if precision == "bf16" and "BF16" not in core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
             raise InvalidInputError(
                 f"engine {name!r} needs a CPU with bfloat16 instructions (AVX-512 BF16 or AMX),"
                 ' which this one has not: use engine="openvino"'

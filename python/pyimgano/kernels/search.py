@@ -142,8 +142,9 @@ class KnnIndex:
 
     Notes
     -----
-    Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row, and
-    90 bytes and one per column more where the CPU has AVX-512 VNNI; 8 bytes per row with `groups`.
+    Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row, and where the CPU
+    has AVX-512 VNNI about 110 bytes and one per column in their place (400 while they are made);
+    8 bytes per row with `groups`.
 
     Examples
     --------

@@ -69,6 +69,11 @@ impl Blocks {
         Ok(Self { rows, panels, norms, biases, balls })
     }
 
+    /// Forgets all that is said of single rows.
+    pub fn drop_panels(&mut self) {
+        (self.panels, self.norms, self.biases) = (vec![], vec![], vec![]);
+    }
+
     /// The short images of block `b`.
     pub fn panel(&self, b: usize) -> &[f32] {
         &self.panels[b * STEP..(b + 1) * STEP]

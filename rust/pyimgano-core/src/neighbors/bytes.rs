@@ -132,9 +132,10 @@ fn last_mean(images: &[[f32; LONG]], progress: &Progress) -> Result<f32> {
 }
 
 impl Bytes {
-    /// Bytes of the rows and of their `images`, both by place. Runs on the current pool.
-    pub fn of(bank: &Bank, images: &Embedded, simd: Simd, progress: &Progress) -> Result<Self> {
-        let n = bank.rows.len();
+    /// Bytes of `images`, of which the one at `order[i]` comes to place i; those of the rows are
+    /// to be added. Runs on the current pool.
+    pub fn of(images: &Embedded, order: &[u32], progress: &Progress) -> Result<Self> {
+        let n = order.len();
         let long = images.long.as_chunks::<LONG>().0;
         let shift = last_mean(long, progress)?;
         let mut largest = vec![0.0f32; n];
@@ -150,7 +151,6 @@ impl Bytes {
         )?;
         // The few rows beyond that are cut off.
         let most = *largest.select_nth_unstable_by(n - 1 - n / 1000, f32::total_cmp).1;
-        let stride = bank.cols.next_multiple_of(BYTES);
         // Zeros cost nothing until they are written to, which the threads below do.
         let mut all = Self {
             scale: (most / TOP).max(1e-30),
@@ -159,9 +159,9 @@ impl Bytes {
             biases: vec![[i32::MIN / 2; PANEL]; n.div_ceil(PANEL)],
             slacks: vec![0.0; n.div_ceil(PANEL)],
             boxes: vec![[[u8::MAX; LONG], [0; LONG]]; n.div_ceil(PANEL)],
-            rows: vec![0; n * stride],
-            facts: vec![Facts::default(); n],
-            stride,
+            rows: vec![],
+            facts: vec![],
+            stride: 0,
         };
         let mut parts = std::mem::take(&mut all.panels);
         let (mut biases, mut slacks) =
@@ -172,7 +172,7 @@ impl Bytes {
             progress.check()?;
             panel.fill(128);
             for r in 0..(n - b * PANEL).min(PANEL) {
-                let (image, norm, _, slack) = all.image(images, b * PANEL + r);
+                let (image, norm, _, slack) = all.image(images, order[b * PANEL + r] as usize);
                 bias[r] = -(norm / 2);
                 *most = most.max(slack);
                 for (j, x) in image.into_iter().enumerate() {
@@ -185,9 +185,18 @@ impl Bytes {
             Ok(())
         })?;
         (all.panels, all.biases, all.slacks, all.boxes) = (parts, biases, slacks, boxes);
-        all.rows
-            .par_chunks_mut(stride)
-            .zip(&mut all.facts)
+        Ok(all)
+    }
+
+    /// Adds the bytes of the rows. Runs on the current pool.
+    pub fn add_rows(&mut self, bank: &Bank, simd: Simd, progress: &Progress) -> Result<()> {
+        let n = bank.rows.len();
+        self.stride = bank.cols.next_multiple_of(BYTES);
+        self.rows = vec![0; n * self.stride];
+        self.facts = vec![Facts::default(); n];
+        self.rows
+            .par_chunks_mut(self.stride)
+            .zip(&mut self.facts)
             .enumerate()
             .with_min_len(64)
             .try_for_each(|(place, (out, facts))| {
@@ -199,8 +208,7 @@ impl Bytes {
                     || whole(bank.values(place), &bank.centre, 128, out),
                 );
                 Ok(())
-            })?;
-        Ok(all)
+            })
     }
 
     /// Image `i` with its squared length, 128 times its sum, and its slack.

@@ -10,17 +10,16 @@ mod plain;
 mod pruned;
 mod seed;
 mod slot;
+mod structure;
 mod topk;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use self::bytes::Bytes;
 use self::slot::{Slot, slots};
-use crate::axes::{Axes, centre_of};
-use crate::blocks::Blocks;
-use crate::embed::{Embedded, SHORT};
+use self::structure::Structure;
+use crate::axes::centre_of;
 use crate::simd::{PANEL, Simd};
 use crate::task::{self, Progress};
 use crate::{Error, Matrix, Monitor, Result, bounds, check};
@@ -74,18 +73,8 @@ impl Bank {
     }
 }
 
-/// Images of the rows, by place.
-#[derive(Debug, Clone)]
-struct Structure {
-    axes: Axes,
-    images: Embedded,
-    blocks: Blocks,
-    /// The blocks' centres one after the other.
-    centres: Vec<f32>,
-    bytes: Option<Bytes>,
-}
-
 /// What all threads need to know about a query.
+#[derive(Clone, Copy)]
 struct Job<'a> {
     queries: Matrix<'a>,
     k: usize,
@@ -142,18 +131,8 @@ impl KnnIndex {
         progress: &Progress,
     ) -> Result<Self> {
         let (centre, mut structure, rows) = if structured {
-            let axes = Axes::of(bank, simd, progress)?;
-            let mut images = Embedded::of(bank, &axes, simd, progress)?;
-            let blocks = Blocks::of(&images, progress)?;
-            images.reorder(&blocks.rows, progress)?;
-            let rows = blocks.rows.clone();
-            let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
-            debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
-            (
-                axes.centre.clone(),
-                Some(Structure { axes, images, blocks, centres, bytes: None }),
-                rows,
-            )
+            let (structure, rows) = Structure::of(bank, simd, progress)?;
+            (structure.axes.centre.clone(), Some(structure), rows)
         } else {
             (centre_of(bank), None, (0..bank.rows() as u32).collect())
         };
@@ -167,11 +146,8 @@ impl KnnIndex {
         )?;
         let groups = groups.map(|ids| rows.iter().map(|row| ids[*row as usize]).collect());
         let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
-        if let Some(structure) = &mut structure
-            && simd.has_bytes()
-            && bank.cols <= bytes::COLUMNS
-        {
-            structure.bytes = Some(Bytes::of(&bank, &structure.images, simd, progress)?);
+        if let Some(structure) = &mut structure {
+            structure.complete(&bank, simd, progress)?;
         }
         Ok(Self { bank, structure, largest })
     }
@@ -260,8 +236,7 @@ impl KnnIndex {
             let mut answers = answers.into_iter().flatten();
             slots.retain(|_| !answers.next().unwrap_or(false));
         }
-        let bytes = self.structure.as_ref().and_then(|structure| structure.bytes.as_ref());
-        let bytes = bytes.filter(|_| job.simd.has_bytes());
+        let bytes = self.structure.as_ref().and_then(Structure::bytes);
         dense::answer(&self.bank, bytes, job, &mut slots)
     }
 }

@@ -6,8 +6,9 @@
 
 use super::asked::Asked;
 use super::bytes::Bytes;
+use super::structure::{Images, Structure};
 use super::topk::{Found, TopK};
-use super::{Bank, Job, Slot, Structure};
+use super::{Bank, Job, Slot};
 use crate::Result;
 use crate::blocks::{Ball, STEP};
 use crate::bounds::{Tight, half, near_limit};
@@ -20,6 +21,14 @@ pub(super) const TILE: usize = PANEL;
 /// Rough costs, in units of one multiplication of 16 values, by which a tile gives up.
 pub(super) const PAIR: usize = 2;
 const CLOSE: usize = 30;
+
+/// What the queries are compared with.
+pub(super) enum Sight<'a> {
+    /// The queries and the bank as bytes.
+    Bytes(Box<Asked>, &'a Bytes),
+    /// The bank's images.
+    Floats(&'a Embedded),
+}
 
 /// What a tile has found out about its queries.
 pub(super) struct Tile<'a> {
@@ -38,8 +47,7 @@ pub(super) struct Tile<'a> {
     pub(super) tops: Vec<TopK>,
     /// Per query the places that have been settled for its first bound, in order.
     pub(super) seeds: Vec<Vec<usize>>,
-    /// The queries as bytes, where those are quicker.
-    pub(super) asked: Option<Asked>,
+    pub(super) sight: Sight<'a>,
     /// Work done, and work that a dense scan would have been.
     pub(super) spent: usize,
 }
@@ -77,7 +85,7 @@ pub(super) fn answer(
             let Some(tile) = open else { continue };
 
             tile.visit(b, ball, &mut buffers);
-            let at_once = if tile.asked.is_some() { 48 } else { 16 };
+            let at_once = if let Sight::Bytes(..) = tile.sight { 48 } else { 16 };
             let dense = slot.count * PANEL * bank.cols / at_once;
             if b % 8 == 7 && tile.spent > dense * (b + 1) {
                 slot.bounds.extend(tile.tops.iter().map(TopK::bound));
@@ -164,8 +172,13 @@ impl<'a> Tile<'a> {
                 norms[i] += x * x;
             }
         }
-        let asked = structure.bytes.as_ref().filter(|_| job.simd.has_bytes());
-        let asked = asked.map(|bytes| Asked::new(bytes, bank, rows.data(), &images, job.simd));
+        let sight = match &structure.images {
+            Images::Bytes(bytes) => {
+                let asked = Asked::new(bytes, bank, rows.data(), &images, job.simd);
+                Sight::Bytes(Box::new(asked), bytes)
+            }
+            Images::Floats(floats) => Sight::Floats(floats),
+        };
         let tops = vec![TopK::new(job.k, f64::INFINITY); slot.count];
         Ok(Self {
             bank,
@@ -180,7 +193,7 @@ impl<'a> Tile<'a> {
             full: [f32::INFINITY; PANEL],
             tops,
             seeds: vec![vec![]; slot.count],
-            asked,
+            sight,
             spent: 0,
         })
     }
@@ -190,7 +203,7 @@ impl<'a> Tile<'a> {
         let bound = self.tops[q].bound();
         self.reach[q] = Tight::reach(bound, self.images.slack[q]);
         self.full[q] = near_limit(bound, self.bank.cols);
-        if let Some(asked) = &mut self.asked {
+        if let Sight::Bytes(asked, _) = &mut self.sight {
             asked.tighten(q, bound);
         }
     }
@@ -200,8 +213,8 @@ impl<'a> Tile<'a> {
         let simd = self.job.simd;
         let all = u64::MAX >> (PANEL - self.tops.len());
         buffers.pairs.clear();
-        match (&self.asked, &self.structure.bytes) {
-            (Some(asked), Some(bytes)) => {
+        match &self.sight {
+            Sight::Bytes(asked, bytes) => {
                 let (mask, limits) = asked.enter(bytes, b, simd);
                 if mask & all == 0 {
                     return;
@@ -209,9 +222,9 @@ impl<'a> Tile<'a> {
                 let mask = (mask & all, &limits);
                 self.spent += sift_bytes(self.bank, (asked, bytes), b, mask, simd, buffers);
             }
-            _ => match self.enter(ball, buffers) & all {
+            Sight::Floats(images) => match self.enter(ball, buffers) & all {
                 0 => return,
-                mask => self.sift(b, ball, mask, buffers),
+                mask => self.sift(images, (b, ball), mask, buffers),
             },
         }
         let seeds = &self.seeds;
@@ -244,7 +257,13 @@ impl<'a> Tile<'a> {
     }
 
     /// Pairs of the queries of `mask` with rows of block `b` that images do not rule out.
-    fn sift(&mut self, b: usize, ball: &Ball, mut mask: u64, buffers: &mut Buffers) {
+    fn sift(
+        &mut self,
+        images: &Embedded,
+        (b, ball): (usize, &Ball),
+        mut mask: u64,
+        buffers: &mut Buffers,
+    ) {
         let simd = self.job.simd;
         let tight = Tight::new(SHORT);
         buffers.which.clear();
@@ -263,7 +282,7 @@ impl<'a> Tile<'a> {
         simd.reach(panel, bias, queries, &buffers.which, &buffers.thresholds, &mut buffers.masks);
         let present = self.bank.present(b);
         self.spent += buffers.which.len() * PANEL * PAIR;
-        let rows = &self.structure.images.long[b * PANEL * LONG..];
+        let rows = &images.long[b * PANEL * LONG..];
         let rows = &rows[..rows.len().min(PANEL * LONG)];
         for (q, mask) in buffers.which.iter().zip(&buffers.masks) {
             let mask = mask & present;

@@ -1,6 +1,6 @@
 //! First bounds: for each query the rows that look nearest in the blocks whose middles are nearest.
 
-use super::pruned::{PAIR, Tile};
+use super::pruned::{PAIR, Sight, Tile};
 use super::topk::Found;
 use crate::blocks::Ball;
 use crate::bounds::half;
@@ -126,7 +126,7 @@ impl Tile<'_> {
             if *b >= structure.blocks.balls.len() {
                 continue;
             }
-            if let (Some(asked), Some(bytes)) = (&self.asked, &structure.bytes) {
+            if let Sight::Bytes(asked, bytes) = &self.sight {
                 let mut sums = [0; PANEL];
                 let image = &asked.images[q * LONG..(q + 1) * LONG];
                 simd.byte_dots(bytes.panel(*b), &bytes.biases[*b], image, &mut sums);

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
+use super::bytes::Bytes;
 use super::*;
+use crate::embed::Embedded;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
@@ -44,11 +46,16 @@ proptest! {
             for structured in [false, true] {
                 let index = KnnIndex::build(bank, groups, 1.0, structured, simd, &progress)
                     .expect("runs");
-                let mut got = empty();
-                index.bounded(&job, &mut got).expect("runs");
-                prop_assert_eq!(&got, &expected);
+                // An index serves whatever instructions its queries are asked with.
+                for simd in Simd::all() {
+                    let mut got = empty();
+                    index.bounded(&Job { simd, ..job }, &mut got).expect("runs");
+                    prop_assert_eq!(&got, &expected);
+                }
                 let Some(structure) = &index.structure else { continue };
-                let bytes = Bytes::of(&index.bank, &structure.images, simd, &progress).expect("runs");
+                let images = Embedded::of(bank, &structure.axes, simd, &progress).expect("runs");
+                let mut bytes = Bytes::of(&images, &index.bank.rows, &progress).expect("runs");
+                bytes.add_rows(&index.bank, simd, &progress).expect("runs");
                 let mut got = empty();
                 let mut slots = slots(&job, &mut got);
                 dense::answer(&index.bank, Some(&bytes), &job, &mut slots).expect("runs");
