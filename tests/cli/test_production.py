@@ -186,6 +186,38 @@ def test_a_reader_that_goes_away_ends_it_quietly(work: Path, tmp_path: Path) -> 
     assert child.returncode == 0
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes close this way on POSIX systems only")
+def test_a_reader_that_goes_away_leaves_the_output_folder_whole(work: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pyimgano", "predict", os.fspath(work / "part.pyimgano"),
+               *[os.fspath(work / "more/00.png")] * 50, "--jsonl", "--quiet",
+               "--output", os.fspath(tmp_path / "out")]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
+    assert child.returncode == 0
+    assert len((tmp_path / "out/results.jsonl").read_text().splitlines()) == 50
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_a_full_disk_leaves_whole_records(work: Path, tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pyimgano.cli import main;"
+        " resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        " sys.exit(main.main(sys.argv[1:]))"
+    )
+    argv = ["predict", work / "part.pyimgano", *[work / "more/00.png"] * 50,
+            "--quiet", "--output", tmp_path / "out"]  # fmt: skip
+    command = [sys.executable, "-c", code, *map(os.fspath, argv)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "cannot write results in" in done.stderr
+    lines = (tmp_path / "out/results.jsonl").read_text().splitlines()
+    rows = (tmp_path / "out/results.csv").read_text().splitlines()
+    assert 1 < len(lines) == len(rows) - 1 < 50
+    assert all("score" in json.loads(line) for line in lines)
+
+
 def test_scoring_does_not_import_scipy(work: Path) -> None:
     code = (
         "import sys; from pyimgano.cli import main; assert main.main(sys.argv[1:]) == 0;"

@@ -60,6 +60,8 @@ def test_patterns_are_expanded_whatever_the_shell_does(tree: Path) -> None:
     assert names("in/**/*.bmp") == ["in/deep/er/e.bmp"]
     assert names("in/?") == ["in/a/b.PNG"]
     assert names("in/**") == names("in")
+    assert names("in/**/") == names("in/")
+    assert names("*/") == [*names("in/"), *names("other/")]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tree: Path) -> None:
@@ -128,6 +130,22 @@ def test_everything_below_here_is_a_pattern_too(tree: Path) -> None:
 def test_a_list_from_windows_is_read_like_any_other(tree: Path) -> None:
     (tree / "list.txt").write_bytes(b"\xef\xbb\xbfin/a.png\r\nother/a.png\r\n")
     assert names("@list.txt") == ["in/a.png", "other/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "reason"),
+    [
+        (b"in/a.png\nin/\0a.png\nin/a.png\n", 2, "holds a null byte"),
+        ("in/a.png\n".encode("utf-16"), 1, "holds a null byte"),
+        (b"in/a.png\n" + b"x" * 3_000_000, 2, "has over 65,536 bytes"),
+        (b"in/a.png\n" + b"x" * 70_000 + b"\nin/a.png", 2, "has over 65,536 bytes"),
+    ],
+)
+def test_what_is_no_list_is_said_once(tree: Path, content: bytes, line: int, reason: str) -> None:
+    (tree / "list.txt").write_bytes(content)
+    *before, last = stream_images("@list.txt")
+    assert before == ["in/a.png"] * (line - 1)
+    assert f"list list.txt: line {line} {reason}" in last.reason
 
 
 def test_one_source_need_not_be_in_a_list(tree: Path) -> None:

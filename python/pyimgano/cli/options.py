@@ -237,16 +237,16 @@ def run(
         return 130
     except BrokenPipeError:
         # The reader went away: nothing is wrong here.
-        _drop_output()
+        drop_output()
         return OK
     except OSError as error:
         if error.filename is not None:
             raise
-        _drop_output()
+        drop_output()
         print(f"{prog}: error: cannot write the output: {error.strerror}", file=sys.stderr)
         return USAGE
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Let go of what standard output would not take: Python must not complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,6 +20,8 @@ from pyimgano.utils.images import is_image_name, shown
 #: Names of a folder that are held at once: a larger folder is read again for each further so many.
 _CHUNK = 20_000
 _READ = 1 << 16
+#: Bytes of a line beyond which it is no path.
+_LONGEST = 1 << 16
 #: A list that is read from standard input.
 STDIN = "-"
 #: What :func:`stream_images` takes: one file, folder, pattern or list, or several.
@@ -158,6 +160,8 @@ def _keys_after(
 def _matches(pattern: str) -> Iterator[str | Unreadable]:
     """Files that match a pattern; only folders are expanded as a whole."""
     head, tail = os.path.split(pattern)
+    if not tail and os.path.basename(head) == "**":
+        head, tail = os.path.split(head)
     if tail in ("", "**"):
         for folder in sorted(glob.iglob(head)) if head else [os.curdir]:
             if os.path.isdir(folder):
@@ -191,22 +195,35 @@ def _folders(head: str) -> Iterator[str]:
 def _listed(file: str) -> Iterator[str | Unreadable]:
     if file == STDIN:
         # Unbuffered, so that a line is there as soon as it was written.
-        yield from _entries(sys.stdin.fileno())
+        yield from _entries(sys.stdin.fileno(), file)
         return
     try:
         with open(file, "rb") as opened:
-            yield from _entries(opened.fileno())
+            yield from _entries(opened.fileno(), file)
     except OSError as error:
         yield Unreadable(file, f"cannot read list {shown(file)}: {error.strerror}")
 
 
-def _entries(descriptor: int) -> Iterator[str | Unreadable]:
+def _entries(descriptor: int, file: str) -> Iterator[str | Unreadable]:
+    for number, line in enumerate(_lines(descriptor), start=1):
+        if b"\0" in line or len(line) > _LONGEST:  # and so would the following be
+            reason = "holds a null byte" if b"\0" in line else f"has over {_LONGEST:,} bytes"
+            yield Unreadable(
+                file,
+                f"list {shown(file)}: line {number} {reason}: a list is UTF-8 text with a path per"
+                " line; the rest of it is left out",
+            )
+            return
+        yield from _entry(line)
+
+
+def _lines(descriptor: int) -> Iterator[bytes]:
+    """Lines as soon as they are there; of one that does not end, the beginning."""
     rest = b""
-    while chunk := os.read(descriptor, _READ):
+    while len(rest) <= _LONGEST and (chunk := os.read(descriptor, _READ)):
         *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            yield from _entry(line)
-    yield from _entry(rest)
+        yield from lines
+    yield rest
 
 
 def _entry(line: bytes) -> Iterator[str | Unreadable]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -34,3 +35,13 @@ class PatchFeatures(Protocol):
     def describe(self) -> dict[str, Any]:
         """Parameters and origin, ready for JSON."""
         ...
+
+
+def equal_sizes(
+    images: Sequence[NDArray[np.float32]], most: int
+) -> Iterator[list[NDArray[np.float32]]]:
+    """The images in order, in runs of equal shape, at most so many at a time."""
+    for _, run in groupby(images, key=lambda image: image.shape):
+        same = list(run)
+        for start in range(0, len(same), most):
+            yield same[start : start + most]

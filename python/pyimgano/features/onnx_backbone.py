@@ -7,13 +7,13 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import groupby
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.features.base import equal_sizes
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.onnx_engines import DEFAULT_ENGINE, create_engine
 from pyimgano.features.onnx_file import OnnxModel, load_onnx
@@ -129,11 +129,9 @@ class OnnxFeatures:
             An output is not a feature map.
         """
         features: list[Array] = []
-        for shape, run in groupby(images, key=lambda image: image.shape):
-            self._check_size(shape[0], shape[1])
-            same_size = list(run)
-            for start in range(0, len(same_size), self.batch_size):
-                features.extend(self._forward(same_size[start : start + self.batch_size]))
+        for batch in equal_sizes(images, self.batch_size):
+            self._check_size(*batch[0].shape[:2])
+            features.extend(self._forward(batch))
         return features
 
     def get_state(self) -> dict[str, NDArray[Any]]:

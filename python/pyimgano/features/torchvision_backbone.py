@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
+from pyimgano.features.base import equal_sizes
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.pooling import aggregate
 from pyimgano.features.torchvision_weights import load_weights
@@ -118,10 +118,8 @@ class TorchvisionFeatures:
             float32 (h, w, d).
         """
         features: list[NDArray[np.float32]] = []
-        for _, run in groupby(images, key=lambda image: image.shape):
-            same_size = list(run)
-            for start in range(0, len(same_size), self.batch_size):
-                features.extend(self._forward(same_size[start : start + self.batch_size]))
+        for batch in equal_sizes(images, self.batch_size):
+            features.extend(self._forward(batch))
         return features
 
     def _forward(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

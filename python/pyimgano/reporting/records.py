@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import io
 import json
@@ -11,7 +12,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from pyimgano.errors import OutputError
 from pyimgano.postprocess import Regions
@@ -84,7 +85,8 @@ def json_line(record: Record, *, ascii_only: bool = False) -> str:
 class RecordFiles:
     """``results.jsonl`` and ``results.csv`` in a folder, a line per record as soon as it is known.
 
-    What was added is on disk whenever and however the program ends.
+    What was added is on disk whenever and however the program ends; a record that the disk has no
+    room for is in neither file.
 
     Raises
     ------
@@ -94,11 +96,11 @@ class RecordFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files: list[IO[str]] = []
+        self._files: list[io.FileIO] = []
         try:
             for name in ("results.jsonl", "results.csv"):
                 path = folder / name
-                self._files.append(open(path, "w", encoding="utf-8", newline=""))  # noqa: SIM115
+                self._files.append(io.FileIO(path, "w"))
         except OSError as error:
             self.close()
             raise OutputError(f"cannot write {shown(path)}: {error.strerror}") from error
@@ -110,15 +112,9 @@ class RecordFiles:
         self._write(json_line(record) + "\n", _csv_line(["" if c is None else c for c in cells]))
 
     def close(self) -> None:
-        """Close both files, also where the disk is full and what waits cannot be written."""
-        failed: OSError | None = None
+        """Close both files."""
         for file in self._files:
-            try:
-                file.close()
-            except OSError as error:
-                failed = error
-        if failed is not None:
-            raise self._error(failed) from failed
+            file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -132,15 +128,23 @@ class RecordFiles:
         self.close()
 
     def _write(self, *texts: str) -> None:
+        ends = [file.tell() for file in self._files]
         try:
             for file, text in zip(self._files, texts, strict=True):
-                file.write(text)
-                file.flush()
+                data = text.encode()
+                while data:
+                    data = data[file.write(data) :]
         except OSError as error:
-            raise self._error(error) from error
+            self._cut(ends)
+            raise OutputError(
+                f"cannot write results in {shown(self._folder)}: {error.strerror}"
+            ) from error
 
-    def _error(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write results in {shown(self._folder)}: {error.strerror}")
+    def _cut(self, ends: list[int]) -> None:
+        """Take back half a record: where the disk is full a file can still be made shorter."""
+        for file, end in zip(self._files, ends, strict=True):
+            with contextlib.suppress(OSError):  # such as on a device
+                file.truncate(end)
 
 
 def _csv_line(cells: Any) -> str:
