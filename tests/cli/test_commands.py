@@ -157,6 +157,18 @@ def test_detect_ranks_files_and_shows_the_verdict(
     assert len(err.splitlines()) == 1
 
 
+def test_detect_names_unreadable_normal_images_or_leaves_them_out(
+    parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "normal/3.png").write_text("not an image")
+    code, _, err = run(capsys, *parts, *SMALL)
+    assert (code, "3.png" in err) == (2, True)
+    assert not (tmp_path / "out/results.csv").exists()
+    code, out, err = run(capsys, *parts, *SMALL, "--on-bad-image", "skip")
+    assert (code, "9 training images" in out) == (0, True)
+    assert re.search(r"normal image left out: .*3\.png\n", err)
+
+
 def test_detect_with_a_detector_that_has_no_maps_writes_no_overlays_and_says_so(
     parts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

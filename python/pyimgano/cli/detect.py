@@ -24,9 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", required=True, metavar="DIR", help="folder for results and overlays"
     )
     parser.add_argument("--no-overlays", action="store_true", help="write no pictures")
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="leave out unreadable normal images, and list them"
-    )
+    options.add_bad_image_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
@@ -50,7 +48,7 @@ def _run(argv: Sequence[str] | None) -> int:
         overlays=not args.no_overlays,
         verbose=sys.stderr.isatty() and not args.quiet,
         random_state=args.seed,
-        on_bad_image="skip" if args.skip_bad else "raise",
+        on_bad_image=args.on_bad_image,
         **spec.parameters,
     )
     rows = [

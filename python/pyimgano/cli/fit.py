@@ -33,12 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the detector file; an old one is replaced once the new one is complete",
     )
-    parser.add_argument(
-        "--on-bad-image",
-        choices=("raise", "skip"),
-        default="raise",
-        help="skip: leave out unreadable images, and list them (default: raise)",
-    )
+    options.add_bad_image_option(parser)
     parser.add_argument(
         "--bank-dtype",
         choices=("float32", "float16"),

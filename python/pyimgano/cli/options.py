@@ -187,6 +187,16 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
     return found
 
 
+def add_bad_image_option(parser: argparse._ActionsContainer) -> None:
+    """What to do about images that cannot be learnt from."""
+    parser.add_argument(
+        "--on-bad-image",
+        choices=("raise", "skip"),
+        default="raise",
+        help="skip: leave out unreadable normal images, and list them (default: raise)",
+    )
+
+
 def add_load_options(parser: argparse._ActionsContainer) -> None:
     """What :func:`pyimgano.load` takes beside the file."""
     parser.add_argument(
