@@ -1,9 +1,9 @@
 """One image at a time: PatchCore files of ours against anomalib's two inferencers.
 
 All use ResNet-18, layers 2 + 3, at 256 px, and a memory bank of 10 % of the screw training patches
-unless another share is named; the peer gets the very rows of ours. Every contender is read from its file by a process of its own,
-with two threads; they are asked in turns, while all others wait. What is timed is
-`predict_one(array)`, `predict(array)`: from a decoded uint8 image to score and map.
+unless another share is named; the peer gets the very rows of ours. Every contender is read from its
+file by a process of its own, with two threads; they are asked in turns, while all others wait. What
+is timed is `predict_one(array)`, `predict(array)`: from a decoded uint8 image to score and map.
 
 Seconds to the first score are those of fresh processes, from after `import pyimgano` (or
 `import anomalib`) to the score of an image file: all that the package still has to import, reading
