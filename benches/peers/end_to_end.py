@@ -104,12 +104,5 @@ def run(
     return rows
 
 
-def main() -> None:
-    parser = common.parser(__doc__)
-    real.add_arguments(parser)
-    args = parser.parse_args()
-    common.report(run(args.root, args.weights, args.repeats), args.json)
-
-
 if __name__ == "__main__":
-    main()
+    real.main(__doc__, run)

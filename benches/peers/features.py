@@ -12,8 +12,11 @@ import argparse
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import common
 import numpy as np
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -102,15 +105,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="ResNet-18 weights file")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(description: str | None, run: Callable[..., list[dict[str, Any]]]) -> None:
+    """What a script does that measures ``run(root, weights, repeats)``."""
+    parser = common.parser(description)
     add_arguments(parser)
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--dims", type=int, default=384)
     args = parser.parse_args()
-    features = extract(args.size, dims=args.dims, root=args.root, weights=args.weights)
-    print(f"{features.shape[0]:,} rows of {features.shape[1]}, {features.nbytes / 1e6:.0f} MB")
-
-
-if __name__ == "__main__":
-    main()
+    common.report(run(args.root, args.weights, args.repeats), args.json)

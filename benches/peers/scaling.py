@@ -99,12 +99,5 @@ def map_rows(repeats: int, n: int = 20, size: int = 256) -> list[dict[str, Any]]
     return rows
 
 
-def main() -> None:
-    parser = common.parser(__doc__)
-    real.add_arguments(parser)
-    args = parser.parse_args()
-    common.report(run(args.root, args.weights, args.repeats), args.json)
-
-
 if __name__ == "__main__":
-    main()
+    real.main(__doc__, run)
