@@ -14,6 +14,7 @@ import pytest
 
 import pyimgano
 from pyimgano.cli import main
+from pyimgano.errors import WeightsError
 from pyimgano.persistence.container import read_container
 from pyimgano.pipelines.predict import PredictRun
 from tests.conftest import texture, with_blot, write_image
@@ -284,6 +285,30 @@ def test_a_folder_in_place_of_the_file_is_told_before_anything_is_learnt(
             code, out, err = run(capsys, *argv, "-o", target)
             assert (code, out) == (2, "")
             assert err.endswith("it is a folder\n")
+
+
+def test_a_network_that_cannot_go_into_the_file_is_told_before_anything_is_learnt(
+    work: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torchvision = pytest.importorskip("torchvision", reason="needs the extra torch")
+    pytest.importorskip("onnx", reason="needs the extra export")
+    import torch
+
+    from pyimgano.features import onnx_export
+    from pyimgano.models import PatchCore
+
+    def refuse(*_: object) -> None:
+        raise WeightsError("its export is another network")
+
+    weights = tmp_path / "w.pth"
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), weights)
+    monkeypatch.setattr(onnx_export, "_check", refuse)
+    monkeypatch.setattr(PatchCore, "fit", lambda *_: pytest.fail("it learnt"))
+    argv = ["fit", work / "good", "-o", tmp_path / "x", "--backbone", "resnet18", "--weights",
+            weights, "--embed-backbone", *SIZE]  # fmt: skip
+    code, _, err = run(capsys, *argv)
+    assert (code, err.count("its export is another network")) == (2, 1)
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_detector_that_no_file_can_hold_is_told_before_anything_is_learnt(

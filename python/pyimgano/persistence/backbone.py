@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WeightsError
-from pyimgano.features.build import EMBEDDED, is_onnx
+from pyimgano.features.build import EMBEDDED, build_features, is_onnx
 from pyimgano.features.embedded import EmbeddedFeatures
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.models.state import FittedState
@@ -27,8 +27,21 @@ _PREFIX = "features."
 _LARGEST = 1e6
 
 
-def check_embeddable(backbone: Any) -> None:
-    """Refuse to put a backbone into a file that has no network, or one that cannot be exported."""
+def try_to_embed(params: Mapping[str, Any]) -> None:
+    """Refuse what :func:`with_onnx` would refuse once a detector with these parameters is fitted.
+
+    A torchvision network is exported for that, which takes seconds.
+    """
+    backbone: Any = params.get("backbone")
+    _check_embeddable(backbone)
+    if not is_onnx(backbone):
+        keys = ("layers", "weights", "pretrained", "normalization", "device")
+        features: Any = build_features(backbone, **{key: params[key] for key in keys})
+        features.to_onnx()
+
+
+def _check_embeddable(backbone: Any) -> None:
+    """There is a network, and it is ONNX or the extra for the export is installed."""
     if backbone is None or backbone == EMBEDDED:
         raise InvalidInputError(
             "embed_backbone=True: these features are computed without a network that could be put"
@@ -43,7 +56,7 @@ def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
 
     The export is compared with torch's features: see ``TorchvisionFeatures.to_onnx``.
     """
-    check_embeddable(state.params.get("backbone"))
+    _check_embeddable(state.params.get("backbone"))
     if is_onnx(state.params["backbone"]):
         return features, state
     exported = features.to_onnx()

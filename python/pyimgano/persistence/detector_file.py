@@ -17,11 +17,11 @@ from pyimgano.errors import (
 )
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import (
-    check_embeddable,
     choose_engine,
     describe_features,
     feature_tensors,
     restore_features,
+    try_to_embed,
     with_onnx,
 )
 from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
@@ -122,7 +122,7 @@ def check_storable(detector: Detector, *, embed_backbone: bool) -> None:
     """Refuse a detector, fitted or not, that ``save`` would refuse whatever it learns."""
     _kind_of(detector)
     if embed_backbone:
-        check_embeddable(detector.get_params().get("backbone"))
+        try_to_embed(detector.get_params())
 
 
 def _kind_of(detector: Detector) -> str:
