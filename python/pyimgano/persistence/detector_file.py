@@ -21,10 +21,9 @@ from pyimgano.persistence.backbone import (
     describe_features,
     feature_tensors,
     restore_features,
-    try_to_embed,
-    with_onnx,
 )
 from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
+from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import decode, encode
 from pyimgano.utils.images import shown
 

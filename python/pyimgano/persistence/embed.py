@@ -1,0 +1,55 @@
+"""Putting a network into a detector file, as ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.features.build import EMBEDDED, build_features, is_onnx
+from pyimgano.models.state import FittedState
+from pyimgano.utils.optional_deps import require
+
+
+def try_to_embed(params: Mapping[str, Any]) -> None:
+    """Refuse what :func:`with_onnx` would refuse once a detector with these parameters is fitted.
+
+    A torchvision network is exported for that, which takes seconds.
+    """
+    backbone: Any = params.get("backbone")
+    _check_embeddable(backbone)
+    if not is_onnx(backbone):
+        keys = ("layers", "weights", "pretrained", "normalization", "device")
+        features: Any = build_features(backbone, **{key: params[key] for key in keys})
+        features.to_onnx()
+
+
+def _check_embeddable(backbone: Any) -> None:
+    """There is a network, and it is ONNX or the extra for the export is installed."""
+    if backbone is None or backbone == EMBEDDED:
+        raise InvalidInputError(
+            "embed_backbone=True: these features are computed without a network that could be put"
+            " into the file, and need no other file"
+        )
+    if not is_onnx(backbone):
+        require("onnx", extra="export", purpose=f"exporting backbone {backbone!r}")
+
+
+def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
+    """A torch backbone as the ONNX model that a file can hold; an ONNX backbone as it is.
+
+    The export is compared with torch's features: see ``TorchvisionFeatures.to_onnx``.
+    """
+    _check_embeddable(state.params.get("backbone"))
+    if is_onnx(state.params["backbone"]):
+        return features, state
+    exported = features.to_onnx()
+    changed = {
+        "backbone": f"{features.backbone}.onnx",
+        "layers": list(exported.layers),
+        "weights": None,
+        "device": "cpu",
+        "engine": exported.engine,
+    }
+    return exported, replace(state, params={**state.params, **changed})
