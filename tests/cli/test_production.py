@@ -189,15 +189,17 @@ def test_a_reader_that_goes_away_ends_it_quietly(work: Path, tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes close this way on POSIX systems only")
 def test_a_reader_that_goes_away_leaves_the_output_folder_whole(work: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pyimgano", "predict", os.fspath(work / "part.pyimgano"),
-               *[os.fspath(work / "more/00.png")] * 50, "--jsonl", "--quiet",
-               "--output", os.fspath(tmp_path / "out")]  # fmt: skip
+    argv = ["predict", work / "part.pyimgano", *[work / "more/00.png"] * 50, work / "gone.png",
+            "--output", tmp_path / "out"]  # fmt: skip
+    command = [sys.executable, "-m", "pyimgano", *map(os.fspath, argv)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         child.stdout.readline()
         child.stdout.close()
-        assert child.stderr.read() == b""
-    assert child.returncode == 0
-    assert len((tmp_path / "out/results.jsonl").read_text().splitlines()) == 50
+        error, summary = child.stderr.read().decode().splitlines()
+    assert "gone.png" in error
+    assert "50 images scored" in summary
+    assert child.returncode == 1
+    assert len((tmp_path / "out/results.jsonl").read_text().splitlines()) == 51
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
@@ -285,6 +287,27 @@ def test_a_folder_in_place_of_the_file_is_told_before_anything_is_learnt(
             code, out, err = run(capsys, *argv, "-o", target)
             assert (code, out) == (2, "")
             assert err.endswith("it is a folder\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--model", "vision_ecod", "--bank-dtype", "float16"], "detectors with a memory bank"),
+        (["--seed", str(2**70)], "random_state"),
+    ],
+)
+def test_what_no_file_can_hold_is_told_before_anything_is_learnt(
+    work: Path, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch, option, message: str
+) -> None:
+    from pyimgano.models.classical import ClassicalDetector
+    from pyimgano.models.patchcore import PatchCore
+
+    if "--model" in option:
+        pytest.importorskip("pyod", reason="needs the extra pyod")
+    for kind in (PatchCore, ClassicalDetector):
+        monkeypatch.setattr(kind, "fit", lambda *_: pytest.fail("it learnt"))
+    code, _, err = run(capsys, "fit", work / "good", "-o", tmp_path / "x", *option)
+    assert (code, message in err) == (2, True)
 
 
 def test_a_network_that_cannot_go_into_the_file_is_told_before_anything_is_learnt(
@@ -378,7 +401,7 @@ def test_streams_that_are_closed_or_full(
     ("option", "message"),
     [
         (["--seed", "-1"], "random_state must be an integer of at least 0: -1"),
-        (["--image-size", "1000000x1000000"], "not enough memory to resize an image"),
+        (["--image-size", "1000000x1000000"], "not a whole number from 1 to 16,384"),
     ],
 )
 def test_numbers_that_cannot_be_are_one_line(

@@ -61,6 +61,10 @@ def test_patterns_are_expanded_whatever_the_shell_does(tree: Path) -> None:
     assert names("in/?") == ["in/a/b.PNG"]
     assert names("in/**") == names("in")
     assert names("in/**/") == names("in/")
+    assert names("in/**/**") == names("in/")
+    assert names("in/**/er/") == names("in/deep/er/") != []
+    assert names("in/**/deep/**") == names("in/deep/")
+    assert names("in/*/") == names("in/**/*/") == [n for n in names("in/") if n.count("/") > 1]
     assert names("*/") == [*names("in/"), *names("other/")]
 
 

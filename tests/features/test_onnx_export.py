@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import sys
 from pathlib import Path
@@ -62,6 +63,19 @@ def test_openvino_computes_in_float32_where_the_cpu_could_do_less(exported: Onnx
     assert isinstance(features._engine, OpenVinoEngine)
     hint = features._engine._compiled.get_property("INFERENCE_PRECISION_HINT")
     assert hint.get_type_name() == "f32"
+
+
+def test_the_export_of_a_network_on_a_gpu_is_compared_on_the_cpu(
+    network: TorchvisionFeatures,
+) -> None:
+    elsewhere = copy.copy(network)
+    elsewhere.device = "cuda"  # as if: its tensors are where they were
+    found = onnx_export._on_cpu(elsewhere)
+    assert (found.device, elsewhere.device) == ("cpu", "cuda")
+    assert found.body is not elsewhere.body
+    images = [unit(0)]
+    np.testing.assert_array_equal(found.extract_batch(images), network.extract_batch(images))
+    assert onnx_export._on_cpu(network) is network
 
 
 def test_bfloat16_is_less_precise_and_only_where_asked_for(

@@ -206,7 +206,10 @@ def add_load_options(parser: argparse._ActionsContainer) -> None:
         "--no-onnx", action="store_true", help="refuse a file that holds an ONNX network"
     )
     parser.add_argument(
-        "--engine", metavar="NAME", help="run its ONNX network by this engine (default: as in fit)"
+        "--engine",
+        metavar="NAME",
+        help="run its ONNX network by this engine (default: the one noted in the"
+        " file; calibrate notes it in the new file)",
     )
 
 

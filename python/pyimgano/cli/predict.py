@@ -92,18 +92,15 @@ def _run(argv: Sequence[str] | None) -> int:
     bar = sys.stderr.isatty() and not sys.stdout.isatty() and not args.quiet
     code = options.OK
     records = run.records(paths)
-    is_read = True
     try:
         with track(None, "scoring", bar) as advance:
             for number, record in enumerate(records):
                 try:
-                    if is_read:
-                        _print(record, args, first=number == 0)
+                    _print(record, args, first=number == 0)
                 except BrokenPipeError:
                     if args.output is None:
                         raise
                     options.drop_output()  # what is written to the folder goes on
-                    is_read = False
                 advance()
     except KeyboardInterrupt:
         print(f"{PROG}: interrupted", file=sys.stderr)

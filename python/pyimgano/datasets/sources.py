@@ -163,9 +163,8 @@ def _matches(pattern: str) -> Iterator[str | Unreadable]:
     if not tail and os.path.basename(head) == "**":
         head, tail = os.path.split(head)
     if tail in ("", "**"):
-        for folder in sorted(glob.iglob(head)) if head else [os.curdir]:
-            if os.path.isdir(folder):
-                yield from _below(folder)
+        for folder in _topmost(glob.iglob(head, recursive=True)) if head else [os.curdir]:
+            yield from _below(folder)
         return
     folders = sorted(set(_folders(head)))
     for folder in folders:
@@ -180,6 +179,19 @@ def _matches(pattern: str) -> Iterator[str | Unreadable]:
                     yield path
         except OSError as error:
             yield Unreadable(folder, f"cannot read folder {shown(folder)}: {error.strerror}")
+
+
+def _topmost(found: Iterable[str]) -> list[str]:
+    """The folders among them that lie in none of the others, in order."""
+    kept: set[str] = set()
+    for folder in sorted({name.rstrip(os.sep) or name for name in found}):
+        parents, at = [], folder
+        while (parent := os.path.dirname(at)) not in ("", at):
+            parents.append(parent)
+            at = parent
+        if os.path.isdir(folder) and kept.isdisjoint(parents):
+            kept.add(folder)
+    return sorted(kept, key=lambda folder: os.path.join(folder, ""))  # in the order of the paths
 
 
 def _folders(head: str) -> Iterator[str]:

@@ -93,7 +93,7 @@ class OpenVinoEngine:
     """OpenVINO's CPU plugin (extra ``openvino``); each thread has a request of its own.
 
     ``precision="bf16"`` multiplies in bfloat16, 8 bits of mantissa, and refuses a CPU that cannot:
-    OpenVINO would compute in float32 there, and scores would change from machine to machine.
+    OpenVINO would compute in float32 there, or emulate it slowly.
     """
 
     def __init__(self, model: OnnxModel, precision: Literal["f32", "bf16"] = "f32") -> None:
@@ -106,8 +106,8 @@ class OpenVinoEngine:
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
             raise InvalidInputError(
-                f"engine {name!r} needs a CPU with bfloat16 instructions (AVX-512 BF16 or AMX),"
-                ' which this one has not: use engine="openvino"'
+                f"engine {name!r} needs a CPU with bfloat16 instructions, such as AVX-512 BF16 or"
+                ' AMX, which this one has not: use engine="openvino"'
             )
         # Without the hint the plugin chooses bfloat16 by itself where the CPU can.
         settings = {

@@ -7,6 +7,7 @@ import inspect
 import json
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,15 @@ TOLERANCE = 1e-4
 # Known to every engine in use, and to those of some years ago.
 _OPSET = 17
 _INPUT = "image"
+_SMALL = ((32, 40), (64, 64))
 
 
 def export_features(
-    features: TorchvisionFeatures, *, engine: str = DEFAULT_ENGINE, image_size: int = 256
+    features: TorchvisionFeatures,
+    *,
+    engine: str = DEFAULT_ENGINE,
+    image_size: int = 256,
+    used_at: tuple[int, int] | None = None,
 ) -> OnnxFeatures:
     """The same extractor without torch, checked against the original.
 
@@ -43,6 +49,8 @@ def export_features(
         What runs the model from now on, and in the check.
     image_size
         Side of the square image that the export is traced with.
+    used_at
+        Height and width that the features must agree at as well.
 
     Returns
     -------
@@ -56,11 +64,12 @@ def export_features(
     WeightsError
         torch cannot export the network, or the engine cannot read it.
     InvalidInputError
-        The export does not give the network's features (within `TOLERANCE`), at ``image_size`` or
-        at another size.
+        The export does not give the network's features (within `TOLERANCE`), at ``image_size``,
+        ``used_at``, or a larger or a small size.
     """
     if image_size < 1:
         raise InvalidInputError(f"image_size must be at least 1 pixel, got {image_size}")
+    features = _on_cpu(features)
     exported = OnnxFeatures(
         with_metadata(_trace(features, image_size), _metadata(features)),
         layers=features.layers,
@@ -69,8 +78,22 @@ def export_features(
         batch_size=features.batch_size,
         name=f"{features.backbone}.onnx",
     )
-    _check(features, exported, image_size)
+    sizes = [(image_size, image_size)] * 2  # in one batch
+    # Networks that compute with the traced size (Swin) differ at some sizes and not at others.
+    sizes += [(image_size + 37, image_size + 90), *([used_at] if used_at else [])]
+    _check(features, exported, sizes + _that_fit(features, _SMALL))
     return exported
+
+
+def _on_cpu(features: TorchvisionFeatures) -> TorchvisionFeatures:
+    """The same extractor on the CPU: on a GPU convolutions may be rounded to TF32."""
+    import torch
+
+    if torch.device(features.device).type == "cpu":
+        return features
+    found = copy.copy(features)
+    found.to_device("cpu")
+    return found
 
 
 def _trace(features: TorchvisionFeatures, image_size: int) -> bytes:
@@ -78,7 +101,7 @@ def _trace(features: TorchvisionFeatures, image_size: int) -> bytes:
 
     # Imported by torch only at the end of a long export, whose error does not say what to do.
     require("onnx", extra="export", purpose="exporting a backbone")
-    body = copy.deepcopy(features.body).to("cpu")
+    body = copy.deepcopy(features.body)
 
     class Outputs(torch.nn.Module):
         """Maps in a tuple, in the order of the layers."""
@@ -140,10 +163,26 @@ def _metadata(features: TorchvisionFeatures) -> dict[str, str]:
     }
 
 
-def _check(features: TorchvisionFeatures, exported: OnnxFeatures, side: int) -> None:
-    """Two images at the traced size in one batch, and one of another size and shape."""
+def _that_fit(
+    features: TorchvisionFeatures, sizes: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Those sizes that are not too small for the network."""
+
+    def fits(size: tuple[int, int]) -> bool:
+        try:
+            features.extract_batch([np.zeros((*size, 3), np.float32)])
+        except InvalidInputError:
+            return False
+        return True
+
+    return [size for size in sizes if fits(size)]
+
+
+def _check(
+    features: TorchvisionFeatures, exported: OnnxFeatures, sizes: Sequence[tuple[int, int]]
+) -> None:
+    """One image of noise of each size."""
     rng = np.random.default_rng(0)
-    sizes = [(side, side), (side, side), (side + 37, side + 90)]
     images = [rng.random((*size, 3), dtype=np.float32) for size in sizes]
     wanted = features.extract_batch(images)
     try:

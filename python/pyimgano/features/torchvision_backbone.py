@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -157,7 +158,19 @@ class TorchvisionFeatures:
     def set_state(self, state: dict[str, NDArray[Any]]) -> None:
         """Nothing is fitted."""
 
-    def to_onnx(self, *, engine: str = "opencv", image_size: int = 256) -> OnnxFeatures:
+    def to_device(self, device: str) -> None:
+        """Go on with a copy of the network on another device."""
+        self.device = device
+        self._mean, self._std = self._mean.to(device), self._std.to(device)
+        self.body = copy.deepcopy(self.body).to(device)
+
+    def to_onnx(
+        self,
+        *,
+        engine: str = "opencv",
+        image_size: int = 256,
+        used_at: tuple[int, int] | None = None,
+    ) -> OnnxFeatures:
         """The same extractor as an ONNX model, for detectors that are to run without torch.
 
         The model is exported in memory (extra ``export``), its features are compared with this
@@ -170,6 +183,8 @@ class TorchvisionFeatures:
         image_size
             Side of the square image that the export is traced and checked with; the result takes
             images of any size.
+        used_at
+            A further (height, width) to check it at.
 
         Raises
         ------
@@ -178,7 +193,7 @@ class TorchvisionFeatures:
         """
         from pyimgano.features.onnx_export import export_features
 
-        return export_features(self, engine=engine, image_size=image_size)
+        return export_features(self, engine=engine, image_size=image_size, used_at=used_at)
 
     def parameters_sha256(self) -> str:
         """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""

@@ -15,6 +15,7 @@ from pyimgano.errors import (
     MissingDependencyError,
     WeightsError,
 )
+from pyimgano.features.onnx_engines import ENGINES
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import (
     choose_engine,
@@ -24,7 +25,8 @@ from pyimgano.persistence.backbone import (
 )
 from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
 from pyimgano.persistence.embed import try_to_embed, with_onnx
-from pyimgano.persistence.encode import decode, encode
+from pyimgano.persistence.encode import check_params, decode, encode
+from pyimgano.registry import unknown_name
 from pyimgano.utils.images import shown
 
 if TYPE_CHECKING:
@@ -46,21 +48,17 @@ def save(
     embed_backbone: bool = False,
 ) -> None:
     """Write a fitted detector to a file; see :meth:`pyimgano.models.base.Detector.save`."""
-    if bank_dtype not in ("float32", "float16"):
-        raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
-    kind = _kind_of(detector)
-    state, features = detector.get_state(), detector.features_
-    if embed_backbone:
-        features, state = with_onnx(features, state)
-    entry = describe_features(features, state.params, embed_backbone=embed_backbone)
-    learnt = feature_tensors(features, embed_backbone=embed_backbone)
-    header, tensors = encode(kind, state, entry, bank_dtype)
-    tensors.update(learnt)
-    try:
+    kind = kind_of(detector)
+    with _storing(detector):
+        state, features = detector.get_state(), detector.features_
+        if embed_backbone:
+            features, state = with_onnx(features, state)
+        entry = describe_features(features, state.params, embed_backbone=embed_backbone)
+        learnt = feature_tensors(features, embed_backbone=embed_backbone)
+        header, tensors = encode(kind, state, entry, bank_dtype)
+        tensors.update(learnt)
         _rehearse(header, dict(tensors))
         write_container(path, header, tensors)
-    except (Malformed, InvalidInputError) as error:
-        raise InvalidInputError(f"{type(detector).__name__} cannot be stored: {error}") from error
 
 
 def load(
@@ -100,7 +98,11 @@ def load(
         The backbone's weights are not at hand or have another SHA-256.
     MissingDependencyError
         The detector needs a package that is not installed.
+    UnknownNameError
+        No such engine.
     """
+    if engine is not None and engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
     header, tensors = read_container(path)
     with _naming(path):
         entries, state = decode(header, tensors)
@@ -117,15 +119,26 @@ def load(
         return _restore(entries["detector"], state, features, tensors)
 
 
-def check_storable(detector: Detector, *, embed_backbone: bool) -> None:
+def check_storable(detector: Detector, *, bank_dtype: str, embed_backbone: bool) -> None:
     """Refuse a detector, fitted or not, that ``save`` would refuse whatever it learns."""
-    _kind_of(detector)
-    if embed_backbone:
-        try_to_embed(detector.get_params())
+    kind, params = kind_of(detector), detector.get_params()
+    with _storing(detector):
+        check_params(kind, params, bank_dtype)
+        if embed_backbone:
+            try_to_embed(params)
 
 
-def _kind_of(detector: Detector) -> str:
-    """What a file calls such a detector; an error if it cannot be stored."""
+@contextmanager
+def _storing(detector: Detector) -> Iterator[None]:
+    """Name the detector where it cannot be stored."""
+    try:
+        yield
+    except (Malformed, InvalidInputError) as error:
+        raise InvalidInputError(f"{type(detector).__name__} cannot be stored: {error}") from error
+
+
+def kind_of(detector: Detector) -> str:
+    """What a file calls such a detector, fitted or not; an error if it cannot be stored."""
     # Exact types: what a subclass does differently would be lost.
     for kind, home in _CLASSES.items():
         if (type(detector).__module__, type(detector).__qualname__) == home:

@@ -10,6 +10,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.features.build import EMBEDDED, build_features, is_onnx
 from pyimgano.models.state import FittedState
 from pyimgano.utils.optional_deps import require
+from pyimgano.utils.preprocess import as_size
 
 
 def try_to_embed(params: Mapping[str, Any]) -> None:
@@ -22,7 +23,12 @@ def try_to_embed(params: Mapping[str, Any]) -> None:
     if not is_onnx(backbone):
         keys = ("layers", "weights", "pretrained", "normalization", "device")
         features: Any = build_features(backbone, **{key: params[key] for key in keys})
-        features.to_onnx()
+        features.to_onnx(used_at=_size(params))
+
+
+def _size(params: Mapping[str, Any]) -> tuple[int, int] | None:
+    """What the network is given; None if images keep their own size."""
+    return as_size(224 if params["preset"] else params["image_size"])
 
 
 def _check_embeddable(backbone: Any) -> None:
@@ -44,7 +50,7 @@ def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
     _check_embeddable(state.params.get("backbone"))
     if is_onnx(state.params["backbone"]):
         return features, state
-    exported = features.to_onnx()
+    exported = features.to_onnx(used_at=_size(state.params))
     changed = {
         "backbone": f"{features.backbone}.onnx",
         "layers": list(exported.layers),

@@ -19,7 +19,7 @@ from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import PARAMS, check_header
 from pyimgano.persistence.precision import measure_change, to_half
-from pyimgano.persistence.rules import encode_float
+from pyimgano.persistence.rules import encode_float, fields
 
 #: Packages whose version may matter where scores differ, beside those of extractors and engines.
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
@@ -33,7 +33,7 @@ _FURTHER = {
 #: Beyond any feature or score; squares of it stay finite.
 _LARGEST = 1e15
 _MOST_REFITTED = 20_000
-#: The search index has about 600 bytes per row beside its features.
+#: The search index has about 420 bytes per row beside its features.
 _NARROW, _MOST_NARROW = 64, 100_000
 
 
@@ -41,6 +41,7 @@ def encode(
     kind: str, state: FittedState, features: Mapping[str, Any], bank_dtype: str
 ) -> tuple[dict[str, Any], Tensors]:
     """Header and tensors of a state; those of the extractor come on top."""
+    check_params(kind, state.params, bank_dtype)
     tensors = dict(state.tensors)
     bank: dict[str, Any] | None = None
     if kind == "patchcore":
@@ -49,8 +50,6 @@ def encode(
             exact = tensors["memory_bank"]
             half = tensors["memory_bank"] = to_half(exact)
             bank["change"] = measure_change(exact, half)
-    elif bank_dtype != "float32":
-        raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
     facts = {k: encode_float(v) if isinstance(v, float) else v for k, v in state.facts.items()}
     header = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,8 +97,7 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         low, high = -np.finfo(np.float64).max, np.finfo(np.float64).max
         state["train_scores"] = take(tensors, "train_scores", (n,), np.float64, low, high)
         further = params.pop("params")
-        if further.get("n_jobs") not in (None, 1):
-            raise Malformed("n_jobs must be 1 or None: a file starts no processes")
+        _check_further(further)
         if repeated := sorted(set(further) & {*params, "feature_extractor"}):
             raise Malformed(f"{repeated[0]!r} is no parameter of PyOD's")
         params.update(further)
@@ -120,6 +118,28 @@ def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> N
     named = "onnx" if is_onnx(backbone) else "embedded" if backbone == "embedded" else "torchvision"
     if kind != named or (kind == "torchvision" and features["backbone"] != backbone):
         raise Malformed(f"backbone {backbone[:40]!r} does not go with features of kind {kind!r}")
+
+
+def check_params(kind: str, given: Mapping[str, Any], bank_dtype: str) -> None:
+    """Refuse parameters that no file can hold.
+
+    Raises
+    ------
+    Malformed, InvalidInputError
+        Say which.
+    """
+    if bank_dtype not in ("float32", "float16"):
+        raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
+    if bank_dtype == "float16" and kind != "patchcore":
+        raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
+    params = fields(PARAMS[kind])(_encode_params(kind, given))
+    if kind == "classical":
+        _check_further(params["params"])
+
+
+def _check_further(params: Mapping[str, Any]) -> None:
+    if params.get("n_jobs") not in (None, 1):
+        raise Malformed("n_jobs must be 1 or None: a file starts no processes")
 
 
 def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:

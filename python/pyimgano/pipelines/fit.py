@@ -11,7 +11,7 @@ from pyimgano.datasets.sources import Sources, stream_images
 from pyimgano.errors import DatasetError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.threshold import FalsePositiveRate
-from pyimgano.persistence.detector_file import check_storable
+from pyimgano.persistence.detector_file import check_storable, kind_of
 from pyimgano.reporting.files import check_target
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
@@ -94,9 +94,10 @@ def run_fit(
             raise DatasetError(found.reason)
         paths.append(found)
     detector = create_model(model, verbose=verbose, **model_kwargs)
-    check_storable(detector, embed_backbone=embed_backbone)
+    kind_of(detector)
     detector.validate()
     target = check_target(output)
+    check_storable(detector, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
     with noting(ThresholdWarning, RepeatedImageWarning) as notes:
         detector.fit(paths)
     detector.save(target, bank_dtype=bank_dtype, embed_backbone=embed_backbone)

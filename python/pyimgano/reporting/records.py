@@ -104,7 +104,11 @@ class RecordFiles:
         except OSError as error:
             self.close()
             raise OutputError(f"cannot write {shown(path)}: {error.strerror}") from error
-        self._write("", _csv_line(COLUMNS))
+        try:
+            self._write("", _csv_line(COLUMNS))
+        except OutputError:
+            self.close()
+            raise
 
     def add(self, record: Record) -> None:
         """Write one record to both files."""
@@ -112,9 +116,15 @@ class RecordFiles:
         self._write(json_line(record) + "\n", _csv_line(["" if c is None else c for c in cells]))
 
     def close(self) -> None:
-        """Close both files."""
+        """Close both files, also where what the system kept back cannot be written."""
+        failed: OSError | None = None
         for file in self._files:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:
+                failed = error
+        if failed is not None:
+            raise self._error(failed) from failed
 
     def __enter__(self) -> Self:
         return self
@@ -128,7 +138,7 @@ class RecordFiles:
         self.close()
 
     def _write(self, *texts: str) -> None:
-        ends = [file.tell() for file in self._files]
+        ends = [file.tell() if file.seekable() else None for file in self._files]
         try:
             for file, text in zip(self._files, texts, strict=True):
                 data = text.encode()
@@ -136,15 +146,18 @@ class RecordFiles:
                     data = data[file.write(data) :]
         except OSError as error:
             self._cut(ends)
-            raise OutputError(
-                f"cannot write results in {shown(self._folder)}: {error.strerror}"
-            ) from error
+            raise self._error(error) from error
 
-    def _cut(self, ends: list[int]) -> None:
+    def _cut(self, ends: list[int | None]) -> None:
         """Take back half a record: where the disk is full a file can still be made shorter."""
         for file, end in zip(self._files, ends, strict=True):
-            with contextlib.suppress(OSError):  # such as on a device
-                file.truncate(end)
+            if end is not None:
+                with contextlib.suppress(OSError):  # such as on a device
+                    file.truncate(end)
+                    file.seek(end)
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot write results in {shown(self._folder)}: {error.strerror}")
 
 
 def _csv_line(cells: Any) -> str:
