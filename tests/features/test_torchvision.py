@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,13 @@ def test_resnet_patches_are_layer2_and_layer3_pooled_and_joined() -> None:
         )
         expected = torch.cat([pool(two), up], 1)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(patches, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_copies_give_the_same_features() -> None:
+    features = TorchvisionFeatures("resnet18", pretrained=False)
+    (expected,) = features.extract_batch([unit(0)])
+    for twin in (copy.deepcopy(features), pickle.loads(pickle.dumps(features))):
+        np.testing.assert_array_equal(twin.extract_batch([unit(0)])[0], expected)
 
 
 def test_batches_and_mixed_sizes_give_what_single_images_give() -> None:

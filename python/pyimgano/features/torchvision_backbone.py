@@ -126,6 +126,8 @@ class TorchvisionFeatures:
     def _forward(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         import torch
 
+        if self.body.training:  # as torchvision's cut networks are once they were deep-copied
+            self.body.eval()
         with torch.inference_mode():
             batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
             batch = ((batch - self._mean) / self._std).contiguous()
