@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from pyimgano.cli import benchmark, main
+from pyimgano.cli import benchmark
 from pyimgano.datasets import list_datasets
+from tests.cli.support import run
 from tests.conftest import texture, with_blot, write_image
 
 SMALL = ["--backbone", "embedded", "--image-size", "48x64", "--quiet"]
-
-
-def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
-    code = main.main(list(argv))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def test_benchmark_prints_a_table_and_writes_json_and_pictures(
