@@ -30,12 +30,16 @@ class Prediction:
     anomaly_map
         float32 (H, W) at the image's own size, higher is more anomalous; None where the detector
         has no map or none was asked for.
+    warnings
+        In words where the image itself is unlike the good photos: light, contrast, sharpness,
+        colour, size. They change neither score nor label.
     """
 
     path: str | None
     score: float
     label: int
     anomaly_map: NDArray[np.float32] | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

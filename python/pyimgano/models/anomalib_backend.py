@@ -26,6 +26,7 @@ from pyimgano.models.threshold import (
 )
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
@@ -147,12 +148,14 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         self._check_params()
         timer = StageTimer()
         with timer.stage("decode"):
-            kept, errors = readable_images(images)
+            readable = readable_images(images)
+        kept, errors = readable.kept, readable.errors
         if errors and not (self.on_bad_image == "skip" and kept):
             raise join_errors(errors, len(images))
         chosen = set(kept)
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
         used = [images[i] for i in kept]
+        self.health_ = HealthRange.of(readable.health)
         self.timings_ = timer.seconds
         rng = np.random.default_rng(self.random_state)
         order = rng.permutation(len(used))
@@ -203,7 +206,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             if with_maps and grid is not None:
                 with timer.stage("map"):
                     anomaly_map = _at_size(grid, loaded.size)
-            yield Prediction(loaded.path, score, int(score > self.threshold_), anomaly_map)
+            yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
     def predict_anomaly_map(self, X: Sequence[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size.

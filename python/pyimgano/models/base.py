@@ -16,6 +16,8 @@ from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarn
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.types import ImageInput, Prediction
+from pyimgano.utils.health import ImageHealth
+from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
 
@@ -98,6 +100,9 @@ class Detector(ParamsMixin, ABC):
         int64 (n,), ``decision_scores_ > threshold_``.
     training_set_ : dict
         ``n_images``, a ``sha256`` that does not depend on order and names, and what it is ``of``.
+    health_ : HealthRange or None
+        Light, contrast, sharpness, colour and size of the training images, which
+        ``Prediction.warnings`` compares others with; None where they are not known.
     """
 
     decision_scores_: NDArray[np.float64]
@@ -108,6 +113,7 @@ class Detector(ParamsMixin, ABC):
     labels_: NDArray[np.int64]
     timings_: dict[str, float]
     training_set_: dict[str, Any]
+    health_: HealthRange | None = None
     #: The fitted feature extractor.
     features_: Any
     #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
@@ -237,7 +243,10 @@ class Detector(ParamsMixin, ABC):
             "training_set": dict(self.training_set_),
         }
         params = dict(self._params_at_fit)
-        return FittedState(params, facts, {"decision_scores": self.decision_scores_})
+        tensors = {"decision_scores": self.decision_scores_}
+        if self.health_ is not None:
+            tensors["health"] = self.health_.to_array()
+        return FittedState(params, facts, tensors)
 
     def set_state(self, state: FittedState, features: Any) -> None:
         """Restore what :meth:`get_state` gave, on a detector with the same parameters.
@@ -254,6 +263,8 @@ class Detector(ParamsMixin, ABC):
         self.training_set_ = dict(state.facts["training_set"])
         self.skipped_ = list(state.facts["skipped"])
         self.decision_scores_ = state.tensors["decision_scores"]
+        health = state.tensors.get("health")  # absent from files of older versions
+        self.health_ = None if health is None else HealthRange.from_array(health)
         self.timings_ = {}
         rate = state.facts["false_positive_rate"]
         self.set_threshold(
@@ -263,6 +274,19 @@ class Detector(ParamsMixin, ABC):
                 None if rate is None else FalsePositiveRate(rate["target"], rate["n_images"])
             ),
         )
+
+    def _prediction(
+        self,
+        path: str | None,
+        score: float,
+        anomaly_map: NDArray[np.float32] | None,
+        health: ImageHealth | None,
+    ) -> Prediction:
+        """The decision on one image, and what its health says beside it."""
+        told: tuple[str, ...] = ()
+        if health is not None and self.health_ is not None:
+            told = self.health_.warnings(health)
+        return Prediction(path, score, int(score > self.threshold_), anomaly_map, told)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

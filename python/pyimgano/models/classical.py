@@ -15,6 +15,7 @@ from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
 from pyimgano.models.base import Detector, training_images
 from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
 from pyimgano.models.collect import readable_images
+from pyimgano.models.opened import open_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import (
@@ -23,6 +24,8 @@ from pyimgano.models.threshold import (
     conformal_threshold,
 )
 from pyimgano.types import ImageInput, Prediction
+from pyimgano.utils.health import ImageHealth
+from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
 from pyimgano.utils.preprocess import check_images
@@ -123,10 +126,11 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         images = training_images(X, y)
         self.validate()
         timer = StageTimer()
-        kept, rows = self._read_training(images, timer)
+        kept, rows, healths = self._read_training(images, timer)
         with timer.stage("detector"):
             model = self._row_detector(len(rows)).fit(rows)
         self._model, self._rows = model, rows
+        self.health_ = HealthRange.of(healths) if healths else None
         self.training_set_ = fingerprint(map(digest, rows), "feature vectors, float32")
         chosen = set(kept)
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
@@ -166,15 +170,16 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         images = check_images(X)
         timer = StageTimer(self.timings_)
 
-        def score(batch: Sequence[ImageInput]) -> list[float]:
-            rows = self._extract(batch, timer)
+        def score(batch: Sequence[ImageInput]) -> Iterator[tuple[float, ImageHealth | None]]:
+            rows, healths = self._extract(batch, timer)
             with timer.stage("detector"):
-                return list(self._model.score(rows).tolist())
+                scores: list[float] = self._model.score(rows).tolist()
+            return zip(scores, healths, strict=True)
 
-        scores = in_batches(images, self.batch_size, score)
-        for image, value in zip(images, scores, strict=True):
+        scored = in_batches(images, self.batch_size, score)
+        for image, (value, health) in zip(images, scored, strict=True):
             path = None if isinstance(image, np.ndarray) else str(image)
-            yield Prediction(path, value, int(value > self.threshold_), None)
+            yield self._prediction(path, value, None, health)
 
     def get_state(self) -> FittedState:
         """The training images' features: the detector is fitted anew when it is restored."""
@@ -214,20 +219,23 @@ class ClassicalDetector(OpenParamsMixin, Detector):
 
     def _read_training(
         self, images: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[list[int], NDArray[np.float32]]:
-        """Positions of the images used, and their features."""
+    ) -> tuple[list[int], NDArray[np.float32], list[ImageHealth]]:
+        """Positions of the images used, their features, and their health as far as it is known."""
         kept = list(range(len(images)))
         try:
-            return kept, self._learn(images, timer)
+            return kept, *self._learn(images, timer)
         except ImageReadError as error:
-            kept, errors = readable_images(images)
+            readable = readable_images(images)
+            kept, errors = readable.kept, readable.errors
             if not errors:  # the extractor reads in a way of its own
                 raise
             if self.on_bad_image != "skip" or not kept:
                 raise join_errors(errors, len(images)) from error
-        return kept, self._learn([images[i] for i in kept], timer)
+        return kept, *self._learn([images[i] for i in kept], timer)
 
-    def _learn(self, images: Sequence[ImageInput], timer: StageTimer) -> NDArray[np.float32]:
+    def _learn(
+        self, images: Sequence[ImageInput], timer: StageTimer
+    ) -> tuple[NDArray[np.float32], list[ImageHealth]]:
         extractor: Any = self.feature_extractor
         if extractor is None:
             extractor = PooledEmbeddedFeatures()
@@ -236,16 +244,24 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 extractor.fit(images)
         self.features_ = extractor
         parts = []
+        healths: list[ImageHealth] = []
         with track(len(images), "reading training images", self.verbose) as advance:
             for start in range(0, len(images), self.batch_size):
                 batch = images[start : start + self.batch_size]
-                parts.append(self._extract(batch, timer))
+                part, found = self._extract(batch, timer)
+                parts.append(part)
+                healths.extend(one for one in found if one is not None)
                 advance(len(batch))
-        return np.concatenate(parts)
+        return np.concatenate(parts), healths
 
-    def _extract(self, batch: Sequence[ImageInput], timer: StageTimer) -> NDArray[np.float32]:
+    def _extract(
+        self, batch: Sequence[ImageInput], timer: StageTimer
+    ) -> tuple[NDArray[np.float32], list[ImageHealth | None]]:
         with timer.stage("features"):
-            rows = np.asarray(self.features_.extract(batch), dtype=np.float32)
+            opened = open_images(batch, self.features_)
+            rows = np.asarray(
+                self.features_.extract([image for image, _ in opened]), dtype=np.float32
+            )
         name = type(self.features_).__name__
         if rows.ndim != 2 or len(rows) != len(batch) or rows.shape[1] == 0:
             raise InvalidInputError(
@@ -254,7 +270,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             )
         if not np.isfinite(rows).all():
             raise InvalidInputError(f"{name}.extract gave features that are not finite")
-        return rows
+        return rows, [health for _, health in opened]
 
     def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
         n = len(rows)

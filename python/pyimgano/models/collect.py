@@ -15,6 +15,7 @@ from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.fit_memory import check_fit_memory
 from pyimgano.models.state import digest
 from pyimgano.types import ImageInput
+from pyimgano.utils.health import ImageHealth
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.utils.progress import track
@@ -39,6 +40,8 @@ class Collected:
         Positions of the unreadable ones.
     digests
         SHA-256 of the pixels of each stored image.
+    health
+        Light, sharpness and the like of each stored image.
     """
 
     store: FeatureStore
@@ -47,6 +50,7 @@ class Collected:
     kept: list[int] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
+    health: list[ImageHealth] = field(default_factory=list)
 
 
 def readable_pixels(
@@ -62,20 +66,36 @@ def readable_pixels(
         yield pixels
 
 
-def readable_images(
-    images: Sequence[ImageInput],
-) -> tuple[list[int], list[ImageReadError]]:
-    """Positions of the images that can be read as a whole, and the errors of the others."""
+@dataclass
+class Readable:
+    """Which images can be read as a whole.
+
+    Attributes
+    ----------
+    kept
+        Their positions.
+    health
+        Light, sharpness and the like of each.
+    errors
+        Those of the others.
+    """
+
+    kept: list[int] = field(default_factory=list)
+    health: list[ImageHealth] = field(default_factory=list)
+    errors: list[ImageReadError] = field(default_factory=list)
+
+
+def readable_images(images: Sequence[ImageInput]) -> Readable:
+    """Read every image once, to see which can be."""
     preprocessor = ImagePreprocessor(resize=None)
-    kept: list[int] = []
-    errors: list[ImageReadError] = []
+    found = Readable()
     for i, image in enumerate(images):
         try:
-            preprocessor.load(image)
-            kept.append(i)
+            found.health.append(preprocessor.load(image).health)
+            found.kept.append(i)
         except ImageReadError as error:
-            errors.append(error)
-    return kept, errors
+            found.errors.append(error)
+    return found
 
 
 def collect(
@@ -129,6 +149,7 @@ def collect(
                     collected.grids.append((height, width))
                     collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
                     collected.digests.append(digest(loaded.pixels))
+                    collected.health.append(loaded.health)
             advance(stop - start)
     if errors and not (skip_bad and collected.kept):
         raise join_errors(errors, len(images))

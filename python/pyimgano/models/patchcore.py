@@ -29,6 +29,7 @@ from pyimgano.models.threshold import (
     conformal_threshold,
 )
 from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
@@ -208,6 +209,7 @@ class PatchCore(PixelDetector):
         )
         self._preprocessor, self.features_ = preprocessor, features
         self._mapper = self._build_mapper()
+        self.health_ = HealthRange.of(collected.health)
         self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
         self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
         picks = self._select_bank(collected.store, timer)
@@ -272,7 +274,7 @@ class PatchCore(PixelDetector):
             with timer.stage("map"):
                 grid = distances.reshape(height, width)
                 anomaly_map = self._mapper.to_source(grid, loaded)
-        return Prediction(loaded.path, score, int(score > self.threshold_), anomaly_map)
+        return self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
     def _extract_patch_features(
         self, image: ImageInput

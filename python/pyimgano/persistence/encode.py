@@ -20,6 +20,7 @@ from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import PARAMS, check_header
 from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import encode_float, fields
+from pyimgano.utils.health_range import COLUMNS, HealthRange
 
 #: Packages whose version may matter where scores differ, beside those of extractors and engines.
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
@@ -75,6 +76,8 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
     params = entries["params"]
     scores = _take_scores(tensors)
     state: Tensors = {"decision_scores": scores}
+    if "health" in tensors:  # files of older versions have none
+        state["health"] = _take_health(tensors)
     if entries["detector"] == "patchcore":
         _check_backbone(params, entries["features"])
         params["weights"] = None
@@ -110,6 +113,15 @@ def _take_scores(tensors: Tensors) -> NDArray[np.float64]:
     if is_single and np.isnan(tensors["decision_scores"][0]):  # there was none to hold out
         return tensors.pop("decision_scores")
     return take(tensors, "decision_scores", (None,), np.float64, -_LARGEST, _LARGEST)
+
+
+def _take_health(tensors: Tensors) -> NDArray[np.float64]:
+    rows = take(tensors, "health", (None, len(COLUMNS)), np.float64, -1.0, 2.0**31)
+    try:
+        HealthRange.from_array(rows)
+    except InvalidInputError as error:
+        raise Malformed(f"tensor 'health': {error}") from error
+    return rows
 
 
 def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> None:

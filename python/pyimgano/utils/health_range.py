@@ -170,7 +170,23 @@ class HealthRange:
 
     @classmethod
     def from_array(cls, rows: NDArray[np.float64]) -> Self:
-        """What :meth:`to_array` gave."""
+        """What :meth:`to_array` gave.
+
+        Raises
+        ------
+        InvalidInputError
+            No images can have these figures.
+        """
+        known = np.where(rows == _ABSENT, 0.0, rows)
+        colours = rows[:, 5:8]
+        grey = (colours == _ABSENT).all(axis=1)
+        if not (
+            (rows[:, :2] >= 1).all()
+            and (rows[:, [2, 3, 8, 9]] >= 0).all()
+            and (known[:, 4] >= 0).all()
+            and (grey | (colours > 0).all(axis=1)).all()
+        ):
+            raise InvalidInputError("these are no figures of images")
         images = []
         for height, width, brightness, contrast, sharpness, *rest in rows.tolist():
             red, green, blue, black, white = rest

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
 from pyimgano.types import ImageInput, ImageSize
+from pyimgano.utils.health import ImageHealth, measure_health
 from pyimgano.utils.images import MAX_PIXELS, read_image
 from pyimgano.utils.optional_deps import require
 
@@ -29,11 +30,14 @@ class LoadedImage:
         Height and width of the source image.
     path
         The file it came from; None for an array.
+    health
+        Light, sharpness and the like of the source image.
     """
 
     pixels: NDArray[np.float32]
     size: tuple[int, int]
     path: str | None
+    health: ImageHealth
 
 
 def as_size(image_size: ImageSize, name: str = "image_size") -> tuple[int, int] | None:
@@ -157,7 +161,8 @@ class ImagePreprocessor:
         else:
             path, array = None, _check_array(image)
         size = (int(array.shape[0]), int(array.shape[1]))
-        return LoadedImage(self._scale(array), size, path)
+        health = measure_health(array, bit_depth=self.bit_depth)
+        return LoadedImage(self._scale(array), size, path, health)
 
     def _scale(self, array: NDArray[Any]) -> NDArray[np.float32]:
         top = 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
