@@ -10,10 +10,12 @@ from typing import Any
 from pyimgano.errors import InvalidInputError, UnknownNameError
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """An error for a name that does not exist, with the nearest ones that do."""
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], *, meant: str | None = None
+) -> UnknownNameError:
+    """An error for a name that does not exist, with the one meant or the nearest ones that do."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    near = get_close_matches(name, names, n=3, cutoff=0.5) if meant is None else [meant]
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
 

@@ -44,7 +44,14 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file or folder without a result, and why."""
+    """A file or folder without a result, and why.
+
+    Attributes
+    ----------
+    left_out
+        It was met in a folder and is counted among what was left out.
+    """
 
     path: str
     reason: str
+    left_out: bool = False

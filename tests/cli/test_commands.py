@@ -173,7 +173,8 @@ def test_detect_with_a_detector_that_has_no_maps_writes_no_overlays_and_says_so(
     assert re.search(r"bad\.png +\d+\.\d{4} +ANOMALOUS\n.*good\.png", out)
     assert f"results.csv, results.json in {tmp_path / 'out'}\n" in out
     assert err == "pyimgano detect: vision_ecod gives no anomaly maps: no overlays\n"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["results.csv", "results.json"]
+    names = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert names == [".pyimgano-output", "results.csv", "results.json"]
     assert run(capsys, *parts, "--model", "vision_ecod", "--no-overlays")[2] == ""
 
 

@@ -47,9 +47,11 @@ def test_predict_writes_what_is_asked_for(work: Path, tmp_path: Path, capsys) ->
     assert code == 0
     names = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
     assert names == [
+        ".pyimgano-output",
         *(f"000000{i}_{i - 1}.{suffix}" for i in (1, 2, 3) for suffix in ("png", "tiff")),
         "results.csv",
         "results.jsonl",
+        "summary.json",
     ]
 
 

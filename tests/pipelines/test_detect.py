@@ -113,7 +113,7 @@ def test_empty_and_missing_folders_are_named(folders: Path) -> None:
     with pytest.raises(DatasetError, match="test' does not exist"):
         detect(folders)
     (folders / "test").mkdir()
-    with pytest.raises(DatasetError, match="test has no images"):
+    with pytest.raises(DatasetError, match="test: the folder has no images"):
         detect(folders)
 
 

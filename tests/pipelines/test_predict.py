@@ -285,6 +285,7 @@ def test_a_disk_that_fills_up_is_one_error(
     detector: PatchCore, folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
+    (tmp_path / "out/.pyimgano-output").write_text('"results.jsonl"\n')  # of an earlier run
     (tmp_path / "out/results.jsonl").symlink_to("/dev/full")
     records = PredictRun(detector, output=tmp_path / "out").records([str(folder / "fine0.png")])
     with pytest.raises(OutputError, match=r"cannot write results in .*out: No space left"):

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pyimgano.errors import DatasetError, ImageReadError
-from pyimgano.utils.images import image_size, list_images, read_image, read_mask, shown
+from pyimgano.errors import ImageReadError
+from pyimgano.utils.images import image_size, read_image, read_mask, shown
 from tests.conftest import texture, write_image
 
 LOSSLESS = [".png", ".bmp", ".tif", ".tiff", ".ppm"]
@@ -111,7 +111,7 @@ def test_a_name_that_is_not_utf8_works_and_can_be_printed(tmp_path: Path) -> Non
     source = write_image(tmp_path / "a.png", texture(7))
     strange = os.fsencode(tmp_path) + b"/\xff\xfe.png"
     os.rename(os.fsencode(source), strange)
-    (listed,) = list_images(tmp_path).paths
+    listed = os.fsdecode(strange)
     assert read_image(listed).shape == (48, 64, 3)
     Path(listed).write_bytes(b"")
     with pytest.raises(ImageReadError) as caught:
@@ -130,35 +130,6 @@ def test_masks_are_zero_and_one_whatever_the_file_holds(tmp_path: Path) -> None:
     opaque = np.dstack([np.zeros((4, 5, 3), np.uint8), np.full((4, 5), 255, np.uint8)])
     (tmp_path / "a.png").write_bytes(cv2.imencode(".png", opaque)[1].tobytes())
     assert not read_mask(tmp_path / "a.png").any()  # alpha says nothing about defects
-
-
-def test_listing_ignores_and_counts_what_is_not_an_image(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.JpG", "c.tiff"):
-        (tmp_path / name).write_bytes(b"x")
-    for name in (".hidden.png", "Thumbs.db", "notes.txt"):
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "sub.png").mkdir()
-    listing = list_images(tmp_path)
-    assert [Path(p).name for p in listing.paths] == ["a.JpG", "b.PNG", "c.tiff"]
-    assert listing.ignored == 3
-
-
-def test_listing_below_a_folder_leaves_hidden_folders_out(tmp_path: Path) -> None:
-    for name in ("x/1.png", "x/y/2.png", ".cache/3.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    names = [
-        str(Path(p).relative_to(tmp_path)) for p in list_images(tmp_path, recursive=True).paths
-    ]
-    assert names == ["x/1.png", "x/y/2.png"]
-
-
-def test_listing_a_missing_folder_names_it(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="nowhere' does not exist"):
-        list_images(tmp_path / "nowhere")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DatasetError, match="file' is not a folder"):
-        list_images(tmp_path / "file")
 
 
 def test_importing_the_package_alone_loads_nothing_heavy() -> None:

@@ -69,8 +69,9 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     run.add_argument(
         "--overwrite",
         action="store_true",
-        help="compute everything again, whatever the output folder holds",
+        help="compute everything again, whatever the output folder holds, and replace its report",
     )
+    options.add_strict_option(run)
     run.add_argument(
         "--jobs",
         type=int,
@@ -102,7 +103,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
     def report(title: str, one: CategoryResult) -> None:
         if one.error is not None:
             of = f"{title}, " if len(specs) > 1 else ""
-            print(f"{prog}: {of}{one.category} failed: {one.error}", file=sys.stderr)
+            options.tell(prog, f"{of}{one.category} failed: {one.error}")
 
     common: dict[str, Any] = {
         "dataset": args.dataset,
@@ -114,6 +115,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
         "output": args.output,
         "overwrite": args.overwrite,
         "n_jobs": args.jobs,
+        "strict": args.strict,
         "n_overlays": args.overlays,
         "verbose": sys.stderr.isatty() and not args.quiet,
     }

@@ -39,6 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="the new file; may be the old one"
     )
+    options.add_strict_option(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
     options.add_load_options(parser)
     return parser
@@ -58,6 +59,7 @@ def _run(argv: Sequence[str] | None) -> int:
         args.anomalous,
         objective=args.objective,
         target=args.target,
+        strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
     )
     detector.save(args.output, **_storage(args.detector))
@@ -75,8 +77,8 @@ def _run(argv: Sequence[str] | None) -> int:
     print(run.source)
     if run.false_positive_rate is not None:
         print(run.false_positive_rate.describe())
-    for note in run.notes:
-        print(f"{PROG}: {note}", file=sys.stderr)
+    for note in (run.left_out.describe(), *run.notes):
+        options.tell(PROG, note)
     return options.OK
 
 

@@ -25,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-overlays", action="store_true", help="write no pictures")
     options.add_bad_image_option(parser)
+    options.add_strict_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
@@ -38,6 +39,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.detect import run_detect
     from pyimgano.reporting.table import text_table
+    from pyimgano.utils.images import shown
 
     (spec,) = options.detector_specs(args)
     run = run_detect(
@@ -46,6 +48,7 @@ def _run(argv: Sequence[str] | None) -> int:
         output=args.output,
         model=spec.model,
         overlays=not args.no_overlays,
+        strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
         random_state=args.seed,
         on_bad_image=args.on_bad_image,
@@ -66,13 +69,14 @@ def _run(argv: Sequence[str] | None) -> int:
     )
     if run.false_positive_rate is not None:
         print(run.false_positive_rate.describe())
-    print(f"results.csv, results.json{', overlays/' if run.n_overlays else ''} in {args.output}")
-    for note in run.notes:
-        print(f"{PROG}: {note}", file=sys.stderr)
+    pictures = ", overlays/" if run.n_overlays else ""
+    print(f"results.csv, results.json{pictures} in {shown(args.output)}")
+    for note in (run.left_out.describe(), *run.notes):
+        options.tell(PROG, note)
     for path in run.skipped:
-        print(f"{PROG}: normal image left out: {path}", file=sys.stderr)
+        options.tell(PROG, f"normal image left out: {path}")
     for bad in run.unreadable:
-        print(f"{PROG}: not scored: {bad.error}", file=sys.stderr)
+        options.tell(PROG, f"not scored: {bad.error}")
     return options.FAILED if run.unreadable else options.OK
 
 

@@ -57,10 +57,11 @@ def _run(argv: Sequence[str] | None) -> int:
     from pyimgano.errors import InvalidInputError
     from pyimgano.features.build import is_onnx
     from pyimgano.features.torchvision_backbone import TorchvisionFeatures
-    from pyimgano.reporting.files import write_bytes
+    from pyimgano.reporting.files import check_target, write_bytes
 
     if not is_onnx(args.output):
         raise InvalidInputError(f"--output {shown(args.output)}: the file's name must end in .onnx")
+    check_target(args.output)
     features = TorchvisionFeatures(
         args.network, layers=args.layers, weights=args.weights, normalization=args.normalization
     )

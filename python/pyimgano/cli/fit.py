@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the detector file; an old one is replaced once the new one is complete",
     )
     options.add_bad_image_option(parser)
+    options.add_strict_option(parser)
     parser.add_argument(
         "--bank-dtype",
         choices=("float32", "float16"),
@@ -63,6 +64,7 @@ def _run(argv: Sequence[str] | None) -> int:
         model=spec.model,
         bank_dtype=args.bank_dtype,
         embed_backbone=args.embed_backbone,
+        strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
         random_state=args.seed,
         on_bad_image=args.on_bad_image,
@@ -76,10 +78,10 @@ def _run(argv: Sequence[str] | None) -> int:
         print(f"             {run.false_positive_rate.describe()}")
     print(f"file         {run.path}, {run.size / 1e6:.2f} MB")
     print(f"SHA-256      {run.sha256}")
-    for note in run.notes:
-        print(f"{PROG}: {note}", file=sys.stderr)
+    for note in (run.left_out.describe(), *run.notes):
+        options.tell(PROG, note)
     for path in run.skipped:
-        print(f"{PROG}: image left out: {path}", file=sys.stderr)
+        options.tell(PROG, f"image left out: {path}")
     return options.OK
 
 

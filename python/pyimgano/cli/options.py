@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, PyimganoError
+from pyimgano.utils.text import printable
 
 if TYPE_CHECKING:
     from pyimgano.pipelines.comparison import ModelSpec
@@ -197,6 +198,16 @@ def add_bad_image_option(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_strict_option(parser: argparse._ActionsContainer) -> None:
+    """What to do about files that are no input."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="a file or folder that is left out is an error; nobody misses hidden files, texts,"
+        " tables and the like, which are left out anyway",
+    )
+
+
 def add_load_options(parser: argparse._ActionsContainer) -> None:
     """What :func:`pyimgano.load` takes beside the file."""
     parser.add_argument(
@@ -225,6 +236,12 @@ def load_detector(args: argparse.Namespace) -> Any:
     )
 
 
+def tell(prog: str, text: str) -> None:
+    """One line on standard error, whatever is in a name; nothing for an empty text."""
+    if text:
+        print(f"{prog}: {printable(text)}", file=sys.stderr)
+
+
 def quieten() -> None:
     """Keep image codecs from writing to the terminal: what they say is in our own errors."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
@@ -243,10 +260,10 @@ def run(
         sys.stdout.flush()
         return code
     except PyimganoError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
+        tell(prog, f"error: {error}")
         return USAGE
     except KeyboardInterrupt:
-        print(f"{prog}: interrupted", file=sys.stderr)
+        tell(prog, "interrupted")
         return 130
     except BrokenPipeError:
         # The reader went away: nothing is wrong here.
@@ -254,9 +271,10 @@ def run(
         return OK
     except OSError as error:
         if error.filename is not None:
-            raise
+            tell(prog, f"error: {os.fsdecode(error.filename)}: {error.strerror}")
+            return USAGE
         drop_output()
-        print(f"{prog}: error: cannot write the output: {error.strerror}", file=sys.stderr)
+        tell(prog, f"error: cannot write the output: {error.strerror}")
         return USAGE
 
 

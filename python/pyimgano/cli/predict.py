@@ -20,7 +20,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Score images with a detector file. Each result is out as soon as it is known,"
         " and memory does not grow with the number of images.",
         epilog="An image that cannot be scored gives a line with the error, and the others go on."
-        " Exit code: 0 if every image was scored, 1 if one was not, 2 for a mistake in the"
+        " Exit code: 0 if every image was scored, 1 if one was not"
+        " (or, with --strict, a file was left out), 2 for a mistake in the"
         " command, a detector file that cannot be loaded or a folder that cannot be written to,"
         " 130 if interrupted (what was finished is in the output folder).",
     )
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--quiet", action="store_true", help="no progress, no table, no summary")
     run = parser.add_argument_group("run")
+    options.add_strict_option(run)
     options.add_load_options(run)
     run.add_argument(
         "--batch-size",
@@ -75,11 +77,13 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error("no images: give files, folders, patterns or --list FILE")
     if (args.maps or args.overlays) and args.output is None:
         parser.error("--maps and --overlays need --output DIR")
+    from pyimgano.datasets.left_out import LeftOut
     from pyimgano.datasets.sources import stream_images
     from pyimgano.pipelines.predict import PredictRun
     from pyimgano.utils.progress import track
 
-    paths = stream_images(args.images, args.list)
+    left_out = LeftOut()
+    paths = stream_images(args.images, args.list, left_out=left_out, output=args.output)
     run = PredictRun(
         options.load_detector(args),
         output=args.output,
@@ -87,6 +91,7 @@ def _run(argv: Sequence[str] | None) -> int:
         overlays=args.overlays,
         regions=args.regions,
         batch_size=args.batch_size,
+        left_out=left_out,
     )
     # On a terminal the table itself shows the progress.
     bar = sys.stderr.isatty() and not sys.stdout.isatty() and not args.quiet
@@ -103,13 +108,15 @@ def _run(argv: Sequence[str] | None) -> int:
                     options.drop_output()  # what is written to the folder goes on
                 advance()
     except KeyboardInterrupt:
-        print(f"{PROG}: interrupted", file=sys.stderr)
+        options.tell(PROG, "interrupted")
         code = _INTERRUPTED
     finally:
         records.close()
     if not args.quiet:
-        print(f"{PROG}: {run.summary.describe()}", file=sys.stderr)
-    return code or (options.FAILED if run.summary.n_failed else options.OK)
+        options.tell(PROG, run.summary.describe())
+    missed = args.strict and left_out.total
+    options.tell(PROG, f"{'error: ' if missed else ''}{left_out.describe()}")
+    return code or (options.FAILED if run.summary.n_failed or missed else options.OK)
 
 
 def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> None:
@@ -121,7 +128,7 @@ def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> 
         print(json_line(record, ascii_only=True), flush=True)
         return
     if "error" in record:
-        print(f"{PROG}: {record['error']}", file=sys.stderr)
+        options.tell(PROG, record["error"])
         return
     if args.quiet:
         return

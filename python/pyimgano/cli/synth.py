@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.datasets.synthetic import generate_synthetic
+    from pyimgano.utils.images import shown
     from pyimgano.utils.progress import track
 
     with track(1, "rendering", sys.stderr.isatty()) as advance:
@@ -54,7 +55,7 @@ def _run(argv: Sequence[str] | None) -> int:
             overwrite=args.overwrite,
             progress=advance.to,
         )
-    print(f"{', '.join(names)} in {args.root}")
+    print(f"{', '.join(names)} in {shown(args.root)}")
     return options.OK
 
 

@@ -11,10 +11,12 @@ from typing import ClassVar, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import DatasetError
+from pyimgano.datasets.left_out import CLOSED, LeftOut, Reason
+from pyimgano.datasets.walk import Walk, visible_folders
+from pyimgano.errors import DatasetError, UnknownNameError
 from pyimgano.registry import unknown_name
-from pyimgano.types import ImageSize
-from pyimgano.utils.images import image_size, list_images, read_image, read_mask, shown
+from pyimgano.types import ImageSize, Unreadable
+from pyimgano.utils.images import image_size, read_image, read_mask, shown
 from pyimgano.utils.preprocess import as_size, resize_image
 
 
@@ -100,8 +102,8 @@ class Dataset(ABC):
 
     Attributes
     ----------
-    ignored_files : int
-        Files left out of the listed folders because they are not images.
+    left_out : LeftOut
+        Files and folders of the listed halves that are no input, by reason.
     """
 
     name: ClassVar[str]
@@ -117,8 +119,8 @@ class Dataset(ABC):
         self.category = category
         self.resize = as_size(resize, "resize")
         self.load_masks = load_masks
-        self.ignored_files = 0
-        if not self.root.is_dir():
+        self._left_out: dict[str, LeftOut] = {}
+        if not os.path.isdir(self.root):
             raise DatasetError(f"dataset root {shown(root)} does not exist or is not a folder")
         self._check()
 
@@ -126,14 +128,35 @@ class Dataset(ABC):
         """Check the layout; by default that the category exists."""
         known = self.list_categories(self.root)
         if self.category is None:
-            raise DatasetError(f"{self.name}: name a category; {shown(self.root)} has {known}")
+            hint = self.root_hint(self.root)
+            raise DatasetError(
+                f"{self.name}: name a category; {shown(self.root)} has {known}{hint}"
+            )
         if self.category not in known:
-            raise unknown_name(f"category below {shown(self.root)}", self.category, known)
+            raise unknown_category(self.root, self.category, known, self.root_hint(self.root))
 
     @classmethod
     @abstractmethod
     def list_categories(cls, root: str | os.PathLike[str]) -> list[str]:
         """Categories found below ``root``, sorted."""
+
+    @classmethod
+    def root_hint(cls, root: str | os.PathLike[str]) -> str:
+        """What to do about a root without categories, as the end of an error; may be empty."""
+        return ""
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What was left out of the halves that were listed, by reason."""
+        whole = LeftOut()
+        for one in self._left_out.values():
+            whole.update(one)
+        return whole
+
+    @property
+    def ignored_files(self) -> int:
+        """How many files and folders were left out of the halves that were listed."""
+        return self.left_out.total + self.left_out.n_expected
 
     @abstractmethod
     def get_train_paths(self) -> list[str]:
@@ -168,13 +191,42 @@ class Dataset(ABC):
         image = read_image(path)
         return image if self.resize is None else resize_image(image, self.resize)
 
-    def _images(self, folder: Path, *, recursive: bool = False) -> list[str]:
-        """The images of a folder that must not be empty."""
-        listing = list_images(folder, recursive=recursive)
-        self.ignored_files += listing.ignored
-        if not listing.paths:
-            raise DatasetError(f"image folder {shown(folder)} has no images")
-        return listing.paths
+    def _images(self, folder: Path, *, deep: bool = True, skip: Sequence[Path] = ()) -> list[str]:
+        """The images in and below a folder, of which there must be one.
+
+        A folder below it that cannot be read is an error: half a class is no class.
+        """
+        if not os.path.isdir(folder) and not isinstance(error_of(folder), PermissionError):
+            what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+            raise DatasetError(f"image folder '{shown(folder)}' {what}")
+        left_out = self._left_out[os.fspath(folder)] = LeftOut()
+        paths = []
+        for found in Walk(left_out, skip).below(os.fspath(folder), deep=deep):
+            if isinstance(found, str):
+                paths.append(found)
+            elif not found.left_out or left_out.count(CLOSED):
+                raise DatasetError(found.reason)
+        if not paths:
+            why = left_out.describe()
+            raise DatasetError(f"image folder {shown(folder)} has no images{why and f'; {why}'}")
+        return paths
+
+    def _leave_out(self, reason: Reason, folder: Path, *, deep: bool = False) -> None:
+        """Count the images in a folder, or also below it, that have no place in the layout."""
+        left_out = self._left_out[f"{folder}{os.sep}"] = LeftOut()
+        if os.path.isdir(folder):
+            for found in Walk(LeftOut()).below(os.fspath(folder), deep=deep):
+                if not isinstance(found, Unreadable):
+                    left_out.add(reason, found)
+
+
+def unknown_category(
+    root: str | os.PathLike[str], name: str, known: Sequence[str], hint: str
+) -> DatasetError | UnknownNameError:
+    """An error for a category that a root does not have."""
+    if not known and hint:
+        return DatasetError(f"no category below {shown(root)}{hint}")
+    return unknown_name(f"category below {shown(root)}", name, known)
 
 
 def assemble_split(
@@ -195,6 +247,20 @@ def assemble_split(
 def folders_with(root: str | os.PathLike[str], *parts: str) -> list[str]:
     """Names of the folders below ``root`` that hold ``parts``, sorted."""
     base = Path(root)
-    if not base.is_dir():
+    if not os.path.isdir(base):
         raise DatasetError(f"dataset root {shown(root)} does not exist or is not a folder")
-    return sorted(d.name for d in base.iterdir() if d.is_dir() and d.joinpath(*parts).is_dir())
+    return [name for name in visible_folders(base) if _may_hold(base.joinpath(name, *parts))]
+
+
+def _may_hold(folder: Path) -> bool:
+    """Whether there is such a folder, or nobody can tell: then reading it will say why."""
+    return os.path.isdir(folder) or isinstance(error_of(folder), PermissionError)
+
+
+def error_of(path: str | os.PathLike[str]) -> OSError | None:
+    """Why the system says nothing about a file or folder; None if it is there."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error
+    return None

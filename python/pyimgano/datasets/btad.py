@@ -35,7 +35,7 @@ class BTADDataset(FolderDataset):
 def _base(root: str | os.PathLike[str]) -> Path:
     """Where the categories are: ``root``, or the archive's folder right below it."""
     path = Path(root)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return path
     for folder in folder_below(path, _ARCHIVE):
         if folders_with(folder, "train", "ok") or folders_with(folder, "test", "ok"):

@@ -9,10 +9,17 @@ import numpy as np
 
 from pyimgano.datasets.base import Dataset, LazyMasks, TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import match_masks
+from pyimgano.datasets.left_out import Reason
 from pyimgano.datasets.mvtec import MVTecDataset
+from pyimgano.datasets.walk import visible_folders
 from pyimgano.errors import DatasetError
 from pyimgano.types import ImageSize
-from pyimgano.utils.images import list_images, shown
+from pyimgano.utils.images import shown
+
+_BELOW = Reason(
+    "image below a bare folder (name its folder with normal_dir)",
+    "images below a bare folder (name their folder with normal_dir)",
+)
 
 
 class CustomDataset(Dataset):
@@ -67,67 +74,80 @@ class CustomDataset(Dataset):
 
     @classmethod
     def list_categories(cls, root: str | os.PathLike[str]) -> list[str]:
-        """Folders below ``root`` that hold ``train/good``; empty for a bare folder of images."""
-        return folders_with(root, "train", "good")
+        """Folders below ``root`` that hold ``train/good``; without any, the root's own name."""
+        return folders_with(root, "train", "good") or [Path(root).resolve().name]
 
     @property
     def _base(self) -> Path:
-        return self.root / self.category if self.category else self.root
+        if not self.category:
+            return self.root
+        below = self.root / self.category
+        own = self.category == self.root.resolve().name and not os.path.isdir(below)
+        return self.root if own else below
 
     def _check(self) -> None:
-        if not self._base.is_dir():
+        if not os.path.isdir(self._base):
             raise DatasetError(f"folder {shown(self._base)} does not exist or is not a folder")
 
     def _is_mvtec(self) -> bool:
         named = (self.normal_dir, self.test_good_dir, self.test_defect_dir, self.test_dir)
-        return not any(named) and (self._base / "train" / "good").is_dir()
+        return not any(named) and os.path.isdir(self._base / "train" / "good")
 
     def _as_mvtec(self) -> MVTecDataset:
         base = self._base.resolve()
-        return MVTecDataset(base.parent, base.name, self.resize, self.load_masks)
+        found = MVTecDataset(base.parent, base.name, self.resize, self.load_masks)
+        found._left_out = self._left_out
+        return found
 
     def get_train_paths(self) -> list[str]:
         """Paths of the normal images, sorted."""
         if self._is_mvtec():
             return self._as_mvtec().get_train_paths()
-        return self._images(self._base / (self.normal_dir or "."))
+        if self.normal_dir is None:
+            self._leave_out_below(self._base)
+            return self._images(self._base, deep=False)
+        return self._images(self._base / self.normal_dir, skip=self._others(self.normal_dir))
+
+    def _leave_out_below(self, folder: Path) -> None:
+        """Images in sub-folders of a bare folder: nobody said what they are."""
+        for name in visible_folders(folder):
+            self._leave_out(_BELOW, folder / name, deep=True)
 
     def get_test_paths(self) -> TestSplit:
         """Test paths with labels and masks where the folders tell them; empty for a bare folder."""
         if self._is_mvtec():
             return self._as_mvtec().get_test_paths()
         if self.test_dir is not None:
-            return TestSplit(self._images(self._base / self.test_dir, recursive=True), None, None)
+            folder = self._base / self.test_dir
+            return TestSplit(self._images(folder, skip=self._others(self.test_dir)), None, None)
         groups: list[tuple[list[str], int, list[str | None]]] = []
         if self.test_good_dir is not None:
-            good = self._images(self._base / self.test_good_dir)
+            folder = self._base / self.test_good_dir
+            good = self._images(folder, skip=self._others(self.test_good_dir))
             groups.append((good, 0, [None] * len(good)))
         with_masks = self.load_masks and self.mask_dir is not None
         if self.test_defect_dir is not None:
             folder = self._base / self.test_defect_dir
-            defects = self._images(folder, recursive=True)
+            defects = self._images(folder, skip=self._others(self.test_defect_dir))
             masks: list[str | None] = [None] * len(defects)
             if with_masks:
-                masks = self._match_masks(defects, folder)
+                masks = list(match_masks(defects, folder, self._mask_folder()))
             groups.append((defects, 1, masks))
         if not groups:
             return TestSplit([], np.zeros(0, dtype=np.int64), LazyMasks([], []))
         return assemble_split(groups, with_masks=with_masks)
 
-    def _match_masks(self, defects: list[str], folder: Path) -> list[str | None]:
-        """Masks lie in ``mask_dir`` under the same sub-folder as their image."""
-        root = self._base / str(self.mask_dir)
-        if not root.is_dir():
-            raise DatasetError(f"mask folder {shown(root)} does not exist or is not a folder")
-        matched: list[str | None] = []
-        for defect in defects:
-            matched += match_masks([defect], root / Path(defect).parent.relative_to(folder))
-        return matched
+    def _mask_folder(self) -> Path:
+        folder = self._base / str(self.mask_dir)
+        if not os.path.isdir(folder):
+            raise DatasetError(f"mask folder {shown(folder)} does not exist or is not a folder")
+        return folder
 
-
-def unlabelled_images(folder: str | os.PathLike[str]) -> list[str]:
-    """All images in and below a folder, sorted; an empty one is an error."""
-    paths = list_images(folder, recursive=True).paths
-    if not paths:
-        raise DatasetError(f"image folder {shown(folder)} has no images")
-    return paths
+    def _others(self, *own: str | os.PathLike[str] | None) -> list[Path]:
+        """Named folders that images of another meaning lie in, whatever folder they are in."""
+        named = (self.normal_dir, self.test_good_dir, self.test_defect_dir)
+        return [
+            self._base / folder
+            for folder in (*named, self.mask_dir, self.test_dir)
+            if folder is not None and folder not in own
+        ]

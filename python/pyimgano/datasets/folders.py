@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, folders_with
+from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, error_of, folders_with
+from pyimgano.datasets.left_out import LeftOut, Reason
+from pyimgano.datasets.walk import Walk, visible_folders
 from pyimgano.errors import DatasetError
-from pyimgano.utils.images import list_images, shown
+from pyimgano.utils.images import shown
+
+#: Names that people give to folders of good images.
+_GOOD_NAMES = frozenset({"good", "ok", "normal"})
+_UNLABELLED = Reason(
+    "image in test without a folder that gives its label",
+    "images in test without a folder that gives their label",
+)
+_NOT_GOOD = Reason(
+    "training image beside the folder of good ones",
+    "training images beside the folder of good ones",
+)
+_OUTSIDE = Reason("image outside of the layout", "images outside of the layout")
 
 
 class FolderDataset(Dataset):
@@ -38,74 +54,139 @@ class FolderDataset(Dataset):
     def _folder(self) -> Path:
         return self.root / str(self.category)
 
+    @classmethod
+    def root_hint(cls, root: str | os.PathLike[str]) -> str:
+        """Where the root is a category itself: how to name the two."""
+        path = Path(root).resolve()
+        if os.path.isdir(path / "train" / cls.good) or os.path.isdir(path / "test"):
+            return (
+                f"; {shown(root)} is a category itself: take {shown(path.parent)} as root and"
+                f" {shown(path.name)} as category"
+            )
+        return ""
+
     def get_train_paths(self) -> list[str]:
-        """Paths of the normal training images, sorted.
+        """Paths of the normal training images, those in sub-folders included, sorted.
 
         Raises
         ------
         DatasetError
-            The folder is missing or empty; names it.
+            The folder is missing, empty or cannot be read; names it.
         """
-        folder = self._folder / "train" / self.good
-        self._check_half(folder, "training")
-        return self._images(folder)
+        train = self._folder / "train"
+        self._check_half(train / self.good, "training")
+        self._leave_out(_OUTSIDE, self._folder)
+        self._leave_out(_OUTSIDE, train)
+        for name in visible_folders(train):
+            if name != self.good:
+                self._leave_out(_NOT_GOOD, train / name, deep=True)
+        return self._images(train / self.good)
 
     def get_test_paths(self) -> TestSplit:
-        """All images below ``test``; every folder but the good one holds defects.
+        """All images in and below the folders in ``test``; all but the good one hold defects.
 
         Without any ``ground_truth`` folder ``masks`` is None.
 
         Raises
         ------
         DatasetError
-            No test images, or a defect image without its mask; names the path.
+            No test images, a folder that cannot be read, a folder whose name is nearly the good
+            one's, or a defect image without its mask; names the path.
         """
         test = self._folder / "test"
         truth = self._folder / "ground_truth"
         self._check_half(test, "test")
-        with_masks = self.load_masks and truth.is_dir()
+        self._leave_out(_UNLABELLED, test)
+        with_masks = self.load_masks and os.path.isdir(truth)
         groups: list[tuple[list[str], int, list[str | None]]] = []
-        for kind in folders_with(test):
+        for kind in visible_folders(test):
+            self._check_kind(test / kind)
             paths = self._images(test / kind)
             masks: list[str | None] = [None] * len(paths)
             if with_masks and kind != self.good:
-                masks = list(match_masks(paths, truth / kind))
+                masks = list(match_masks(paths, test / kind, truth / kind))
             groups.append((paths, int(kind != self.good), masks))
         if not groups:
-            raise DatasetError(f"test folder {shown(test)} has no folders of images")
+            why = self.left_out.describe()
+            raise DatasetError(
+                f"test folder {shown(test)} has no folders of images{why and f'; {why}'}"
+            )
         return assemble_split(groups, with_masks=with_masks)
 
     def _check_half(self, folder: Path, half: str) -> None:
-        if not folder.is_dir():
+        if os.path.isdir(folder):
+            return
+        there = (
+            visible_folders(folder.parent)
+            if not isinstance(error_of(folder.parent), FileNotFoundError)
+            else []
+        )
+        there = there if half == "training" else []
+        near = f"; there is {', '.join(map(repr, there))}, and {folder.name!r} is what is read"
+        raise DatasetError(
+            f"{self.name} category {self.category!r} has no {half} half: {shown(folder)}"
+            f" does not exist or is not a folder{near if there else ''}"
+        )
+
+    def _check_kind(self, folder: Path) -> None:
+        """Refuse folders that a person takes for the good one: their images would be defects."""
+        name = folder.name
+        if name != self.good and name.strip().lower() in _GOOD_NAMES:
             raise DatasetError(
-                f"{self.name} category {self.category!r} has no {half} half: {shown(folder)}"
-                " does not exist or is not a folder"
+                f"{shown(folder)} would count as a kind of defect: the folder of good images is"
+                f" called {self.good!r} in this layout; rename it"
             )
 
 
-def match_masks(images: list[str], folder: Path) -> list[str]:
+def match_masks(images: Sequence[str], folder: Path, masks: Path) -> list[str]:
     """The mask of each image: ``<stem>_mask`` or ``<stem>``, with any image suffix.
+
+    Parameters
+    ----------
+    images
+        Files in and below ``folder``.
+    folder
+        Their folder.
+    masks
+        The folder of their masks: in the same sub-folder as the image or, where only one image has
+        that stem, anywhere directly in it.
 
     Raises
     ------
     DatasetError
-        Names the first image without a mask.
+        Names the first image without a mask, or a folder of masks that cannot be read.
     """
-    found = {Path(p).stem: p for p in list_images(folder).paths} if folder.is_dir() else {}
-    masks = []
+    found = _by_place(masks)
+    stems = Counter(Path(image).stem for image in images)
+    matched = []
     for image in images:
-        stem = Path(image).stem
-        mask = found.get(f"{stem}_mask") or found.get(stem)
+        place, stem = Path(image).parent.relative_to(folder), Path(image).stem
+        names = (f"{stem}_mask", stem)
+        wanted = [(place, name) for name in names]
+        if stems[stem] == 1:
+            wanted += [(Path(), name) for name in names]
+        mask = next((found[key] for key in wanted if key in found), None)
         if mask is None:
             raise DatasetError(
-                f"no mask for {shown(image)}: expected {shown(folder / stem)}_mask.png"
+                f"no mask for {shown(image)}: expected {shown(masks / place / stem)}_mask.png"
             )
-        masks.append(mask)
-    return masks
+        matched.append(mask)
+    return matched
+
+
+def _by_place(folder: Path) -> dict[tuple[Path, str], str]:
+    """Masks by sub-folder and stem."""
+    paths = []
+    if not isinstance(error_of(folder), FileNotFoundError):
+        for found in Walk(LeftOut()).below(os.fspath(folder)):
+            if not isinstance(found, str):
+                raise DatasetError(found.reason)
+            paths.append(found)
+    return {(Path(p).parent.relative_to(folder), Path(p).stem): p for p in paths}
 
 
 def folder_below(root: Path, *names: str) -> list[Path]:
     """``root`` and those folders right below it that have one of ``names``, in any case."""
     wanted = {name.lower() for name in names}
-    below = sorted(d for d in root.iterdir() if d.name.lower() in wanted and d.is_dir())
+    below = [root / name for name in visible_folders(root) if name.lower() in wanted]
     return [root, *below]

@@ -8,17 +8,17 @@ from __future__ import annotations
 import codecs
 import fnmatch
 import glob
-import heapq
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 
+from pyimgano.datasets.left_out import LeftOut, adding_to
+from pyimgano.datasets.walk import Walk
 from pyimgano.errors import DatasetError
 from pyimgano.types import Unreadable
-from pyimgano.utils.images import is_image_name, shown
+from pyimgano.utils.images import shown
 
-#: Names of a folder that are held at once: a larger folder is read again for each further so many.
-_CHUNK = 20_000
 _READ = 1 << 16
 #: Bytes of a line beyond which it is no path.
 _LONGEST = 1 << 16
@@ -29,20 +29,28 @@ Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 def stream_images(
-    sources: Sources, lists: Iterable[str | os.PathLike[str]] = ()
+    sources: Sources,
+    lists: Iterable[str | os.PathLike[str]] = (),
+    *,
+    left_out: LeftOut | None = None,
+    output: str | os.PathLike[str] | None = None,
 ) -> Iterator[str | Unreadable]:
     """The paths that sources stand for, in order, found as they are asked for.
 
     Parameters
     ----------
     sources
-        One or several, each a file; a folder, which stands for the images in and below it (as in
-        :func:`~pyimgano.utils.images.list_images`, sorted by path); a pattern with ``*``, ``?``,
+        One or several, each a file; a folder, which stands for the images in and below it (see
+        :class:`~pyimgano.datasets.walk.Walk`, sorted by path); a pattern with ``*``, ``?``,
         ``[...]`` or ``**`` for any depth of folders, where no file has just that name; or
-        ``@FILE`` for a list.
+        ``@FILE`` for a list. The part of a pattern that names an existing folder is no pattern.
     lists
         Files with one file or folder per line, relative to the working folder; ``"-"`` is standard
         input, whose lines are taken as they come.
+    left_out
+        Counts the files and folders that are no input.
+    output
+        Folder that the results go to: it is no input.
 
     Yields
     ------
@@ -54,131 +62,157 @@ def stream_images(
     DatasetError
         A list file cannot be opened; before the first path.
     """
+    names = _names(sources)
+    files = [os.fspath(file) for file in lists]
+    opened: dict[str, IO[bytes]] = {}
+    for file in [*(name[1:] for name in names if _is_list(name)), *files]:
+        opened[file] = opened.get(file) or _open_list(file)
+    found = _Found(LeftOut() if left_out is None else left_out, output, opened)
+    return found.stream(names, files)
+
+
+def gather_images(
+    sources: Sources,
+    *,
+    left_out: LeftOut | None = None,
+    output: str | os.PathLike[str] | None = None,
+) -> list[str]:
+    """All paths that sources stand for, as :func:`stream_images` finds them.
+
+    Raises
+    ------
+    DatasetError
+        A source does not exist, gives no image or cannot be read; names it.
+    """
+    found = gather_found(sources, left_out=left_out, output=output)
+    return [one for one in found if isinstance(one, str)]
+
+
+def gather_found(
+    sources: Sources,
+    *,
+    left_out: LeftOut | None = None,
+    output: str | os.PathLike[str] | None = None,
+) -> list[str | Unreadable]:
+    """As :func:`gather_images`, with the folders met in others that cannot be read."""
+    for name in _names(sources):
+        if not (_is_list(name) or glob.has_magic(name) or os.path.lexists(name)):
+            raise DatasetError(f"'{shown(name)}' does not exist")
+    found = []
+    for one in stream_images(sources, left_out=left_out, output=output):
+        if isinstance(one, Unreadable) and not one.left_out:
+            raise DatasetError(one.reason)
+        found.append(one)
+    return found
+
+
+def _names(sources: Sources) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         sources = [sources]
-    names = [os.fspath(source) for source in sources]
-    files = [os.fspath(file) for file in lists]
-    for file in [*(name[1:] for name in names if _is_list(name)), *files]:
-        _check_list(file)
-    return _stream(names, files)
-
-
-def _stream(names: list[str], lists: list[str]) -> Iterator[str | Unreadable]:
-    for name in names:
-        if _is_list(name):
-            yield from _listed(name[1:])
-        elif glob.has_magic(name) and not os.path.lexists(name):
-            yield from _some(_matches(name), name, "no file matches this pattern")
-        else:
-            yield from _one(name)
-    for file in lists:
-        yield from _listed(file)
+    return [os.fspath(source) for source in sources]
 
 
 def _is_list(name: str) -> bool:
     return name.startswith("@") and len(name) > 1
 
 
-def _check_list(file: str) -> None:
+def _open_list(file: str) -> IO[bytes]:
+    """Opened once, before anything is read: of a pipe the other end may be there only once."""
     if file == STDIN:
         if sys.stdin is None:
             raise DatasetError("cannot read list -: standard input is closed")
-        return
+        # Unbuffered, so that a line is there as soon as it was written.
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
     try:
-        with open(file, "rb"):
-            pass
+        return open(file, "rb", buffering=0)
     except OSError as error:
         raise DatasetError(f"cannot read list {shown(file)}: {error.strerror}") from error
 
 
-def _one(name: str) -> Iterator[str | Unreadable]:
-    """A file, or the images below a folder."""
-    if os.path.isdir(name):
-        yield from _some(_below(name), name, "the folder has no images")
-    else:
-        yield name
+class _Found:
+    """What sources stand for, one after the other."""
+
+    def __init__(
+        self,
+        left_out: LeftOut,
+        output: str | os.PathLike[str] | None,
+        lists: dict[str, IO[bytes]],
+    ) -> None:
+        self._left_out = left_out
+        self._skip = [] if output is None else [output]
+        self._lists = lists
+
+    def stream(self, names: Sequence[str], lists: Sequence[str]) -> Iterator[str | Unreadable]:
+        for name in names:
+            if _is_list(name):
+                yield from self._listed(name[1:])
+            elif glob.has_magic(name) and not os.path.lexists(name):
+                with adding_to(self._left_out) as left_out:
+                    found = _matches(name, Walk(left_out, self._skip))
+                    yield from _some(found, name, "no file matches this pattern", left_out)
+            else:
+                yield from self._one(name)
+        for file in lists:
+            yield from self._listed(file)
+
+    def _one(self, name: str) -> Iterator[str | Unreadable]:
+        """A file, or the images below a folder."""
+        if not os.path.isdir(name):
+            yield name
+            return
+        with adding_to(self._left_out) as left_out:
+            found = Walk(left_out, self._skip).below(name)
+            yield from _some(found, name, "the folder has no images", left_out)
+
+    def _listed(self, file: str) -> Iterator[str | Unreadable]:
+        opened = self._lists[file]
+        try:
+            for line in _checked_lines(opened.fileno(), file):
+                if isinstance(line, Unreadable):
+                    yield line
+                else:
+                    yield from self._one(_entry(line))
+        except OSError as error:
+            yield Unreadable(file, f"cannot read list {shown(file)}: {error.strerror}")
+        finally:
+            opened.close()
 
 
 def _some(
-    found: Iterator[str | Unreadable], source: str, reason: str
+    found: Iterator[str | Unreadable], source: str, reason: str, left_out: LeftOut
 ) -> Iterator[str | Unreadable]:
-    """All of them; if there are none, why."""
-    empty = True
+    """All of them; if there is no image, why."""
+    said = False
     for one in found:
-        empty = False
+        said = said or isinstance(one, str) or not one.left_out
         yield one
-    if empty:
-        yield Unreadable(source, f"{shown(source)}: {reason}")
+    if not said:
+        why = left_out.describe()
+        yield Unreadable(source, f"{shown(source)}: {f'no images; {why}' if why else reason}")
 
 
-def _below(folder: str) -> Iterator[str | Unreadable]:
-    """Images in and below a folder; links to folders are not followed, hidden ones left out."""
-    try:
-        for name, is_folder in _sorted_entries(folder):
-            if is_folder:
-                yield from _below(os.path.join(folder, name))
-            elif is_image_name(name):
-                yield os.path.join(folder, name)
-    except OSError as error:
-        yield Unreadable(folder, f"cannot read folder {shown(folder)}: {error.strerror}")
-
-
-def _sorted_entries(
-    folder: str, wanted: Callable[[str], bool] = lambda name: True
-) -> Iterator[tuple[str, bool]]:
-    """Visible names and whether they are folders, in the order of the paths below them.
-
-    Sorting needs all names at once, or several looks at the folder: each look takes the next
-    ``_CHUNK`` names after those that were already given.
-    """
-    last = ""
-    while True:
-        with os.scandir(folder) as entries:
-            found = heapq.nsmallest(_CHUNK, _keys_after(entries, last, wanted))
-        for key in found:
-            yield key.removesuffix(os.sep), key.endswith(os.sep)
-        if len(found) < _CHUNK:
-            return
-        last = found[-1]
-
-
-def _keys_after(
-    entries: Iterable[os.DirEntry[str]], last: str, wanted: Callable[[str], bool]
-) -> Iterator[str]:
-    for entry in entries:
-        name = entry.name
-        if name.startswith(".") or not wanted(name):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            name += os.sep  # whole paths are sorted: a/b.png comes after a.png
-        elif entry.is_dir():
-            continue
-        if name > last:
-            yield name
-
-
-def _matches(pattern: str) -> Iterator[str | Unreadable]:
-    """Files that match a pattern; only folders are expanded as a whole."""
-    head, tail = os.path.split(pattern)
+def _matches(pattern: str, walk: Walk) -> Iterator[str | Unreadable]:
+    """Images that match a pattern; only folders are expanded as a whole."""
+    head, tail = os.path.split(_literal_start(pattern))
     if not tail and os.path.basename(head) == "**":
         head, tail = os.path.split(head)
     if tail in ("", "**"):
         for folder in _topmost(glob.iglob(head, recursive=True)) if head else [os.curdir]:
-            yield from _below(folder)
+            if not walk.is_no_input(folder):
+                yield from walk.below(folder)
         return
-    folders = sorted(set(_folders(head)))
-    for folder in folders:
-        try:
-            for name, is_folder in _sorted_entries(
-                folder or os.curdir, lambda name: fnmatch.fnmatch(name, tail)
-            ):
-                path = os.path.join(folder, name)
-                if is_folder:
-                    yield from _below(path)
-                elif is_image_name(name):
-                    yield path
-        except OSError as error:
-            yield Unreadable(folder, f"cannot read folder {shown(folder)}: {error.strerror}")
+    for folder in sorted(set(_folders(head))):
+        yield from walk.matching(folder, lambda name: fnmatch.fnmatch(name, tail))
+
+
+def _literal_start(pattern: str) -> str:
+    """The pattern with its longest beginning that is an existing folder as such, ``lot [7]``."""
+    parts = pattern.split(os.sep)
+    for n in range(len(parts) - 1, 0, -1):
+        start = os.sep.join(parts[:n])
+        if glob.has_magic(start) and os.path.isdir(start):
+            return os.sep.join([glob.escape(start), *parts[n:]])
+    return pattern
 
 
 def _topmost(found: Iterable[str]) -> list[str]:
@@ -204,19 +238,7 @@ def _folders(head: str) -> Iterator[str]:
         yield os.path.dirname(folder)
 
 
-def _listed(file: str) -> Iterator[str | Unreadable]:
-    if file == STDIN:
-        # Unbuffered, so that a line is there as soon as it was written.
-        yield from _entries(sys.stdin.fileno(), file)
-        return
-    try:
-        with open(file, "rb") as opened:
-            yield from _entries(opened.fileno(), file)
-    except OSError as error:
-        yield Unreadable(file, f"cannot read list {shown(file)}: {error.strerror}")
-
-
-def _entries(descriptor: int, file: str) -> Iterator[str | Unreadable]:
+def _checked_lines(descriptor: int, file: str) -> Iterator[bytes | Unreadable]:
     for number, line in enumerate(_lines(descriptor), start=1):
         if b"\0" in line or len(line) > _LONGEST:  # and so would the following be
             reason = "holds a null byte" if b"\0" in line else f"has over {_LONGEST:,} bytes"
@@ -226,7 +248,10 @@ def _entries(descriptor: int, file: str) -> Iterator[str | Unreadable]:
                 " line; the rest of it is left out",
             )
             return
-        yield from _entry(line)
+        # As editors on Windows leave them: the mark at the start of a file, and line ends.
+        line = line.removeprefix(codecs.BOM_UTF8).removesuffix(b"\r")
+        if line.strip():
+            yield line
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:
@@ -238,8 +263,7 @@ def _lines(descriptor: int) -> Iterator[bytes]:
     yield rest
 
 
-def _entry(line: bytes) -> Iterator[str | Unreadable]:
-    # As editors on Windows leave them: the mark at the start of a file, and line ends.
-    line = line.removeprefix(codecs.BOM_UTF8).removesuffix(b"\r")
-    if line.strip():
-        yield from _one(os.fsdecode(line))
+def _entry(line: bytes) -> str:
+    """The path in a line; blanks around it count where there is a file of just that name."""
+    name = os.fsdecode(line)
+    return name if os.path.lexists(name) else name.strip()

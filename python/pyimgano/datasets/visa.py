@@ -68,7 +68,7 @@ class VisADataset(FolderDataset):
         if not _locate(self.root).raw:
             return super().get_test_paths()
         base, rows = self._rows("test")
-        with_masks = self.load_masks and (self._folder / "Data" / "Masks").is_dir()
+        with_masks = self.load_masks and os.path.isdir(self._folder / "Data" / "Masks")
         groups = []
         for row in rows:
             mask = resolve(base, row, "mask") if with_masks and row.label else None
@@ -98,7 +98,7 @@ def _locate(root: str | os.PathLike[str]) -> _Layout:
     """Find the categories: first as downloaded with a split file, then prepared."""
     path = Path(root)
     raw = folders_with(path, *_IMAGES)
-    if raw and (path / _SPLIT).is_file():
+    if raw and os.path.isfile(path / _SPLIT):
         return _Layout(path, True, raw)
     for outer in folder_below(path, "visa_pytorch"):
         for base in folder_below(outer, "1cls"):

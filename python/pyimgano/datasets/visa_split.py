@@ -123,6 +123,6 @@ def resolve(root: Path, row: SplitRow, column: Literal["image", "mask"]) -> str:
     path = root / named.replace("\\", "/")
     for suffix in (path.suffix, path.suffix.lower(), path.suffix.upper()):
         candidate = path.with_suffix(suffix)
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return os.fspath(candidate)
     raise DatasetError(f"{row.where}: {column} {shown(path)} does not exist")

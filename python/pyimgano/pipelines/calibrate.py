@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.calibration.threshold import OBJECTIVES, fit_threshold
-from pyimgano.datasets.sources import Sources, stream_images
+from pyimgano.datasets.left_out import LeftOut
+from pyimgano.datasets.sources import Sources, gather_images
 from pyimgano.errors import (
     DatasetError,
     ImageReadError,
@@ -70,6 +70,8 @@ class Calibration:
         What is known of its false-positive rate; None if it was tuned on the normal images.
     notes
         Warnings.
+    left_out
+        Files and folders that were left out.
     """
 
     before: Operating
@@ -77,6 +79,7 @@ class Calibration:
     source: str
     false_positive_rate: FalsePositiveRate | None
     notes: list[str]
+    left_out: LeftOut
 
 
 def run_calibrate(
@@ -86,6 +89,7 @@ def run_calibrate(
     *,
     objective: str | None = None,
     target: float | None = None,
+    strict: bool = False,
     verbose: bool = False,
 ) -> Calibration:
     """Score labelled images and set the detector's threshold by them.
@@ -107,6 +111,8 @@ def run_calibrate(
         without a target, else ``"fpr"``.
     target
         A rate for ``"fpr"`` (default 0.01) and ``"recall"``.
+    strict
+        Raise if a file or folder is left out that somebody could miss.
     verbose
         Progress bar.
 
@@ -115,12 +121,18 @@ def run_calibrate(
     ImageReadError
         Names every file that cannot be used.
     DatasetError
-        A source has no images, or a file is in both lists.
+        A source has no images, or a file is in both lists; or, with ``strict``, something was left
+        out.
     InvalidInputError
         Objective and images or target do not go together.
     """
+    left_out = LeftOut()
     with noting(RepeatedImageWarning) as repeats:
-        normal_paths, anomalous_paths = _paths(normal, "normal"), _paths(anomalous, "anomalous")
+        # Each file once: one that counts twice would make the rate look better known than it is.
+        normal_paths = each_once(gather_images(normal, left_out=left_out), "normal")
+        anomalous_paths = each_once(gather_images(anomalous, left_out=left_out), "anomalous")
+    if strict:
+        left_out.check()
     both = set(map(os.path.realpath, normal_paths)) & set(map(os.path.realpath, anomalous_paths))
     if both:
         raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")
@@ -155,17 +167,7 @@ def run_calibrate(
     after = _operating(float(detector.threshold_), good, bad)
     if peaks is not None and hasattr(detector, "map_threshold_"):
         detector.map_threshold_ = _map_level(peaks[:n], after)
-    return Calibration(before, after, source, rate, [*repeats, *notes])
-
-
-def _paths(sources: Sources, kind: str) -> Sequence[str]:
-    """Each file once: one that counts twice would make the rate look better known than it is."""
-    paths: list[str] = []
-    for found in stream_images(sources):
-        if isinstance(found, Unreadable):
-            raise DatasetError(found.reason)
-        paths.append(found)
-    return each_once(paths, kind)
+    return Calibration(before, after, source, rate, [*repeats, *notes], left_out)
 
 
 def _score(

@@ -50,7 +50,7 @@ class Checkpoints:
         """
         make_folder(self._folder)
         for path, data in self._files():
-            if overwrite:
+            if overwrite and data is not None:
                 _remove(path)
             elif data is not None and data["fingerprint"] != self._fingerprint:
                 raise InvalidInputError(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.models import create_model
-from pyimgano.pipelines.mvtec_visa import run_benchmark
-from pyimgano.reporting.files import make_folder, write_json
+from pyimgano.pipelines.mvtec_visa import resolve_categories, run_benchmark
+from pyimgano.pipelines.report_file import ReportFile, keys
+from pyimgano.reporting.output_folder import OutputFolder
+from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import CategoryResult, ComparisonResult
 
 
@@ -81,21 +84,34 @@ def run_comparison(
         detector = create_model(spec.model, **spec.parameters)
         if hasattr(detector, "validate"):
             detector.validate()
-    folder = None if output is None else make_folder(output)
     result = ComparisonResult([])
-    for spec in specs:
-        run = run_benchmark(
-            model=spec.model,
-            label=spec.title,
-            output=None if folder is None else Path(folder, spec.folder),
-            on_result=None if on_result is None else _named(on_result, spec.title),
-            **options,
-            **spec.parameters,
-        )
-        result.runs.append(replace(run, folder=spec.folder))
-        if folder is not None:
-            write_json(folder / "results.json", result.to_json())
+    with ExitStack() as stack:
+        report = None
+        if output is not None:
+            report = _report_file(stack.enter_context(OutputFolder(output)), specs, options)
+        for spec in specs:
+            run = run_benchmark(
+                model=spec.model,
+                label=spec.title,
+                output=None if output is None else Path(output, spec.folder),
+                on_result=None if on_result is None else _named(on_result, spec.title),
+                **options,
+                **spec.parameters,
+            )
+            result.runs.append(replace(run, folder=spec.folder))
+            if report is not None:
+                report.write(result)
     return result
+
+
+def _report_file(
+    output: OutputFolder, specs: Sequence[ModelSpec], options: Mapping[str, Any]
+) -> ReportFile:
+    names = resolve_categories(options["dataset"], options["root"], options.get("categories"))
+    seeds = options.get("seeds", (0,))
+    wanted = {key for spec in specs for key in keys(spec.title, names, seeds)}
+    output.check(*REPORT_FILES)
+    return ReportFile(output, wanted, overwrite=options.get("overwrite", False))
 
 
 def _named(

@@ -5,24 +5,28 @@ from __future__ import annotations
 import math
 import os
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyimgano.datasets.custom import unlabelled_images
+from pyimgano.datasets.left_out import LeftOut
+from pyimgano.datasets.sources import Sources, gather_found, gather_images
 from pyimgano.errors import DatasetError, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
+from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
+from pyimgano.reporting.records import path_fields
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
 _NUMBER_WIDTH = 4
+_OVERLAYS = "overlays"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class DetectionRun:
     ----------
     n_overlays
         Pictures written: none for a detector without anomaly maps, which ``notes`` then says.
+    left_out
+        Files and folders that are no input.
     """
 
     threshold: float
@@ -53,6 +59,7 @@ class DetectionRun:
     notes: list[str]
     detections: list[Detection]
     n_overlays: int = 0
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def n_anomalous(self) -> int:
@@ -67,15 +74,16 @@ class DetectionRun:
 
 def run_detect(
     *,
-    normal: str | os.PathLike[str],
-    test: str | os.PathLike[str],
+    normal: Sources,
+    test: Sources,
     output: str | os.PathLike[str],
     model: str = "patchcore",
     overlays: bool = True,
+    strict: bool = False,
     verbose: bool = False,
     **model_kwargs: Any,
 ) -> DetectionRun:
-    """Fit on all images of one folder and score all images of another.
+    """Fit on normal images and score all others.
 
     Writes ``results.csv``, ``results.json`` and one overlay per test image, named so that a file
     listing shows the most anomalous first. Memory does not grow with the number of test images.
@@ -83,76 +91,109 @@ def run_detect(
     Parameters
     ----------
     normal, test
-        Folders; images in sub-folders count too.
+        As for :func:`~pyimgano.datasets.sources.stream_images`; images in sub-folders count too.
     output
-        Folder for the results; created if missing.
+        Folder for the results; created if missing, and never taken as input.
     model
         Name of a detector.
     overlays
         False writes no pictures; a detector without anomaly maps has none to write.
+    strict
+        Raise if a file or folder is left out that somebody could miss.
     verbose
         Progress bars.
     **model_kwargs
         Parameters of the model.
+
+    Raises
+    ------
+    DatasetError
+        A source has no images, or an image is in both; or, with ``strict``, something was left out.
+    OutputError
+        Another run is writing to the output folder, or it holds a file that would be replaced and
+        is no result of an earlier run.
     """
-    normal_paths, test_paths = unlabelled_images(normal), unlabelled_images(test)
-    shared = set(map(os.path.realpath, normal_paths)) & set(map(os.path.realpath, test_paths))
+    left_out = LeftOut()
+    normal_paths = gather_images(normal, left_out=left_out, output=output)
+    found = gather_found(test, left_out=left_out, output=output)
+    if strict:
+        left_out.check()
+    _refuse_shared(normal_paths, found)
+    detector = create_model(model, verbose=verbose, **model_kwargs)
+    detector.validate()
+    with OutputFolder(output) as folder:
+        files = [folder.claim(name) for name in ("results.csv", "results.json")]
+        with noting(ThresholdWarning) as notes:
+            detector.fit(normal_paths)
+        writer = _OverlayWriter(detector, folder, test) if overlays else None
+        detections = _score(detector, found, writer, verbose)
+        n_overlays = 0
+        if writer is not None:
+            n_overlays = writer.rank()
+            if writer.without_map:
+                notes.append(f"{model} gives no anomaly maps: no overlays")
+        run = DetectionRun(
+            detector.threshold_,
+            detector.threshold_source_,
+            detector.false_positive_rate_,
+            len(normal_paths) - len(detector.skipped_),
+            [shown(path) for path in detector.skipped_],
+            notes,
+            detections,
+            n_overlays,
+            left_out,
+        )
+        _write_results(run, *files)
+    return run
+
+
+def _refuse_shared(normal: list[str], test: list[str | Unreadable]) -> None:
+    tested = {os.path.realpath(path) for path in test if isinstance(path, str)}
+    shared = tested.intersection(map(os.path.realpath, normal))
     if shared:
         raise DatasetError(
             f"{len(shared)} images are in both folders, such as {shown(min(shared))}: a score says"
             " nothing about an image that was learned from"
         )
-    detector = create_model(model, verbose=verbose, **model_kwargs)
-    detector.validate()
-    folder = make_folder(output)
-    with noting(ThresholdWarning) as notes:
-        detector.fit(normal_paths)
-    writer = _OverlayWriter(detector, folder / "overlays", Path(test)) if overlays else None
+
+
+def _score(
+    detector: Detector,
+    found: list[str | Unreadable],
+    writer: _OverlayWriter | None,
+    verbose: bool,
+) -> list[Detection]:
+    """The most anomalous first, what has no score last."""
     detections = []
-    stream = predict_stream(detector, test_paths, with_maps=overlays)
-    with closing(stream), track(len(test_paths), "scoring", verbose) as advance:
-        for path, outcome in zip(test_paths, stream, strict=True):
+    stream = predict_stream(detector, found, with_maps=writer is not None)
+    with closing(stream), track(len(found), "scoring", verbose) as advance:
+        for one, outcome in zip(found, stream, strict=True):
+            path = one if isinstance(one, str) else one.path
+            name = path_fields(path)["path"]
             if isinstance(outcome, Unreadable):
-                detections.append(Detection(shown(path), None, None, outcome.reason))
+                detections.append(Detection(name, None, None, outcome.reason))
             else:
-                found = outcome.prediction
-                detections.append(Detection(shown(path), found.score, found.label))
+                prediction = outcome.prediction
+                detections.append(Detection(name, prediction.score, prediction.label))
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
-    n_overlays = 0
-    if writer is not None:
-        n_overlays = writer.rank()
-        if writer.without_map:
-            notes.append(f"{model} gives no anomaly maps: no overlays")
     detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
-    run = DetectionRun(
-        detector.threshold_,
-        detector.threshold_source_,
-        detector.false_positive_rate_,
-        len(normal_paths) - len(detector.skipped_),
-        [shown(path) for path in detector.skipped_],
-        notes,
-        detections,
-        n_overlays,
-    )
-    _write_results(run, folder)
-    return run
+    return detections
 
 
 class _OverlayWriter:
     """Writes pictures as they come and gives them their rank when all scores are known."""
 
-    def __init__(self, detector: Detector, folder: Path, test: Path) -> None:
-        self._folder = folder
-        # Those without a name yet are of a run that was interrupted.
-        for old in (*self._folder.glob("[0-9]*_*.png"), *self._folder.glob(".[0-9]*.png")):
-            old.unlink()
-        self._test = test
+    def __init__(self, detector: Detector, output: OutputFolder, test: Sources) -> None:
+        self._output = output
+        output.mark_pictures(_OVERLAYS)
+        output.remove_old(_OVERLAYS)
+        self._test = test if isinstance(test, (str, os.PathLike)) else None
         self._scale = MapScale.of(detector)
         self._bit_depth = getattr(detector, "bit_depth", None)
         self._threshold = detector.threshold_
-        self._written: list[tuple[float, Path, str]] = []
+        self._written: list[tuple[float, str, str]] = []
         self.without_map = False
 
     def add(self, path: str, scored: Scored) -> None:
@@ -161,8 +202,8 @@ class _OverlayWriter:
             self.without_map = True
             return
         if not self._written:
-            make_folder(self._folder)
-        name = shown(Path(path).relative_to(self._test))
+            make_folder(self._output.path / _OVERLAYS)
+        name = self._name(path)
         picture = verdict_panel(
             scored.image,
             scored.prediction,
@@ -172,8 +213,8 @@ class _OverlayWriter:
             bit_depth=self._bit_depth,
         )
         stem = file_stem("_".join(Path(name).with_suffix("").parts))
-        temporary = self._folder / f".{len(self._written)}.png"
-        write_png(temporary, picture)
+        temporary = self._output.claim_new(f"{_OVERLAYS}/.{len(self._written)}.png")
+        write_png(self._output.path / temporary, picture)
         self._written.append((scored.prediction.score, temporary, stem))
 
     def rank(self) -> int:
@@ -181,29 +222,34 @@ class _OverlayWriter:
         ordered = sorted(self._written, key=lambda item: item[0], reverse=True)
         width = max(_NUMBER_WIDTH, len(str(len(ordered))))
         for number, (score, temporary, stem) in enumerate(ordered, start=1):
-            temporary.replace(self._folder / f"{number:0{width}d}_{score:.3f}_{stem}.png")
+            name = f"{_OVERLAYS}/{number:0{width}d}_{score:.3f}_{stem}.png"
+            self._output.move(temporary, self._output.claim_new(name))
         return len(ordered)
 
+    def _name(self, path: str) -> str:
+        """The path below the folder that was named, or as it is."""
+        if self._test is not None and os.path.isdir(self._test):
+            return shown(Path(path).relative_to(self._test))
+        return shown(path)
 
-def _write_results(run: DetectionRun, folder: Path) -> None:
+
+def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
     write_csv(
-        folder / "results.csv",
+        table,
         ["file", "score", "label", "error"],
-        [
-            ["" if v is None else v for v in (d.file, d.score, d.label, d.error)]
-            for d in run.detections
-        ],
+        [[d.file, d.score, d.label, d.error] for d in run.detections],
     )
     finite = math.isfinite(run.threshold)
     rate = run.false_positive_rate
     write_json(
-        folder / "results.json",
+        results,
         {
             "threshold": run.threshold if finite else None,
             "threshold_source": run.threshold_source,
             "false_positive_rate": None if rate is None else rate.to_json(),
             "n_normal": run.n_normal,
             "skipped": run.skipped,
+            "left_out": run.left_out.to_json(),
             "notes": run.notes,
             "detections": [
                 {"file": d.file, "score": d.score, "label": d.label, "error": d.error}

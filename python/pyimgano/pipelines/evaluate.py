@@ -20,6 +20,7 @@ from pyimgano.kernels import pro_curve
 from pyimgano.reporting.gallery import write_gallery
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
+from pyimgano.reporting.records import path_fields
 from pyimgano.reporting.results import CategoryResult, ImageResult
 from pyimgano.types import Prediction
 from pyimgano.utils.images import shown
@@ -71,6 +72,7 @@ def evaluate_category(
     timer = StageTimer()
     train = dataset.get_train_paths()
     split = dataset.get_test_paths()
+    left_out = dataset.left_out
     start = time.perf_counter()
     with noting(ThresholdWarning) as fit_notes:
         detector.fit(train)
@@ -125,12 +127,13 @@ def evaluate_category(
         peak_memory_mb=peak_memory_mb(),
         pro_curve=curve,
         images=[
-            ImageResult(shown(path), label, float(p.score), int(p.label), names)
+            ImageResult(path_fields(path)["path"], label, float(p.score), int(p.label), names)
             for path, label, p, names in zip(
                 split.paths, labels, predictions, pictures or [{}] * len(predictions), strict=True
             )
         ],
-        notes=fit_notes + notes,
+        notes=[line for line in (left_out.describe(), *fit_notes, *notes) if line],
+        left_out=left_out.to_json(),
     )
 
 

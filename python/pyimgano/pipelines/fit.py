@@ -7,13 +7,13 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from pyimgano.datasets.sources import Sources, stream_images
-from pyimgano.errors import DatasetError, RepeatedImageWarning, ThresholdWarning
+from pyimgano.datasets.left_out import LeftOut
+from pyimgano.datasets.sources import Sources, gather_images
+from pyimgano.errors import RepeatedImageWarning, ThresholdWarning
 from pyimgano.models import create_model
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.persistence.detector_file import check_storable, kind_of
 from pyimgano.reporting.files import check_target
-from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 
@@ -29,7 +29,9 @@ class FitRun:
     n_images
         Images that were learnt from.
     skipped
-        Images that were left out.
+        Unreadable images that were left out.
+    left_out
+        Other files and folders that were left out.
     bank_shape
         Rows and columns of the memory bank; None for a detector without one.
     threshold, threshold_source, false_positive_rate
@@ -43,6 +45,7 @@ class FitRun:
     sha256: str
     n_images: int
     skipped: list[str]
+    left_out: LeftOut
     bank_shape: tuple[int, int] | None
     threshold: float
     threshold_source: str
@@ -57,6 +60,7 @@ def run_fit(
     model: str = "patchcore",
     bank_dtype: str = "float32",
     embed_backbone: bool = False,
+    strict: bool = False,
     verbose: bool = False,
     **model_kwargs: Any,
 ) -> FitRun:
@@ -72,6 +76,8 @@ def run_fit(
         Name of the detector.
     bank_dtype, embed_backbone
         As for :meth:`~pyimgano.models.base.Detector.save`.
+    strict
+        Raise if a file or folder is left out that somebody could miss.
     verbose
         Progress bars.
     **model_kwargs
@@ -80,7 +86,7 @@ def run_fit(
     Raises
     ------
     DatasetError
-        A source has no images.
+        A source has no images; or, with ``strict``, something was left out.
     InvalidInputError
         Such a detector cannot be stored; known before anything is learnt.
     ImageReadError
@@ -88,11 +94,10 @@ def run_fit(
     OutputError
         The file cannot be written; known before anything is learnt.
     """
-    paths = []
-    for found in stream_images(sources):
-        if isinstance(found, Unreadable):
-            raise DatasetError(found.reason)
-        paths.append(found)
+    left_out = LeftOut()
+    paths = gather_images(sources, left_out=left_out)
+    if strict:
+        left_out.check()
     detector = create_model(model, verbose=verbose, **model_kwargs)
     kind_of(detector)
     detector.validate()
@@ -108,6 +113,7 @@ def run_fit(
         sha256=file_sha256(target),
         n_images=len(detector.decision_scores_),
         skipped=[shown(path) for path in detector.skipped_],
+        left_out=left_out,
         bank_shape=None if bank is None else (int(bank.shape[0]), int(bank.shape[1])),
         threshold=float(detector.threshold_),
         threshold_source=detector.threshold_source_,

@@ -12,6 +12,7 @@ import numpy as np
 
 from pyimgano.datasets import Dataset, load_dataset
 from pyimgano.datasets.base import TestSplit
+from pyimgano.datasets.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.models import create_model
 from pyimgano.pipelines.mvtec_visa import evaluate_category
@@ -183,6 +184,11 @@ class _FewTrainingImages(Dataset):
         super().__init__(whole.root, whole.category, whole.resize, whole.load_masks)
         self._whole = whole
         self._train = train
+
+    @property
+    def left_out(self) -> LeftOut:
+        """That of the whole dataset."""
+        return self._whole.left_out
 
     def _check(self) -> None:
         """The whole dataset is checked already."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -12,15 +13,19 @@ from typing import Any
 
 import pyimgano
 from pyimgano.datasets import Dataset, list_categories, load_dataset
+from pyimgano.datasets.load import hint_for
 from pyimgano.errors import DatasetError, InvalidInputError, OutputError, PyimganoError
 from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
 from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.parallel import count_workers, run_each
+from pyimgano.pipelines.report_file import ReportFile, keys
 from pyimgano.registry import unknown_name
-from pyimgano.reporting.files import make_folder, write_json
+from pyimgano.reporting.output_folder import OutputFolder
+from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
 from pyimgano.utils.images import shown
+from pyimgano.utils.text import printable
 
 __all__ = [
     "build_default_detector",
@@ -65,7 +70,7 @@ def resolve_categories(
     """
     found = list_categories(dataset, root)
     if not found:
-        raise DatasetError(f"no {dataset} category below {shown(root)}")
+        raise DatasetError(f"no {dataset} category below {shown(root)}{hint_for(dataset, root)}")
     wanted = [categories] if isinstance(categories, str) else list(categories or ["all"])
     if "all" in wanted:
         return found
@@ -89,6 +94,7 @@ def run_benchmark(
     n_jobs: int | None = None,
     n_overlays: int = 4,
     label: str = "",
+    strict: bool = False,
     verbose: bool = False,
     on_result: Callable[[CategoryResult], None] | None = None,
     **model_kwargs: Any,
@@ -116,7 +122,8 @@ def run_benchmark(
         Folder for finished categories (``categories/``), ``results.json`` (rewritten after every
         category), pictures and overlays.
     overwrite
-        Compute everything again, whatever the folder holds.
+        Compute everything again, whatever the folder holds; its report is replaced even by one of
+        fewer categories or seeds.
     n_jobs
         Categories computed side by side: None means 1 unless inside ``joblib.parallel_config``,
         which may name another backend (a Dask or Ray cluster that sees the same files). Each worker
@@ -125,6 +132,8 @@ def run_benchmark(
         Large pictures of the best and of the worst images per category (of the first seed).
     label
         What the run is called beside others.
+    strict
+        A category fails if a file or folder is left out that somebody could miss.
     verbose
         Progress bars.
     on_result
@@ -141,7 +150,8 @@ def run_benchmark(
     ------
     PyimganoError
         For everything that concerns all categories: names, parameters, weights, an output folder
-        that cannot be written to or that holds results of a run with other parameters.
+        that cannot be written to, that another run is writing to, or that holds results of a run
+        with other parameters, or a report of categories or seeds that this run leaves out.
 
     Notes
     -----
@@ -160,21 +170,6 @@ def run_benchmark(
     parameters = {
         k: v for k, v in detector.get_params().items() if k not in ("verbose", "spill_dir")
     }
-    folder = None if output is None else make_folder(output)
-    checkpoints = None
-    if folder is not None:
-        common = {
-            "version": pyimgano.__version__,
-            "dataset": dataset,
-            "root": os.path.realpath(root),
-            "model": model,
-            "parameters": {k: v for k, v in parameters.items() if k != "random_state"},
-            "weights_sha256": weights_digest(parameters),
-            "metric_size": metric_size,
-            "integration_limit": integration_limit,
-        }
-        checkpoints = Checkpoints(folder, common)
-        checkpoints.check(overwrite=overwrite)
     result = BenchmarkResult(
         dataset=dataset,
         root=os.fspath(root),
@@ -188,34 +183,61 @@ def run_benchmark(
         metric_size=metric_size,
         integration_limit=integration_limit,
     )
+    seeds = list(dict.fromkeys(seeds))
     visible = verbose and n_workers == 1
-    jobs = [
-        _Job(
-            name,
-            seed,
-            _with(model_kwargs, detector, model, random_state=seed, verbose=visible),
-            partial(load_dataset, dataset, root, name),
-            checkpoints,
-            {
-                "metric_size": metric_size,
-                "integration_limit": integration_limit,
-                "output": folder if seed == seeds[0] else None,
-                "n_overlays": n_overlays,
-                "verbose": visible,
-            },
-        )
-        for name in names
-        for seed in dict.fromkeys(seeds)
-    ]
-    order = {(job.category, job.seed): i for i, job in enumerate(jobs)}
-    for one in run_each(_run_job, jobs, n_jobs):
-        result.categories.append(one)
-        result.categories.sort(key=lambda c: order[c.category, c.seed])
-        if folder is not None:
-            write_json(folder / "results.json", result.to_json())
-        if on_result is not None:
-            on_result(one)
+    with ExitStack() as stack:
+        folder, checkpoints, report = None, None, None
+        if output is not None:
+            opened = stack.enter_context(OutputFolder(output))
+            folder = opened.path
+            opened.check(*REPORT_FILES)
+            checkpoints = Checkpoints(folder, _fingerprint(result))
+            checkpoints.check(overwrite=overwrite)
+            report = ReportFile(opened, keys(result.title, names, seeds), overwrite=overwrite)
+            for name in ("pictures", *(f"{name}/overlays" for name in names)):
+                opened.mark_pictures(name)
+        jobs = [
+            _Job(
+                name,
+                seed,
+                _with(model_kwargs, detector, model, random_state=seed, verbose=visible),
+                partial(load_dataset, dataset, root, name),
+                checkpoints,
+                strict,
+                {
+                    "metric_size": metric_size,
+                    "integration_limit": integration_limit,
+                    "output": folder if seed == seeds[0] else None,
+                    "n_overlays": n_overlays,
+                    "verbose": visible,
+                },
+            )
+            for name in names
+            for seed in seeds
+        ]
+        order = {(job.category, job.seed): i for i, job in enumerate(jobs)}
+        for one in run_each(_run_job, jobs, n_jobs):
+            result.categories.append(one)
+            result.categories.sort(key=lambda c: order[c.category, c.seed])
+            if report is not None:
+                report.write(result)
+            if on_result is not None:
+                on_result(one)
     return result
+
+
+def _fingerprint(run: BenchmarkResult) -> dict[str, Any]:
+    """Everything that results depend on and that all categories have in common."""
+    return {
+        "version": pyimgano.__version__,
+        "dataset": run.dataset,
+        "root": os.path.realpath(run.root),
+        "model": run.model,
+        "parameters": {k: v for k, v in run.parameters.items() if k != "random_state"},
+        "weights_sha256": weights_digest(run.parameters),
+        "metric_size": run.metric_size,
+        "integration_limit": run.integration_limit,
+    }
 
 
 def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Callable[[], Any]:
@@ -235,6 +257,7 @@ class _Job:
     make_detector: Callable[[], Any]
     open_dataset: Callable[[], Dataset]
     checkpoints: Checkpoints | None
+    strict: bool
     options: dict[str, Any]
 
 
@@ -242,6 +265,9 @@ def _run_job(job: _Job) -> CategoryResult:
     """A category's result, from the disk if it is there, or the record of its failure."""
     try:
         dataset = job.open_dataset()
+        if job.strict:
+            dataset.get_train_paths(), dataset.get_test_paths()
+            dataset.left_out.check()
         images = ""
         if job.checkpoints is not None:
             images = images_digest(dataset)
@@ -253,8 +279,8 @@ def _run_job(job: _Job) -> CategoryResult:
         )
     except OutputError:
         raise  # nothing can be kept any more: that is no matter of this category
-    except (PyimganoError, MemoryError) as error:
-        reason = str(error) or type(error).__name__
+    except (PyimganoError, MemoryError, OSError) as error:
+        reason = printable(str(error)) or type(error).__name__
         return CategoryResult(category=job.category, seed=job.seed, error=reason)
     if job.checkpoints is not None:
         job.checkpoints.save(result, images)

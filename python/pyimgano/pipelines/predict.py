@@ -6,17 +6,20 @@ import math
 import os
 import time
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+from pyimgano.datasets.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import Regions, find_regions
-from pyimgano.reporting.files import file_stem, make_folder, write_bytes
+from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
+from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
 from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
 from pyimgano.types import Unreadable
@@ -36,12 +39,20 @@ class PredictSummary:
         Images with a score, those with label 1, and files, folders or patterns without a result.
     seconds
         Wall time.
+    left_out
+        Files and folders that are no input, counted by whoever finds the images.
     """
 
     n_scored: int = 0
     n_anomalous: int = 0
     n_failed: int = 0
     seconds: float = 0.0
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        own = {k: v for k, v in vars(self).items() if k != "left_out"}
+        return {**own, "left_out": self.left_out.to_json()}
 
     def describe(self) -> str:
         """One line for people."""
@@ -58,8 +69,8 @@ class PredictRun:
     detector
         Fitted.
     output
-        Folder for ``results.jsonl``, ``results.csv`` and what else is asked for; None: nothing is
-        written.
+        Folder for ``results.jsonl``, ``results.csv``, ``summary.json`` (once all is done) and what
+        else is asked for; None: nothing is written.
     maps
         Write each anomaly map as ``maps/<number>_<name>.tiff``, one channel of float32 at the
         image's own size.
@@ -69,6 +80,8 @@ class PredictRun:
         Say where the map exceeds the detector's ``map_threshold_``.
     batch_size
         Images scored in one pass, at most the detector's own ``batch_size``.
+    left_out
+        What :func:`~pyimgano.datasets.sources.stream_images` counts, for the summary.
 
     Raises
     ------
@@ -92,8 +105,9 @@ class PredictRun:
         overlays: bool = False,
         regions: bool = False,
         batch_size: int = 1,
+        left_out: LeftOut | None = None,
     ) -> None:
-        self.summary = PredictSummary()
+        self.summary = PredictSummary(left_out=LeftOut() if left_out is None else left_out)
         self._detector = detector
         self._with_maps = maps or overlays or regions
         self._batch_size = batch_size
@@ -113,8 +127,7 @@ class PredictRun:
                     f"{type(detector).__name__} knows no level of its maps for regions"
                 )
         self._folder = None if output is None else make_folder(output)
-        self._maps = self._make("maps", maps)
-        self._overlays = self._make("overlays", overlays)
+        self._maps, self._overlays = maps, overlays
         self._scale = MapScale.of(detector)
 
     def records(self, paths: Iterable[str | Unreadable]) -> Generator[Record, None, None]:
@@ -124,16 +137,42 @@ class PredictRun:
         ----------
         paths
             As :func:`~pyimgano.datasets.sources.stream_images` gives them.
+
+        Raises
+        ------
+        OutputError
+            Another run is writing to the output folder, it holds a file that would be replaced and
+            is no result of an earlier run, or it cannot be written to.
         """
+        if self._folder is None:
+            yield from self._scored(paths, None, None)
+            return
+        with OutputFolder(self._folder) as output:
+            summary = output.claim("summary.json")
+            files = RecordFiles(output.claim("results.jsonl"), output.claim("results.csv"))
+            pictures = [n for n, on in (("maps", self._maps), ("overlays", self._overlays)) if on]
+            for name in pictures:
+                output.mark_pictures(name)
+                make_folder(output.path / name)
+            output.remove_old(*pictures)
+            summary.unlink(missing_ok=True)
+            with files, closing(self._scored(paths, output, files)) as scored:
+                yield from scored
+            write_json(summary, self.summary.to_json())
+
+    def _scored(
+        self,
+        paths: Iterable[str | Unreadable],
+        output: OutputFolder | None,
+        files: RecordFiles | None,
+    ) -> Generator[Record, None, None]:
         start = time.perf_counter()
-        files = None if self._folder is None else RecordFiles(self._folder)
-        self._remove_old()
         outcomes = predict_stream(
             self._detector, paths, with_maps=self._with_maps, batch_size=self._batch_size
         )
         try:
             for number, outcome in enumerate(outcomes, start=1):
-                record = self._record(outcome, number)
+                record = self._record(outcome, number, output)
                 if files is not None:
                     files.add(record)
                 self._count(record)
@@ -141,10 +180,10 @@ class PredictRun:
                 yield record
         finally:
             outcomes.close()
-            if files is not None:
-                files.close()
 
-    def _record(self, outcome: Scored | Unreadable, number: int) -> Record:
+    def _record(
+        self, outcome: Scored | Unreadable, number: int, output: OutputFolder | None
+    ) -> Record:
         if isinstance(outcome, Unreadable):
             return error_record(outcome)
         found = outcome.prediction
@@ -158,16 +197,16 @@ class PredictRun:
             threshold=self._detector.threshold_,
             ms=outcome.ms,
             regions=regions,
-            files=self._write_files(outcome, number),
+            files={} if output is None else self._write_files(outcome, number, output),
         )
 
-    def _write_files(self, scored: Scored, number: int) -> dict[str, str]:
+    def _write_files(self, scored: Scored, number: int, output: OutputFolder) -> dict[str, str]:
         found, written = scored.prediction, {}
         name = f"{number:0{_NUMBER_WIDTH}d}_{file_stem(shown(Path(found.path or '').stem))}"
-        if self._maps is not None:
-            write_bytes(self._maps / f"{name}.tiff", _tiff(found.anomaly_map))
-            written["map"] = f"maps/{name}.tiff"
-        if self._overlays is not None:
+        if self._maps:
+            written["map"] = output.claim_new(f"maps/{name}.tiff")
+            write_bytes(output.path / written["map"], _tiff(found.anomaly_map))
+        if self._overlays:
             picture = verdict_panel(
                 scored.image,
                 found,
@@ -176,8 +215,8 @@ class PredictRun:
                 threshold=self._detector.threshold_,
                 bit_depth=getattr(self._detector, "bit_depth", None),
             )
-            write_png(self._overlays / f"{name}.png", picture)
-            written["overlay"] = f"overlays/{name}.png"
+            written["overlay"] = output.claim_new(f"overlays/{name}.png")
+            write_png(output.path / written["overlay"], picture)
         return written
 
     def _count(self, record: Record) -> None:
@@ -186,16 +225,6 @@ class PredictRun:
         else:
             self.summary.n_scored += 1
             self.summary.n_anomalous += record["label"]
-
-    def _remove_old(self) -> None:
-        """Maps and overlays of an earlier run, whose records are replaced."""
-        for folder, suffix in ((self._maps, "tiff"), (self._overlays, "png")):
-            if folder is not None:
-                for old in folder.glob("[0-9]" * _NUMBER_WIDTH + f"*_*.{suffix}"):
-                    old.unlink()
-
-    def _make(self, name: str, wanted: bool) -> Path | None:
-        return make_folder(self._folder / name) if wanted and self._folder is not None else None
 
 
 def _tiff(anomaly_map: Any) -> bytes:

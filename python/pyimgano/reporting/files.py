@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano.errors import OutputError
-from pyimgano.utils.atomic import write_atomically
+from pyimgano.utils.atomic import regular_target, write_atomically
 from pyimgano.utils.images import shown
+from pyimgano.utils.text import printable
 
 _STEM_BYTES = 150
+#: What a formula begins with in a spreadsheet, in wide letters too.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
@@ -31,18 +34,19 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
-    """A file that can be written later: its folder is there, created if missing, and it is none.
+    """A file that can be written later: a regular one or none, in a folder that is created.
 
     Raises
     ------
     OutputError
-        Names the folder, or the path that is one.
+        Names the folder, or the path that is one, a device, a pipe or the like.
     """
-    target = Path(path)
+    try:
+        target = regular_target(Path(path))
+    except OSError as error:
+        raise OutputError(f"cannot write {shown(path)}: {error.strerror}") from error
     make_folder(target.parent)
-    if target.is_dir():
-        raise OutputError(f"cannot write {shown(target)}: it is a folder")
-    return target
+    return Path(path)
 
 
 def file_stem(text: str) -> str:
@@ -75,13 +79,30 @@ def write_json(path: str | os.PathLike[str], data: Any) -> None:
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV as text."""
+def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
+    """CSV as text, one line per row: see :func:`csv_cell`."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    csv.writer(buffer, lineterminator="\n").writerows(map(csv_cell, row) for row in rows)
     return buffer.getvalue()
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """CSV as text, with a header."""
+    return csv_lines([header, *rows])
+
+
+def csv_cell(value: Any) -> Any:
+    """A value as a cell that no spreadsheet takes for a formula; None is an empty one.
+
+    In texts control characters and bidirectional marks are escaped, and one that begins like a
+    formula gets an apostrophe in front. Numbers stay as they are.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA else text
 
 
 def write_csv(

@@ -9,10 +9,10 @@ import numpy as np
 
 from pyimgano.datasets.base import TestSplit
 from pyimgano.models.base import Detector
-from pyimgano.reporting.files import make_folder
+from pyimgano.reporting.files import file_stem, make_folder
 from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
 from pyimgano.types import Prediction
-from pyimgano.utils.images import read_image
+from pyimgano.utils.images import read_image, shown
 
 
 def choose_images(
@@ -62,11 +62,12 @@ def write_gallery(
             to_rgb8(read_image(path)),
             prediction.anomaly_map,
             scale,
-            caption=f"{path.parent.name}/{path.name}  score {prediction.score:.3f}"
+            caption=f"{shown(Path(path.parent.name, path.name))}  score {prediction.score:.3f}"
             f"  threshold {detector.threshold_:.3f}",
             mask=None if split.masks is None else split.masks[i],
         )
-        target = folder / f"{rank:02d}_{kind}_{path.parent.name}_{path.stem}.png"
+        name = file_stem(shown(f"{path.parent.name}_{path.stem}"))
+        target = folder / f"{rank:02d}_{kind}_{name}.png"
         write_png(target, picture)
         written.append(target)
     return written

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Mapping
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pyimgano.reporting.page_data import Block, blocks_of, page_data
 from pyimgano.reporting.results import BenchmarkResult, ComparisonResult, Results, runs_of
 from pyimgano.reporting.svg import histogram_plot, line_plot
 from pyimgano.reporting.table import explanations, table_of
+from pyimgano.utils.text import printable
 
 #: Most bytes of pictures in a page, in the form in which they are inlined.
 PICTURE_BYTES = 23_000_000
@@ -181,6 +182,11 @@ def _best(rows: list[list[str]], n_names: int, n_costs: int = 3) -> set[tuple[in
                 top = max(known.values())
                 found |= {(r, column) for r, v in known.items() if v == top}
     return found
+
+
+def escape(text: str) -> str:
+    """A text that is one in HTML, in one line, and cannot change the order of what follows."""
+    return html.escape(printable(text))
 
 
 def _asset(name: str) -> str:

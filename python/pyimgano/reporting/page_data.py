@@ -12,6 +12,7 @@ from typing import Any
 
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
 from pyimgano.utils.images import image_size
+from pyimgano.utils.text import printable
 
 _TYPES = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg"}
 
@@ -100,7 +101,7 @@ def page_data(
         {
             "id": block.number,
             "run": block.run,
-            "category": block.result.category,
+            "category": printable(block.result.category),
             "threshold": _finite(block.result.threshold),
             "source": block.result.threshold_source or "the training images",
             "maps": any("heat" in image.pictures for image in block.result.images),
@@ -114,7 +115,7 @@ def page_data(
 
 
 def _image(image: ImageResult) -> dict[str, Any]:
-    path = image.path.replace(os.sep, "/")
+    path = printable(image.path.replace(os.sep, "/"))
     return {
         "name": "/".join(path.split("/")[-2:]),
         "path": path,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import csv
 import io
 import json
 import math
@@ -16,6 +15,7 @@ from typing import Any, Self
 
 from pyimgano.errors import OutputError
 from pyimgano.postprocess import Regions
+from pyimgano.reporting.files import csv_lines
 from pyimgano.types import Prediction, Unreadable
 from pyimgano.utils.images import shown
 
@@ -83,10 +83,15 @@ def json_line(record: Record, *, ascii_only: bool = False) -> str:
 
 
 class RecordFiles:
-    """``results.jsonl`` and ``results.csv`` in a folder, a line per record as soon as it is known.
+    """Records as JSON Lines and as CSV, a line per record as soon as it is known.
 
     What was added is on disk whenever and however the program ends; a record that the disk has no
     room for is in neither file.
+
+    Parameters
+    ----------
+    lines, table
+        The two files; what is there is replaced.
 
     Raises
     ------
@@ -94,18 +99,17 @@ class RecordFiles:
         A file cannot be written to; names it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, lines: Path, table: Path) -> None:
+        self._folder = lines.parent
         self._files: list[io.FileIO] = []
         try:
-            for name in ("results.jsonl", "results.csv"):
-                path = folder / name
+            for path in (lines, table):
                 self._files.append(io.FileIO(path, "w"))
         except OSError as error:
             self.close()
             raise OutputError(f"cannot write {shown(path)}: {error.strerror}") from error
         try:
-            self._write("", _csv_line(COLUMNS))
+            self._write("", csv_lines([COLUMNS]))
         except OutputError:
             self.close()
             raise
@@ -113,7 +117,7 @@ class RecordFiles:
     def add(self, record: Record) -> None:
         """Write one record to both files."""
         cells = [record.get(name) for name in COLUMNS]
-        self._write(json_line(record) + "\n", _csv_line(["" if c is None else c for c in cells]))
+        self._write(json_line(record) + "\n", csv_lines([cells]))
 
     def close(self) -> None:
         """Close both files, also where what the system kept back cannot be written."""
@@ -158,9 +162,3 @@ class RecordFiles:
 
     def _error(self, error: OSError) -> OutputError:
         return OutputError(f"cannot write results in {shown(self._folder)}: {error.strerror}")
-
-
-def _csv_line(cells: Any) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue()

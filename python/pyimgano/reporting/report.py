@@ -14,6 +14,7 @@ from typing import Any
 from pyimgano.errors import InvalidInputError
 from pyimgano.reporting.files import csv_text, make_folder, write_text
 from pyimgano.reporting.html_page import html_page, plots_of
+from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.page_data import blocks_of
 from pyimgano.reporting.results import (
     BenchmarkResult,
@@ -25,6 +26,8 @@ from pyimgano.reporting.results import (
 from pyimgano.reporting.svg import standalone
 from pyimgano.reporting.table import markdown_table
 
+#: What a report is, beside its plots.
+REPORT_FILES = ("report.html", "results.json", "results.csv", "images.csv", "results.md")
 _COLUMNS = (
     *("auroc", "average_precision", "f1_max"),
     *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro"),
@@ -56,7 +59,8 @@ def save_run_report(
     Raises
     ------
     OutputError
-        A file cannot be written; names it.
+        A file cannot be written, or would replace one that is no result of an earlier run; names
+        it.
     InvalidInputError
         There is no run at all.
     """
@@ -76,20 +80,18 @@ def save_run_report(
         make_folder(target.parent)
         write_text(target, makers[target.suffix.lower()]())
         return [target]
-    folder = make_folder(target)
-    texts = {
-        "report.html": html_page(whole, folder),
-        "results.json": _json(whole),
-        "results.csv": _table_csv(whole),
-        "images.csv": _images_csv(whole),
-        "results.md": markdown_table(whole),
-        **_plot_files(whole),
-    }
-    if any(name.startswith("plots/") for name in texts):
-        make_folder(folder / "plots")
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    return [folder / name for name in texts]
+    contents = (
+        *(html_page(whole, target), _json(whole), _table_csv(whole)),
+        *(_images_csv(whole), markdown_table(whole)),
+    )
+    texts = {**dict(zip(REPORT_FILES, contents, strict=True)), **_plot_files(whole)}
+    with OutputFolder(target) as folder:
+        folder.check(*texts)
+        if any(name.startswith("plots/") for name in texts):
+            make_folder(target / "plots")
+        for name, text in texts.items():
+            write_text(folder.claim(name), text)
+    return [target / name for name in texts]
 
 
 def report_schema() -> dict[str, Any]:

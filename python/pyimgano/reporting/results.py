@@ -50,6 +50,9 @@ class CategoryResult:
         Points (false-positive rate, per-region overlap) for plotting; empty where not computed.
     notes
         What was left out or undefined, and why.
+    left_out
+        Files and folders that are no input: ``reason``, ``count``, the ``first`` of them, and
+        ``expected`` where nobody would miss them.
     error
         Why the category failed; None if it did not.
     """
@@ -69,6 +72,7 @@ class CategoryResult:
     pro_curve: list[list[float]] = field(default_factory=list)
     images: list[ImageResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
 
     @classmethod

@@ -14,6 +14,7 @@ from pyimgano.reporting.results import (
     mean_of,
     runs_of,
 )
+from pyimgano.utils.text import printable
 
 #: Metrics of a table in order, and how they are called there.
 METRICS = (
@@ -29,6 +30,7 @@ COSTS = ("fit s", "ms/img", "peak MB")
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> str:
     """Columns aligned: the first ones to the left, the others to the right."""
+    header, rows = [printable(c) for c in header], [[printable(c) for c in row] for row in rows]
     widths = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -93,7 +95,7 @@ def benchmark_table(results: Results) -> str:
     """The table as plain text, and what was left out."""
     header, rows = table_of(results)
     n_left = 2 if isinstance(results, ComparisonResult) else 1
-    return "\n".join([text_table(header, rows, n_left), *explanations(results)])
+    return "\n".join([text_table(header, rows, n_left), *map(printable, explanations(results))])
 
 
 def markdown_table(results: Results) -> str:
@@ -108,7 +110,7 @@ def markdown_table(results: Results) -> str:
 
 def _cell(text: str) -> str:
     """Text from names or error messages, without a meaning in Markdown or HTML."""
-    plain = " ".join(text.split())
+    plain = printable(" ".join(text.split()))
     for old, new in (("\\", "\\\\"), ("|", "\\|"), ("`", "\\`"), ("<", "&lt;"), ("[", "\\[")):
         plain = plain.replace(old, new)
     return plain

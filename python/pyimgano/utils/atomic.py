@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -19,7 +20,7 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO
 
     A reader sees the old file or the new one. If anything goes wrong the old one stays and nothing
     else is left; only a process that is killed may leave its temporary file, whose name starts
-    with a dot and ends in ``.tmp``.
+    with a dot and ends in ``.tmp``. A link stays, and the file that it leads to is replaced.
 
     Parameters
     ----------
@@ -32,13 +33,12 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO
     Raises
     ------
     OutputError
-        The disk is full, the folder cannot be written to, the path is a folder, or the like;
-        names the file.
+        The disk is full, the folder cannot be written to, the path is a folder, a device, a pipe
+        or the like; names the file.
     """
     target = Path(path)
     try:
-        if target.is_dir():
-            raise IsADirectoryError(None, "it is a folder")
+        target = regular_target(target)
         temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
             with open(temporary, "xb") as file:
@@ -55,6 +55,26 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO
         raise
     except OSError as error:
         raise OutputError(f"cannot write {shown(target)}: {error.strerror or error}") from error
+
+
+def regular_target(path: Path) -> Path:
+    """The file to replace: what a link leads to, unless that is there and is no regular file.
+
+    Raises
+    ------
+    OSError
+        It is a folder, a device, a pipe or the like, a link to itself, or cannot be looked at.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return target
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(None, "it is a folder")
+    if not stat.S_ISREG(mode):
+        raise OSError(None, "it is a device, a pipe or the like, and no regular file")
+    return target
 
 
 def write_atomically(

@@ -1,4 +1,4 @@
-"""Image files: which there are in a folder, and their pixels."""
+"""Image files: what they are called, and their pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,51 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import DatasetError, ImageReadError
+from pyimgano.errors import ImageReadError
+from pyimgano.utils.text import printable
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm"}
 )
-#: A name may hold line ends, and sequences that a terminal would obey.
-_ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
 #: Largest image that is decoded by default: 10,000 x 10,000.
 MAX_PIXELS = 100_000_000
-
-
-@dataclass(frozen=True)
-class FolderListing:
-    """The image files of a folder and how many other files were left out."""
-
-    paths: list[str]
-    ignored: int
-
-
-def list_images(folder: str | os.PathLike[str], *, recursive: bool = False) -> FolderListing:
-    """List the image files of a folder, sorted by name.
-
-    Dotfiles, ``Thumbs.db`` and files without an image suffix (in any case) are left out and
-    counted.
-
-    Raises
-    ------
-    DatasetError
-        The folder does not exist or is not a folder.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise DatasetError(f"image folder {os.fspath(root)!r} {what}")
-    entries = root.rglob("*") if recursive else root.iterdir()
-    paths, ignored = [], 0
-    for entry in entries:
-        hidden = any(part.startswith(".") for part in entry.relative_to(root).parts)
-        if entry.is_dir():
-            continue
-        if hidden or not is_image_name(entry.name):
-            ignored += 1
-        else:
-            paths.append(os.fspath(entry))
-    return FolderListing(sorted(paths), ignored)
 
 
 def is_image_name(name: str) -> bool:
@@ -67,8 +29,8 @@ def is_image_name(name: str) -> bool:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path as it can be printed anywhere: undecodable bytes and control characters escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace").translate(_ESCAPES)
+    """A path as it can be printed anywhere: undecodable bytes and what is unsafe escaped."""
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:

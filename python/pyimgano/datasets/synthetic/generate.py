@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import DatasetError
+from pyimgano.errors import DatasetError, OutputError
+from pyimgano.utils.images import shown
 
 from .catalogue import CATALOGUE, CATEGORIES
 from .fields import Size
@@ -81,6 +83,8 @@ def generate_synthetic(
     DatasetError
         Unknown category, impossible size or count, or a folder in the way. All of this is checked
         before anything is written.
+    OutputError
+        The folder cannot be written to, or the disk is full; names the file.
     """
     names = _names(categories)
     size = _size(image_size)
@@ -99,26 +103,38 @@ def generate_synthetic(
             "seed": int(seed),
             "files": [path for *_, path in _images(name, n_train, n_test_good, n_test_defect)],
         }
-        if not _complete(folder, plan):
-            _check_free(folder, plan, overwrite)
-            pending.append((folder, name, plan))
+        with _writing(folder):
+            if not _complete(folder, plan):
+                _check_free(folder, plan, overwrite)
+                pending.append((folder, name, plan))
     total = sum(len(plan["files"]) for _, _, plan in pending)
     done = 0
     for folder, name, plan in pending:
-        _clear(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / PARTIAL
-        partial.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
-        for split, defect, index, path in _images(name, n_train, n_test_good, n_test_defect):
-            rendered = render_image(name, defect, split, index, size, int(seed))
-            _write(folder / path, rendered.image)
-            if defect is not None:
-                _write(folder / _mask_path(path), rendered.mask)
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        os.replace(partial, folder / MANIFEST)
+        with _writing(folder):
+            _clear(folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            partial = folder / PARTIAL
+            partial.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+            for split, defect, index, path in _images(name, n_train, n_test_good, n_test_defect):
+                rendered = render_image(name, defect, split, index, size, int(seed))
+                _write(folder / path, rendered.image)
+                if defect is not None:
+                    _write(folder / _mask_path(path), rendered.mask)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            os.replace(partial, folder / MANIFEST)
     return names
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """What the system says as one error of this package."""
+    try:
+        yield
+    except OSError as error:
+        path = folder if error.filename is None else error.filename
+        raise OutputError(f"cannot write {shown(path)}: {error.strerror}") from error
 
 
 def _names(categories: Iterable[str] | str | None) -> list[str]:

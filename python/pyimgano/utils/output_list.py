@@ -1,0 +1,41 @@
+"""``.pyimgano-output``: the hidden list of what this program wrote to a folder.
+
+A name per line, as a JSON text, relative to the folder; those of folders of pictures end in ``/``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+
+LIST = ".pyimgano-output"
+#: So many folders above a picture is the list at most: pictures/<category>/, <category>/overlays/.
+_DEPTH = 2
+
+
+def list_line(name: str) -> bytes:
+    """The line of a name."""
+    return json.dumps(name).encode() + b"\n"
+
+
+def listed(lines: Iterable[bytes]) -> Iterator[str]:
+    """The names in a list; what is no line of one is passed over."""
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            name = json.loads(line)
+            if isinstance(name, str):
+                yield name
+
+
+def is_own_pictures(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one that this program writes its pictures to."""
+    at, name = os.path.realpath(folder), ""
+    for _ in range(_DEPTH):
+        at, last = os.path.split(at)
+        name = f"{last}/{name}"
+        with contextlib.suppress(OSError), open(os.path.join(at, LIST), "rb") as file:
+            if any(entry.endswith("/") and name.startswith(entry) for entry in listed(file)):
+                return True
+    return False

@@ -1,0 +1,21 @@
+"""Text from names of files and from other programs, made safe to print."""
+
+from __future__ import annotations
+
+#: What no line of text may hold: control characters, which end lines and which a terminal obeys,
+#: and invisible ones, which change the order or the look of what stands beside them.
+_UNSAFE = (
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    *(0xAD, 0x61C, 0x180E, 0xFEFF),
+    *range(0x200B, 0x2010),
+    *range(0x2028, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xE0000, 0xE0080),
+)
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in _UNSAFE}
+
+
+def printable(text: str) -> str:
+    r"""A text in one line, control and bidirectional marks escaped as in Python (``\x1b``)."""
+    return text.translate(_ESCAPES)
