@@ -21,8 +21,8 @@ from pyimgano.models.base import Detector
 from pyimgano.pipelines import scoring
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.pipelines.scoring import Scored, predict_stream
-from pyimgano.postprocess import find_regions
-from pyimgano.types import Unreadable
+from pyimgano.postprocess import RegionRule
+from pyimgano.types import Prediction, Unreadable
 from pyimgano.utils.images import read_image
 from tests.conftest import texture, with_blot, write_image
 
@@ -53,7 +53,7 @@ def test_records_hold_the_detectors_own_scores_in_order(detector: PatchCore, fol
     assert [r["label"] for r in records] == detector.predict(paths).tolist()
     assert {r["threshold"] for r in records} == {detector.threshold_}
     assert all(r["ms"] > 0 for r in records)
-    assert set(records[0]) == {"path", "score", "label", "threshold", "ms"}
+    assert set(records[0]) == {"path", "score", "label", "threshold", "ms", "warnings"}
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 100])
@@ -142,7 +142,8 @@ def test_everything_on_request_is_written_under_names_that_never_collide(
         expected = detector.get_anomaly_map(str(record["path"]))
         assert stored.dtype == np.float32
         np.testing.assert_array_equal(stored, expected)
-        assert record["regions"] == find_regions(expected, detector.map_threshold_).to_json()
+        decided = Prediction(None, record["score"], record["label"], expected)
+        assert record["regions"] == RegionRule.of(detector).regions(decided).to_json()
         assert read_image(out / str(record["overlay"])).shape[2] == 3
     (blotted,) = (r for r in records if "sub" in str(r["path"]))
     x, y, width, height = blotted["regions"][0]["box"]

@@ -29,7 +29,7 @@ def test_normal_surface_keeps_its_look_and_defects_are_coloured_and_outlined() -
     image = np.full((40, 60, 3), 100, np.uint8)
     anomaly_map = np.zeros((40, 60), np.float32)
     anomaly_map[10:20, 10:20] = 9.0
-    drawn = heat_overlay(image, anomaly_map, SCALE)
+    drawn = heat_overlay(image, anomaly_map, SCALE, anomaly_map > 3)
     np.testing.assert_array_equal(drawn[25:, 25:], image[25:, 25:])
     np.testing.assert_array_equal(drawn[10, 10:20], np.full((10, 3), 255))  # the contour
     red, green, blue = (int(v) for v in drawn[15, 15])

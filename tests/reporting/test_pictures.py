@@ -17,7 +17,7 @@ def test_pictures_are_small_and_keep_the_thinnest_defect(tmp_path: Path) -> None
     heat = np.zeros((600, 1200), np.float32)
     heat[200:400, 600:800] = 1
     writer = PictureWriter(tmp_path, "c", MapScale(0.0, 0.5))
-    names = writer.add(source, heat, mask)
+    names = writer.add(source, heat, mask, heat > 0.5)
     assert names == {
         "image": "pictures/c/0000-image.webp",
         "heat": "pictures/c/0000-heat.webp",
@@ -44,7 +44,8 @@ def test_the_layer_over_the_image_is_the_overlay() -> None:
     picture = texture(0)
     heat = cv2.GaussianBlur(rng.uniform(0, 1, (48, 64)).astype(np.float32), (0, 0), 3)
     scale = MapScale(float(heat.min()), float(np.median(heat)))
-    layer = heat_layer(heat, scale).astype(np.float32)
+    marked = heat > scale.threshold
+    layer = heat_layer(heat, scale, marked).astype(np.float32)
     alpha = layer[..., 3:] / 255
     blended = picture * (1 - alpha) + layer[..., :3] * alpha
-    assert np.abs(blended - heat_overlay(picture, heat, scale)).max() <= 2.5
+    assert np.abs(blended - heat_overlay(picture, heat, scale, marked)).max() <= 2.5

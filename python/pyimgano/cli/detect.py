@@ -55,11 +55,14 @@ def _run(argv: Sequence[str] | None) -> int:
         **spec.parameters,
     )
     rows = [
-        [d.file, f"{d.score:.4f}", "ANOMALOUS" if d.label else "normal"]
+        [d.file, f"{d.score:.4f}", "ANOMALOUS" if d.label else "normal", _told(d.warnings)]
         for d in run.detections[: max(0, args.top)]
         if d.score is not None
     ]
-    print(text_table(["file", "score", "verdict"], rows))
+    # Without warnings there is no column of that name.
+    width = 4 if any(row[3] for row in rows) else 3
+    header = ["file", "score", "verdict", "image is"][:width]
+    print(text_table(header, [row[:width] for row in rows]))
     left_out = len(run.detections) - len(run.unreadable) - len(rows)
     if left_out > 0:
         print(f"... and {left_out} more, with lower scores")
@@ -71,13 +74,18 @@ def _run(argv: Sequence[str] | None) -> int:
         print(run.false_positive_rate.describe())
     pictures = ", overlays/" if run.n_overlays else ""
     print(f"results.csv, results.json{pictures} in {shown(args.output)}")
-    for note in (run.left_out.describe(), *run.notes):
+    for note in (run.left_out.describe(), *run.health(), *run.notes):
         options.tell(PROG, note)
     for path in run.skipped:
         options.tell(PROG, f"normal image left out: {path}")
     for bad in run.unreadable:
         options.tell(PROG, f"not scored: {bad.error}")
     return options.FAILED if run.unreadable else options.OK
+
+
+def _told(warnings: Sequence[str]) -> str:
+    """What is told of an image, without the figures, which are in the results."""
+    return ", ".join(line.partition(":")[0] for line in warnings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

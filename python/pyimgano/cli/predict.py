@@ -113,7 +113,8 @@ def _run(argv: Sequence[str] | None) -> int:
     finally:
         records.close()
     if not args.quiet:
-        options.tell(PROG, run.summary.describe())
+        for line in (run.summary.describe(), *run.summary.health.lines()):
+            options.tell(PROG, line)
     missed = args.strict and left_out.total
     options.tell(PROG, f"{'error: ' if missed else ''}{left_out.describe()}")
     return code or (options.FAILED if run.summary.n_failed or missed else options.OK)
@@ -136,6 +137,7 @@ def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> 
         print(f"{'score':>10}  {'verdict':<9}  {'ms':>8}  file")
     verdict = "ANOMALOUS" if record["label"] else "normal"
     lines = [f"{record['score']:10.4f}  {verdict:<9}  {record['ms']:8.1f}  {shown(record['path'])}"]
+    lines += [f"{'':10}    {warning}" for warning in record["warnings"]]
     for region in record.get("regions", ()):
         x, y, width, height = region["box"]
         lines.append(

@@ -179,7 +179,9 @@ class Detector(ParamsMixin, ABC):
 
         Notes
         -----
-        ``map_threshold_``, the level of the maps for regions, stays: it is on another scale.
+        ``map_threshold_``, the level of the maps for regions, stays: it is on another scale. An
+        image above the threshold has a region all the same, and one that is not has none
+        (:class:`pyimgano.postprocess.RegionRule`).
         """
         if not hasattr(self, "decision_scores_"):
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")

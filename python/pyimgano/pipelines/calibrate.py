@@ -94,8 +94,8 @@ def run_calibrate(
 ) -> Calibration:
     """Score labelled images and set the detector's threshold by them.
 
-    The level of its maps, ``map_threshold_``, moves along: as many of the normal images have a
-    region as are above the new threshold.
+    The level of its maps, ``map_threshold_``, moves along: the maps of as many normal images exceed
+    it as are above the new threshold.
 
     Parameters
     ----------

@@ -16,11 +16,13 @@ from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.threshold import FalsePositiveRate
 from pyimgano.pipelines.scoring import Scored, predict_stream
+from pyimgano.postprocess import RegionRule, Regions
 from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
-from pyimgano.reporting.records import path_fields
-from pyimgano.types import Unreadable
+from pyimgano.reporting.records import joined_warnings, path_fields
+from pyimgano.types import Prediction, Unreadable
+from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
@@ -31,12 +33,30 @@ _OVERLAYS = "overlays"
 
 @dataclass(frozen=True)
 class Detection:
-    """One checked file; ``score`` and ``label`` are None where it could not be read."""
+    """One checked file; ``score`` and ``label`` are None where it could not be read.
+
+    Attributes
+    ----------
+    warnings
+        How the image is unlike the good ones.
+    regions
+        Where the defects are: at least one for label 1, none for label 0; None where no map was
+        made.
+    """
 
     file: str
     score: float | None
     label: int | None
     error: str | None = None
+    warnings: tuple[str, ...] = ()
+    regions: Regions | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        found: dict[str, Any] = {"file": self.file, "score": self.score, "label": self.label}
+        if self.regions is not None:
+            found |= {"regions": self.regions.to_json(), "n_regions": self.regions.total}
+        return {**found, "warnings": list(self.warnings), "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,14 @@ class DetectionRun:
     def n_anomalous(self) -> int:
         """Files with label 1."""
         return sum(d.label == 1 for d in self.detections)
+
+    def health(self) -> list[str]:
+        """How many of the scored files are unlike the good ones, and in what."""
+        tally = HealthTally()
+        for detection in self.detections:
+            if detection.error is None:
+                tally.add(detection.warnings)
+        return tally.lines()
 
     @property
     def unreadable(self) -> list[Detection]:
@@ -165,6 +193,7 @@ def _score(
 ) -> list[Detection]:
     """The most anomalous first, what has no score last."""
     detections = []
+    rule = RegionRule.of(detector)
     stream = predict_stream(detector, found, with_maps=writer is not None)
     with closing(stream), track(len(found), "scoring", verbose) as advance:
         for one, outcome in zip(found, stream, strict=True):
@@ -173,13 +202,17 @@ def _score(
             if isinstance(outcome, Unreadable):
                 detections.append(Detection(name, None, None, outcome.reason))
             else:
-                prediction = outcome.prediction
-                detections.append(Detection(name, prediction.score, prediction.label))
+                detections.append(_detection(name, outcome.prediction, rule))
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
     detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
     return detections
+
+
+def _detection(name: str, found: Prediction, rule: RegionRule) -> Detection:
+    regions = None if found.anomaly_map is None else rule.regions(found)
+    return Detection(name, found.score, found.label, None, found.warnings, regions)
 
 
 class _OverlayWriter:
@@ -190,7 +223,7 @@ class _OverlayWriter:
         output.mark_pictures(_OVERLAYS)
         output.remove_old(_OVERLAYS)
         self._test = test if isinstance(test, (str, os.PathLike)) else None
-        self._scale = MapScale.of(detector)
+        self._scale, self._rule = MapScale.of(detector), RegionRule.of(detector)
         self._bit_depth = getattr(detector, "bit_depth", None)
         self._threshold = detector.threshold_
         self._written: list[tuple[float, str, str]] = []
@@ -208,6 +241,7 @@ class _OverlayWriter:
             scored.image,
             scored.prediction,
             self._scale,
+            rule=self._rule,
             name=name,
             threshold=self._threshold,
             bit_depth=self._bit_depth,
@@ -236,8 +270,8 @@ class _OverlayWriter:
 def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
     write_csv(
         table,
-        ["file", "score", "label", "error"],
-        [[d.file, d.score, d.label, d.error] for d in run.detections],
+        ["file", "score", "label", "n_regions", "warnings", "error"],
+        [_cells(d) for d in run.detections],
     )
     finite = math.isfinite(run.threshold)
     rate = run.false_positive_rate
@@ -251,9 +285,12 @@ def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
             "skipped": run.skipped,
             "left_out": run.left_out.to_json(),
             "notes": run.notes,
-            "detections": [
-                {"file": d.file, "score": d.score, "label": d.label, "error": d.error}
-                for d in run.detections
-            ],
+            "health": run.health(),
+            "detections": [d.to_json() for d in run.detections],
         },
     )
+
+
+def _cells(d: Detection) -> tuple[Any, ...]:
+    n_regions = None if d.regions is None else d.regions.total
+    return d.file, d.score, d.label, n_regions, joined_warnings(d.warnings), d.error

@@ -17,6 +17,7 @@ from pyimgano.datasets.base import TestSplit
 from pyimgano.errors import ThresholdWarning, UndefinedMetricWarning
 from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
 from pyimgano.kernels import pro_curve
+from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.gallery import write_gallery
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
@@ -78,7 +79,7 @@ def evaluate_category(
         detector.fit(train)
     fit_seconds = time.perf_counter() - start
 
-    writer = None
+    writer, rule = None, RegionRule.of(detector)
     if output is not None:
         with timer.stage("pictures"):
             bit_depth = getattr(detector, "bit_depth", None)
@@ -99,7 +100,8 @@ def evaluate_category(
             if writer is not None:
                 with timer.stage("pictures"):
                     mask = None if split.masks is None else split.masks[i]
-                    pictures.append(writer.add(split.paths[i], found.anomaly_map, mask))
+                    marked = None if found.anomaly_map is None else rule.marked(found)
+                    pictures.append(writer.add(split.paths[i], found.anomaly_map, mask, marked))
             advance()
     aside = timer.seconds.get("pictures", 0.0) - aside
     predict_seconds = time.perf_counter() - start - aside

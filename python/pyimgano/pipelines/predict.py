@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Generator, Iterable
@@ -17,12 +16,13 @@ from pyimgano.datasets.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.pipelines.scoring import Scored, predict_stream
-from pyimgano.postprocess import Regions, find_regions
+from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
 from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
 from pyimgano.types import Unreadable
+from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import shown
 
 #: Digits of the running number in file names.
@@ -41,6 +41,8 @@ class PredictSummary:
         Wall time.
     left_out
         Files and folders that are no input, counted by whoever finds the images.
+    health
+        How many of the scored images are unlike the good photos, and in what.
     """
 
     n_scored: int = 0
@@ -48,11 +50,12 @@ class PredictSummary:
     n_failed: int = 0
     seconds: float = 0.0
     left_out: LeftOut = field(default_factory=LeftOut)
+    health: HealthTally = field(default_factory=HealthTally)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        own = {k: v for k, v in vars(self).items() if k != "left_out"}
-        return {**own, "left_out": self.left_out.to_json()}
+        further = {"left_out": self.left_out.to_json(), "health": self.health.lines()}
+        return {**vars(self), **further}
 
     def describe(self) -> str:
         """One line for people."""
@@ -77,7 +80,7 @@ class PredictRun:
     overlays
         Write a picture of image and map as ``overlays/<number>_<name>.png``.
     regions
-        Say where the map exceeds the detector's ``map_threshold_``.
+        Say where the defects are: at least one region for an image with label 1, none for others.
     batch_size
         Images scored in one pass, at most the detector's own ``batch_size``.
     left_out
@@ -86,7 +89,7 @@ class PredictRun:
     Raises
     ------
     InvalidInputError
-        The detector has no maps, or no level for regions; maps without an output folder.
+        The detector has no maps; maps without an output folder.
     OutputError
         The output folder cannot be written to.
 
@@ -119,13 +122,7 @@ class PredictRun:
             )
         if (maps or overlays) and output is None:
             raise InvalidInputError("maps and overlays need an output folder")
-        self._level: float | None = None
-        if regions:
-            self._level = float(getattr(detector, "map_threshold_", math.nan))
-            if math.isnan(self._level):
-                raise InvalidInputError(
-                    f"{type(detector).__name__} knows no level of its maps for regions"
-                )
+        self._rule, self._with_regions = RegionRule.of(detector), regions
         self._folder = None if output is None else make_folder(output)
         self._maps, self._overlays = maps, overlays
         self._scale = MapScale.of(detector)
@@ -189,14 +186,11 @@ class PredictRun:
         found = outcome.prediction
         if self._with_maps and found.anomaly_map is None:
             raise InvalidInputError(f"{type(self._detector).__name__} gives no anomaly maps")
-        regions: Regions | None = None
-        if self._level is not None and found.anomaly_map is not None:
-            regions = find_regions(found.anomaly_map, self._level)
         return prediction_record(
             found,
             threshold=self._detector.threshold_,
             ms=outcome.ms,
-            regions=regions,
+            regions=self._rule.regions(found) if self._with_regions else None,
             files={} if output is None else self._write_files(outcome, number, output),
         )
 
@@ -211,6 +205,7 @@ class PredictRun:
                 scored.image,
                 found,
                 self._scale,
+                rule=self._rule,
                 name=shown(found.path or ""),
                 threshold=self._detector.threshold_,
                 bit_depth=getattr(self._detector, "bit_depth", None),
@@ -225,6 +220,7 @@ class PredictRun:
         else:
             self.summary.n_scored += 1
             self.summary.n_anomalous += record["label"]
+            self.summary.health.add(record["warnings"])
 
 
 def _tiff(anomaly_map: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, NotFittedError, PyimganoError
@@ -112,9 +114,22 @@ def _predictions(
         return [r for one in decoded for r in _predictions(detector, [one], with_maps)]
     ms = 1000 * (time.perf_counter() - start) / len(decoded)
     return [
-        Scored(replace(prediction, path=one.path), one.image, one.ms + ms)
+        _outcome(one, prediction, one.ms + ms)
         for one, prediction in zip(decoded, predictions, strict=True)
     ]
+
+
+def _outcome(one: _Decoded, prediction: Prediction, ms: float) -> Scored | Unreadable:
+    """What was found, unless nothing can be decided by it: NaN is never above a threshold."""
+    anomaly_map = prediction.anomaly_map
+    for what, finite in (
+        ("score", math.isfinite(prediction.score)),
+        ("anomaly map", anomaly_map is None or bool(np.isfinite(anomaly_map).all())),
+    ):
+        if not finite:
+            reason = f"cannot score image {shown(one.path)}: its {what} is not finite"
+            return Unreadable(one.path, reason)
+    return Scored(replace(prediction, path=one.path), one.image, ms)
 
 
 class _Reader(Iterator["_Decoded | Unreadable"]):

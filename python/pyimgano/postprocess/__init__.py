@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
+from pyimgano.postprocess.decision import RegionRule
 from pyimgano.postprocess.regions import Region, Regions, find_regions
 
-__all__ = ["AnomalyMapPostprocess", "Region", "Regions", "find_regions"]
+__all__ = ["AnomalyMapPostprocess", "Region", "RegionRule", "Regions", "find_regions"]

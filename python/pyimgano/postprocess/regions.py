@@ -94,8 +94,9 @@ def find_regions(
     anomaly_map
         float32 (H, W), finite.
     level
-        A pixel counts where ``anomaly_map > level``, compared in float32; a detector's
-        ``map_threshold_`` is meant for this. Infinity: there are no regions.
+        A pixel counts where ``anomaly_map > level``, compared in float32. Infinity: there are no
+        regions. :class:`~pyimgano.postprocess.RegionRule` gives the level that goes with the
+        decision on an image.
     min_area
         Regions of fewer pixels are left out, of the total too.
     limit

@@ -9,6 +9,7 @@ import numpy as np
 
 from pyimgano.datasets.base import TestSplit
 from pyimgano.models.base import Detector
+from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder
 from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
 from pyimgano.types import Prediction
@@ -52,6 +53,7 @@ def write_gallery(
     scale = MapScale.around(
         getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", np.inf)
     )
+    rule = RegionRule.of(detector)
     written = []
     for rank, (kind, i) in enumerate(chosen):
         path = Path(split.paths[i])
@@ -64,6 +66,7 @@ def write_gallery(
             scale,
             caption=f"{shown(Path(path.parent.name, path.name))}  score {prediction.score:.3f}"
             f"  threshold {detector.threshold_:.3f}",
+            marked=rule.marked(prediction),
             mask=None if split.masks is None else split.masks[i],
         )
         name = file_stem(shown(f"{path.parent.name}_{path.stem}"))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import OutputError
+from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import write_bytes
 from pyimgano.types import Prediction
 from pyimgano.utils.preprocess import resize_image
@@ -30,8 +31,7 @@ class MapScale:
     floor
         No colour at or below it.
     threshold
-        Highest value that normal images are expected to reach: half of the colour scale; a contour
-        is drawn there.
+        Highest value that normal images are expected to reach: half of the colour scale.
     """
 
     floor: float
@@ -71,7 +71,10 @@ def to_rgb8(image: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.uin
 
 
 def heat_overlay(
-    image: NDArray[np.uint8], anomaly_map: NDArray[np.float32], scale: MapScale
+    image: NDArray[np.uint8],
+    anomaly_map: NDArray[np.float32],
+    scale: MapScale,
+    marked: NDArray[Any] | None = None,
 ) -> NDArray[np.uint8]:
     """Blend a heat map into an RGB image; normal surface keeps its look.
 
@@ -83,26 +86,30 @@ def heat_overlay(
         float32 (H, W).
     scale
         Colour scale.
+    marked
+        The pixels of the defect regions, (H, W), to be outlined in white; None: no regions.
 
     Returns
     -------
     ndarray
-        uint8 (H, W, 3), RGB, with a white contour where the map crosses ``scale.threshold``.
+        uint8 (H, W, 3), RGB.
     """
     colours, alpha = _heat(anomaly_map, scale)
     alpha = alpha[..., None]
     blended = (image * (1.0 - alpha) + colours * alpha).astype(np.uint8)
-    return _contour(blended, anomaly_map > scale.threshold, _WHITE)
+    return blended if marked is None else _contour(blended, marked, _WHITE)
 
 
-def heat_layer(anomaly_map: NDArray[np.float32], scale: MapScale) -> NDArray[np.uint8]:
+def heat_layer(
+    anomaly_map: NDArray[np.float32], scale: MapScale, marked: NDArray[Any] | None = None
+) -> NDArray[np.uint8]:
     """The heat map as a layer to lay over its image: uint8 (H, W, 4), RGBA.
 
     With the same colours, transparency and contour as :func:`heat_overlay`.
     """
     colours, alpha = _heat(anomaly_map, scale)
     layer = np.dstack([colours, 255.0 * alpha]).astype(np.uint8)
-    return _contour(layer, anomaly_map > scale.threshold, (*_WHITE, 255))
+    return layer if marked is None else _contour(layer, marked, (*_WHITE, 255))
 
 
 def _heat(
@@ -131,32 +138,40 @@ def panel(
     scale: MapScale,
     *,
     caption: str,
+    marked: NDArray[Any] | None = None,
     mask: NDArray[np.uint8] | None = None,
     height: int = 320,
 ) -> NDArray[np.uint8]:
-    """Image and heat map side by side under a caption; a known mask is outlined in green.
+    """Image and heat map side by side under a caption of one or more lines.
+
+    Defect regions are outlined in white on the heat map, a known mask in green on the image.
 
     Returns
     -------
     ndarray
         uint8 (height + caption, w, 3), RGB.
     """
-    left, right = image.copy(), heat_overlay(image, anomaly_map, scale)
+    left, right = image.copy(), heat_overlay(image, anomaly_map, scale, marked)
     if mask is not None and mask.any():
         left = _contour(left, mask, _GREEN)
     width = max(1, round(image.shape[1] * height / image.shape[0]))
     pair = [resize_image(side, (height, width)) for side in (left, right)]
     gap = np.full((height, 4, 3), 255, dtype=np.uint8)
     body = np.hstack([pair[0], gap, pair[1]])
-    band = np.full((_BAND, body.shape[1], 3), 255, dtype=np.uint8)
-    text = caption.encode("ascii", "replace").decode()
+    return np.vstack([*(_band(line, body.shape[1]) for line in caption.split("\n")), body])
+
+
+def _band(line: str, width: int) -> NDArray[np.uint8]:
+    """A line of text, as large as it fits."""
+    band = np.full((_BAND, width, 3), 255, dtype=np.uint8)
+    text = line.encode("ascii", "replace").decode()
     size = 0.42
     while size > 0.2 and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] > (
-        body.shape[1] - 8
+        width - 8
     ):
         size -= 0.02
     cv2.putText(band, text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 1, cv2.LINE_AA)
-    return np.vstack([band, body])
+    return band
 
 
 def verdict_panel(
@@ -164,18 +179,25 @@ def verdict_panel(
     prediction: Prediction,
     scale: MapScale,
     *,
+    rule: RegionRule,
     name: str,
     threshold: float,
     bit_depth: int | None = None,
 ) -> NDArray[np.uint8]:
-    """The panel of one prediction, which has a map: its caption tells name, verdict and score."""
+    """The panel of one prediction, which has a map.
+
+    The caption tells name, verdict and score, and in further lines how the image is unlike the good
+    photos.
+    """
     assert prediction.anomaly_map is not None
     verdict = "ANOMALOUS" if prediction.label else "normal"
+    line = f"{name}  {verdict}  score {prediction.score:.3f} / {threshold:.3f}"
     return panel(
         to_rgb8(image, bit_depth),
         prediction.anomaly_map,
         scale,
-        caption=f"{name}  {verdict}  score {prediction.score:.3f} / {threshold:.3f}",
+        caption="\n".join((line, *prediction.warnings)),
+        marked=rule.marked(prediction),
     )
 
 

@@ -47,14 +47,20 @@ class PictureWriter:
         path: str,
         anomaly_map: NDArray[np.float32] | None,
         mask: NDArray[np.uint8] | None = None,
+        marked: NDArray[Any] | None = None,
     ) -> dict[str, str]:
-        """Write the pictures of one image; returns their names by kind."""
+        """Write the pictures of one image; returns their names by kind.
+
+        ``marked`` are the pixels of its defect regions, as :func:`heat_layer` takes them.
+        """
         image = to_rgb8(read_image(path), self._bit_depth)
         size = thumbnail_size(image.shape[:2])
         files = {"image": (".webp", encode(".webp", resize_image(image, size), quality=QUALITY))}
         if anomaly_map is not None:
-            small = resize_image(anomaly_map, thumbnail_size(image.shape[:2], HEAT_SIDE))
-            heat = heat_layer(np.asarray(small, dtype=np.float32), self._scale)
+            heat_size = thumbnail_size(image.shape[:2], HEAT_SIDE)
+            small = np.asarray(resize_image(anomaly_map, heat_size), dtype=np.float32)
+            outlined = None if marked is None else _small_mask(marked, heat_size)
+            heat = heat_layer(small, self._scale, outlined)
             files["heat"] = (".webp", encode(".webp", heat, quality=QUALITY))
         if mask is not None and mask.any():
             files["mask"] = (".png", encode(".png", _small_mask(mask, size)))
@@ -74,7 +80,7 @@ def thumbnail_size(shape: tuple[Any, ...], side: int = SIDE) -> tuple[int, int]:
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
-def _small_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+def _small_mask(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
     """A mask that keeps even its thinnest defect: any defect pixel marks its small pixel."""
     share = cv2.resize(
         (mask != 0).astype(np.float32), (size[1], size[0]), interpolation=cv2.INTER_AREA

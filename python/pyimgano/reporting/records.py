@@ -8,7 +8,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +22,10 @@ from pyimgano.utils.images import shown
 #: One image as plain data; docs/production.md has the fields.
 Record = dict[str, Any]
 #: Columns of the CSV file.
-COLUMNS = ("path", "score", "label", "threshold", "ms", "n_regions", "map", "overlay", "error")
+COLUMNS = (
+    *("path", "score", "label", "threshold", "ms", "n_regions"),
+    *("warnings", "map", "overlay", "error"),
+)
 
 
 def prediction_record(
@@ -54,6 +57,7 @@ def prediction_record(
         "label": prediction.label,
         "threshold": threshold if math.isfinite(threshold) else None,
         "ms": round(ms, 3),
+        "warnings": list(prediction.warnings),
     }
     if regions is not None:
         record |= {"regions": regions.to_json(), "n_regions": regions.total}
@@ -63,6 +67,11 @@ def prediction_record(
 def error_record(unreadable: Unreadable) -> Record:
     """A file without a score as plain data."""
     return {**path_fields(unreadable.path), "error": unreadable.reason}
+
+
+def joined_warnings(warnings: Iterable[str]) -> str:
+    """Warnings as one cell of a table."""
+    return "; ".join(warnings)
 
 
 def path_fields(path: str) -> dict[str, str]:
@@ -117,6 +126,7 @@ class RecordFiles:
     def add(self, record: Record) -> None:
         """Write one record to both files."""
         cells = [record.get(name) for name in COLUMNS]
+        cells[COLUMNS.index("warnings")] = joined_warnings(record.get("warnings", ()))
         self._write(json_line(record) + "\n", csv_lines([cells]))
 
     def close(self) -> None:
