@@ -25,6 +25,10 @@ _ODD_SHARE, _ODD_DEVIATIONS = 0.1, 6.0
 _FEWEST_FOR_ODD = 8
 #: Shares of clipped pixels may be so much above those of good photos.
 _CLIPPED = 0.1
+#: With more clipped pixels than this there is nothing left to see of contrast, detail and colour.
+_LOST = 0.5
+_CONTRAST_WORDS = ("lower in contrast", "higher in contrast")
+_SHARPNESS_WORDS = ("less sharp", "sharper or noisier")
 _COLOURS = ("red", "green", "blue")
 _GREY = (1 / 3, 1 / 3, 1 / 3)
 
@@ -148,8 +152,12 @@ class HealthRange:
         """In words where an image is unlike the good photos; empty if it is like them."""
         size = list(self._size(health))
         lines = [*size, *self._light(health)]
-        if not size:  # at another size the same surface is sharper or less sharp
-            lines.extend(self._sharpness(health))
+        if health.black + health.white > _LOST:
+            return tuple(lines)
+        lines.extend(self._line("contrast", health.contrast, *_CONTRAST_WORDS))
+        if not size and health.sharpness is not None and "sharpness" in self._ranges:
+            # At another size the same surface is sharper or less sharp.
+            lines.extend(self._line("sharpness", health.sharpness, *_SHARPNESS_WORDS))
         return (*lines, *self._colour(health))
 
     def to_json(self) -> dict[str, Any]:
@@ -244,12 +252,6 @@ class HealthRange:
             if found.side(value):
                 share = f"{100 * value:.2g} % of it is {what}"
                 yield f"{word} {found.than(value)}: {share}, {found.text(percent=True)}"
-        lower, higher = "lower in contrast", "higher in contrast"
-        yield from self._line("contrast", health.contrast, lower, higher)
-
-    def _sharpness(self, health: ImageHealth) -> Iterator[str]:
-        if health.sharpness is not None and "sharpness" in self._ranges:
-            yield from self._line("sharpness", health.sharpness, "less sharp", "sharper or noisier")
 
     def _colour(self, health: ImageHealth) -> Iterator[str]:
         """One line, of the colour that is farthest off."""
