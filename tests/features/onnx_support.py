@@ -11,6 +11,7 @@ PLAIN = ([0.0] * 3, [1.0] * 3)
 
 
 def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1  # negative ones as two's complement
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -33,25 +34,56 @@ def value(name: str, shape: Sequence[int | None], kind: int = 1) -> bytes:
     return field(1, name.encode()) + field(2, field(1, field(1, kind) + field(2, dims)))
 
 
-def tensor(name: str, array: np.ndarray, *, external: bool = False) -> bytes:
-    """A float32 TensorProto, as a field of a graph."""
+#: ONNX's numbers of element types.
+KINDS = {"float32": 1, "int64": 7, "bool": 9, "float16": 10}
+
+
+def tensor_proto(name: str, array: np.ndarray, *, external: str | None = None) -> bytes:
+    """A TensorProto; ``external`` is the file that holds its values."""
+    if array.dtype == np.float64:
+        array = array.astype(np.float32)
     dims = b"".join(field(1, side) for side in array.shape)
-    where = field(13, field(1, b"location") + field(2, b"../secret")) + field(14, 1)
-    data = where if external else field(9, array.astype("<f4").tobytes())
-    return field(5, dims + field(2, 1) + field(8, name.encode()) + data)
+    data = field(9, array.tobytes())
+    if external is not None:
+        entries = {"location": external, "offset": "0", "length": str(array.nbytes)}
+        data = b"".join(
+            field(13, field(1, key.encode()) + field(2, text.encode()))
+            for key, text in entries.items()
+        ) + field(14, 1)
+    return dims + field(2, KINDS[array.dtype.name]) + field(8, name.encode()) + data
 
 
-def _ints(name: str, values: Sequence[int]) -> bytes:
-    listed = b"".join(field(8, v) for v in values)
-    return field(5, field(1, name.encode()) + listed + field(20, 7))
+def tensor(name: str, array: np.ndarray, *, external: str | None = None) -> bytes:
+    """The same as a field of a graph."""
+    return field(5, tensor_proto(name, array, external=external))
+
+
+def attribute(name: str, given: object) -> bytes:
+    """An attribute of a node, as a field of it."""
+    if isinstance(given, str):
+        content = field(4, given.encode()) + field(20, 3)
+    elif isinstance(given, int):
+        content = field(3, given) + field(20, 2)
+    elif isinstance(given, np.ndarray):
+        content = field(5, tensor_proto("", given)) + field(20, 4)
+    else:
+        assert isinstance(given, (list, tuple))
+        content = b"".join(field(8, each) for each in given) + field(20, 7)
+    return field(5, field(1, name.encode()) + content)
+
+
+def node(op: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object) -> bytes:
+    """A NodeProto, as a field of a graph."""
+    names = b"".join(field(1, name.encode()) for name in inputs)
+    names += b"".join(field(2, name.encode()) for name in outputs)
+    listed = b"".join(attribute(name, given) for name, given in attributes.items())
+    return field(1, names + field(4, op.encode()) + listed)
 
 
 def convolution(source: str, target: str) -> list[bytes]:
     """A 2 x 2 convolution of stride 2 without padding, as fields of a graph."""
-    attributes = _ints("kernel_shape", (2, 2)) + _ints("strides", (2, 2))
-    names = field(1, source.encode()) + field(1, f"{target}_weight".encode())
-    node = names + field(2, target.encode()) + field(4, b"Conv") + attributes
-    return [field(1, node)]
+    inputs = [source, f"{target}_weight"]
+    return [node("Conv", inputs, [target], kernel_shape=(2, 2), strides=(2, 2))]
 
 
 def graph(parts: Sequence[bytes], inputs: Sequence[bytes], outputs: Sequence[bytes]) -> bytes:
@@ -68,12 +100,12 @@ def model(graph: bytes) -> bytes:
 def tiny(
     shape: Sequence[int | None] = (None, 3, None, None),
     *,
-    external: bool = False,
+    external: str | None = None,
     flat: bool = False,
 ) -> bytes:
     """Two outputs: ``fine`` sums 2 x 2 pixels over the channels, ``coarse`` 2 x 2 of those.
 
-    ``external`` refers to another file for a weight; ``flat`` makes a vector of ``coarse``.
+    ``external`` names another file for a weight; ``flat`` makes a vector of ``coarse``.
     """
     last = "sums" if flat else "coarse"
     parts = [
@@ -84,7 +116,7 @@ def tiny(
     ]
     coarse: Sequence[int | None] = (None, 1, None, None)
     if flat:
-        parts.append(field(1, field(1, b"sums") + field(2, b"coarse") + field(4, b"Flatten")))
+        parts.append(node("Flatten", ["sums"], ["coarse"]))
         coarse = (None, None)
     outputs = [value("fine", (None, 1, None, None)), value("coarse", coarse)]
     return model(graph(parts, [value("image", shape)], outputs))

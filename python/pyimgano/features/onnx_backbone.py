@@ -58,8 +58,9 @@ class OnnxFeatures:
     Raises
     ------
     WeightsError
-        No such file; no ONNX model, or a damaged one; one that the engine cannot read; inputs or
-        outputs that are not images and feature maps.
+        No such file; no ONNX model, a damaged one, or one with anything that is not understood or
+        not needed (``docs/onnx.md``); one that the engine cannot read; inputs or outputs that are
+        not images and feature maps.
     UnknownNameError
         No such engine or output; lists those there are.
     MissingDependencyError
@@ -124,9 +125,10 @@ class OnnxFeatures:
         Raises
         ------
         InvalidInputError
-            The model cannot take images of this size, or they are too small for it.
+            The model cannot take images of this size, or they are too small for it, or it would
+            take more memory or time for them than a network of feature maps does.
         WeightsError
-            An output is not a feature map.
+            An output is not a feature map, or holds NaN or infinity.
         """
         features: list[Array] = []
         for batch in equal_sizes(images, self.batch_size):
@@ -198,6 +200,7 @@ class OnnxFeatures:
         for image, planes in zip(images, batch, strict=True):
             np.subtract(image.transpose(2, 0, 1), self._mean, out=planes)
         batch /= self._std
+        self._model.check_batch(batch.shape)
         outputs = self._engine.run(batch)
         return aggregate_arrays(
             [self._as_map(self._model.outputs[i], outputs[i], batch) for i in self._picks]
@@ -215,6 +218,11 @@ class OnnxFeatures:
             raise InvalidInputError(
                 f"an image of {batch.shape[2]} x {batch.shape[3]} pixels is too small for ONNX"
                 f" model {self._model.name!r}: output {layer!r} is {array.shape}"
+            )
+        # The sum is NaN or infinite if any value is; only then is it worth a second look.
+        if not np.isfinite(array.sum(dtype=np.float64)) and not np.isfinite(array).all():
+            raise WeightsError(
+                f"output {layer!r} of ONNX model {self._model.name!r} holds NaN or infinity"
             )
         return array
 

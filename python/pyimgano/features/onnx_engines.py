@@ -45,15 +45,14 @@ class OpenCvEngine:
     """``cv2.dnn``, in the core install.
 
     A ``Net`` keeps the data of the call in progress, so one lock lets in one thread at a time; it
-    computes on ``cv2.getNumThreads()`` threads. Where the map of a layer without padding would be
-    empty, OpenCV computes it as if zeros were appended; the other engines refuse.
+    computes on ``cv2.getNumThreads()`` threads.
     """
 
     def __init__(self, model: OnnxModel) -> None:
         self._model = model
         self._lock = threading.Lock()
         with _reading("opencv", model), _opencv_silent():
-            self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model.data, np.uint8))
+            self._net = cv2.dnn.readNetFromONNX(np.frombuffer(model.written(), np.uint8))
             self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
             self._net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
 
@@ -77,7 +76,7 @@ class OnnxRuntimeEngine:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         with _reading("onnxruntime", model):
             self._session = runtime.InferenceSession(
-                model.data, options, providers=["CPUExecutionProvider"]
+                model.written(), options, providers=["CPUExecutionProvider"]
             )
 
     def run(self, batch: Array) -> list[Array]:
@@ -116,7 +115,7 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": _rust.resolve_threads(),
         }
         with _reading(name, model):
-            self._compiled = core.compile_model(core.read_model(model.data), "CPU", settings)
+            self._compiled = core.compile_model(core.read_model(model.written()), "CPU", settings)
 
     def run(self, batch: Array) -> list[Array]:
         """See :class:`OnnxEngine`."""

@@ -1,32 +1,30 @@
-"""What an ONNX file says about itself, read without any engine.
+"""ONNX files as backbones: what one says about itself, and the bytes that engines get.
 
-Only the parts of the format that are needed: the names and shapes of inputs and outputs, the
-metadata, and whether weights lie in other files. Reading them here first means that a file that is
-no ONNX model, or is cut short, is one clear error whatever the engine, and that no engine is asked
-to follow a file name written inside a model.
-
-Format: onnx.proto (field numbers below) in the protocol buffers wire format.
+A file is read here to its last field before any engine sees it, and an engine gets a model written
+anew from what was understood. So a file that readers could understand differently is one clear
+error whatever the engine, and no engine is asked to follow a file name written inside a model.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pyimgano.errors import WeightsError
+from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.features.onnx_reader.calls import Misfit, Refused
+from pyimgano.features.onnx_reader.check import check_order, nominal_ends, walk
+from pyimgano.features.onnx_reader.model import External, Graph, read_model
+from pyimgano.features.onnx_reader.wire import Malformed, Unsupported, write_bytes, write_text
+from pyimgano.features.onnx_reader.writer import write_model
+from pyimgano.utils.images import open_at_once
 
-_MODEL_GRAPH, _MODEL_METADATA = 7, 14
-_GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
-_GRAPH_SPARSE = 15
-_NODE_ATTRIBUTE = 5
-_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
-_TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 8, 13, 14
+#: What protocol buffers can hold.
+MOST_BYTES = (1 << 31) - 1
+_MODEL_METADATA = 14
 _FLOAT = 1
-_MOST_NESTED = 8
-
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
@@ -47,17 +45,46 @@ class OnnxInput:
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """An ONNX model as bytes, with what it says about itself."""
+    """An ONNX model: its file's bytes, and what was understood of them.
+
+    ``ends`` holds the element type, by ONNX's number, and the dimensions of each output.
+    """
 
     data: bytes
     name: str
     input: OnnxInput
     outputs: tuple[str, ...]
     metadata: Mapping[str, str]
+    graph: Graph
+    ends: Mapping[str, tuple[int, int]]
+    _taken: set[tuple[int, ...]] = field(default_factory=set)
+
+    def written(self) -> bytes:
+        """The model for an engine, written from what was understood."""
+        return write_model(self.graph, self.ends)
+
+    def check_batch(self, shape: tuple[int, ...]) -> None:
+        """Refuse a batch (n, 3, height, width) that the model cannot take, or takes too much for.
+
+        Raises
+        ------
+        InvalidInputError
+            Names the model and the operator.
+        """
+        if shape in self._taken:
+            return
+        try:
+            walk(self.graph, shape)
+        except (Misfit, Refused) as error:
+            raise InvalidInputError(
+                f"ONNX model {self.name!r} cannot take an image of {shape[2]} x {shape[3]} pixels:"
+                f" {error}"
+            ) from None
+        self._taken.add(shape)
 
 
 def load_onnx(model: str | os.PathLike[str] | bytes, *, name: str = "model.onnx") -> OnnxModel:
-    """Read a model and check that it takes one batch of RGB images.
+    """Read a model and check that it turns one batch of RGB images into maps.
 
     Parameters
     ----------
@@ -69,211 +96,72 @@ def load_onnx(model: str | os.PathLike[str] | bytes, *, name: str = "model.onnx"
     Raises
     ------
     WeightsError
-        No such file; no ONNX model, or one cut short; weights in other files; not one float32
-        input (n, 3, height, width). Names the file.
+        No such file; no ONNX model, or one cut short; anything in it that is not understood;
+        weights in other files; operators that networks of feature maps do not need, or parameters
+        that they should not have; not one float32 input (n, 3, height, width). Names the file.
     """
     if not isinstance(model, bytes):
         name, model = Path(model).name, _read(model)
     title = f"ONNX model {name!r}"
     try:
-        inputs, outputs, metadata = _parse(memoryview(model))
-    except _Malformed as error:
+        graph, metadata = read_model(model)
+    except Malformed as error:
         raise WeightsError(f"{title} is no ONNX file, or is damaged: {error}") from None
-    except _External as error:
+    except Unsupported as error:
+        raise WeightsError(f"{title} cannot be used: {error}") from None
+    except External as error:
         raise WeightsError(
             f"{title} keeps its weights in other files ({error}): save it as one file"
         ) from None
-    if len(inputs) != 1:
-        raise WeightsError(
-            f"{title} must have one input, a batch of images; it has {len(inputs)}:"
-            f" {', '.join(inputs) or 'none'}"
-        )
-    ((input_name, (kind, shape)),) = inputs.items()
-    if kind != _FLOAT or (shape and (len(shape) != 4 or shape[1] not in (3, None))):
-        shown = "x".join("?" if side is None else str(side) for side in shape)
-        raise WeightsError(
-            f"input {input_name!r} of {title} must be float32 (n, 3, height, width), RGB; it is"
-            f" {'float32' if kind == _FLOAT else f'of ONNX type {kind}'} ({shown})"
-        )
-    if not outputs:
+    taken = _check_input(graph, title)
+    if not graph.outputs:
         raise WeightsError(f"{title} has no outputs")
-    return OnnxModel(model, name, OnnxInput(input_name, shape), tuple(outputs), metadata)
+    try:
+        check_order(graph)
+        ends = nominal_ends(graph)
+    except Refused as error:
+        raise WeightsError(f"{title} cannot be used: {error}") from None
+    return OnnxModel(model, name, taken, graph.outputs, metadata, graph, ends)
 
 
 def with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
     """A model with entries added to its metadata; fields of the format may simply be appended."""
-    entries = bytearray()
+    parts: list[bytes | memoryview] = [data]
     for key, value in metadata.items():
-        entry = _field(1, key.encode()) + _field(2, value.encode())
-        entries += _field(_MODEL_METADATA, entry)
-    return data + bytes(entries)
+        parts += write_bytes(_MODEL_METADATA, write_text(1, key), write_text(2, value))
+    return b"".join(parts)
 
 
-class _Malformed(Exception):
-    pass
-
-
-class _External(Exception):
-    pass
+def _check_input(graph: Graph, title: str) -> OnnxInput:
+    if len(graph.inputs) != 1:
+        raise WeightsError(
+            f"{title} must have one input, a batch of images; it has {len(graph.inputs)}:"
+            f" {', '.join(graph.inputs) or 'none'}"
+        )
+    ((name, (kind, shape)),) = graph.inputs.items()
+    if kind != _FLOAT or (shape and (len(shape) != 4 or shape[1] not in (3, None))):
+        shown = "x".join("?" if side is None else str(side) for side in shape)
+        raise WeightsError(
+            f"input {name!r} of {title} must be float32 (n, 3, height, width), RGB; it is"
+            f" {'float32' if kind == _FLOAT else f'of ONNX type {kind}'} ({shown})"
+        )
+    return OnnxInput(name, shape)
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
     shown = os.fspath(path)
-    if not Path(path).is_file():
-        raise WeightsError(f"ONNX model {shown!r} does not exist or is not a file")
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise WeightsError(f"ONNX model {shown!r} cannot be read: {error.strerror}") from error
-
-
-_Inputs = dict[str, tuple[int, tuple[int | None, ...]]]
-
-
-def _parse(data: memoryview) -> tuple[_Inputs, list[str], dict[str, str]]:
-    graph: memoryview | None = None
-    metadata: dict[str, str] = {}
-    for number, value in _fields(data):
-        if number == _MODEL_GRAPH:
-            graph = _message(value)
-        elif number == _MODEL_METADATA:
-            entry = dict(_fields(_message(value)))
-            metadata[_text(entry.get(1, b""))] = _text(entry.get(2, b""))
-    if graph is None:
-        raise _Malformed("it holds no graph")
-    inputs: _Inputs = {}
-    outputs: list[str] = []
-    weights = set(_walk(graph, 0))
-    for number, value in _fields(graph):
-        if number == _GRAPH_INPUT:
-            name, kind, shape = _value_info(_message(value))
-            if name not in weights:  # old files list their weights as inputs, too
-                inputs[name] = (kind, shape)
-        elif number == _GRAPH_OUTPUT:
-            outputs.append(_value_info(_message(value))[0])
-    return inputs, outputs, metadata
-
-
-def _walk(graph: memoryview, depth: int) -> Iterator[str]:
-    """Names of the weights of a graph, once it is sure that none lies in another file."""
-    if depth > _MOST_NESTED:
-        raise _Malformed("graphs nested too deeply")
-    for number, value in _fields(graph):
-        if number == _GRAPH_TENSOR:
-            yield _tensor_name(_message(value))
-        elif number == _GRAPH_SPARSE:
-            for part, tensor in _fields(_message(value)):
-                if part in (1, 2):
-                    yield _tensor_name(_message(tensor))
-        elif number == _GRAPH_NODE:
-            for part, attribute in _fields(_message(value)):
-                if part == _NODE_ATTRIBUTE:
-                    _check_attribute(_message(attribute), depth)
-
-
-def _check_attribute(attribute: memoryview, depth: int) -> None:
-    for number, value in _fields(attribute):
-        if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
-            _tensor_name(_message(value))
-        elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
-            for _ in _walk(_message(value), depth + 1):
-                pass
-
-
-def _tensor_name(tensor: memoryview) -> str:
-    name = ""
-    external = False
-    for number, value in _fields(tensor):
-        if number == _TENSOR_NAME:
-            name = _text(value)
-        external |= number == _TENSOR_EXTERNAL or (number == _TENSOR_LOCATION and value == 1)
-    if external:
-        raise _External(f"tensor {name!r}")
-    return name
-
-
-def _value_info(value: memoryview) -> tuple[str, int, tuple[int | None, ...]]:
-    """Name, element type (0 if it is no tensor) and shape of an input or output."""
-    name, kind = "", 0
-    shape: list[int | None] = []
-    for number, part in _fields(value):
-        if number == 1:
-            name = _text(part)
-        elif number == 2:
-            tensor = dict(_fields(_message(part))).get(1, b"")
-            for key, inner in _fields(_message(tensor)):
-                if key == 1 and isinstance(inner, int):
-                    kind = inner
-                elif key == 2:
-                    dims = [_message(d) for n, d in _fields(_message(inner)) if n == 1]
-                    shape = [_side(dict(_fields(dim)).get(1)) for dim in dims]
-    return name, kind, tuple(shape)
-
-
-def _side(value: object) -> int | None:
-    # Zero and negative sides are how some writers spell "any".
-    return value if isinstance(value, int) and 0 < value < 1 << 31 else None
-
-
-def _fields(data: memoryview | bytes) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values of one message."""
-    data = memoryview(data)
-    at = 0
-    while at < len(data):
-        tag, at = _varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if number == 0:
-            raise _Malformed("field 0")
-        if kind == _VARINT:
-            value, at = _varint(data, at)
-            yield number, value
-            continue
-        if kind == _BYTES:
-            length, at = _varint(data, at)
-        elif kind in (_FIXED32, _FIXED64):
-            length = 4 if kind == _FIXED32 else 8
-        else:
-            raise _Malformed(f"wire type {kind}")
-        if length > len(data) - at:
-            raise _Malformed("it ends too early")
-        yield number, data[at : at + length]
-        at += length
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            raise _Malformed("it ends too early")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise _Malformed("a number of more than 64 bits")
-
-
-def _message(value: int | memoryview | bytes) -> memoryview:
-    if isinstance(value, int):
-        raise _Malformed("a number where a message belongs")
-    return memoryview(value)
-
-
-def _text(value: int | memoryview | bytes) -> str:
-    try:
-        return bytes(_message(value)).decode()
-    except UnicodeDecodeError:
-        raise _Malformed("text that is not UTF-8") from None
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _number(number << 3 | _BYTES) + _number(len(content)) + content
-
-
-def _number(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+        with open(path, "rb", opener=open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise WeightsError(f"ONNX model {shown!r} does not exist or is not a file")
+            if status.st_size > MOST_BYTES:
+                raise WeightsError(
+                    f"ONNX model {shown!r} has {status.st_size:,} bytes; the format ends at 2 GiB"
+                )
+            return file.read(status.st_size)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise WeightsError(f"ONNX model {shown!r} does not exist or is not a file") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"ONNX model {shown!r} cannot be read: {reason}") from error
