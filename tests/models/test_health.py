@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 
 import pyimgano
-from pyimgano.errors import DetectorFileError
+from pyimgano.errors import DetectorFileError, ThresholdWarning
 from pyimgano.models import PatchCore, create_model
 from pyimgano.models.base import Detector
 from pyimgano.persistence.container import checksum
@@ -45,6 +45,7 @@ def test_a_path_is_told_the_same_as_its_array(fitted: PatchCore, tmp_path: Path)
     assert fitted.predict_one(path).warnings == fitted.predict_one(dark(40)).warnings
 
 
+@pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarning")
 def test_the_images_learnt_from_are_what_is_compared_with(
     fitted: PatchCore, tmp_path: Path
 ) -> None:
@@ -114,6 +115,18 @@ def test_figures_that_no_image_has_are_refused(
     fitted.save(tmp_path / "part")
     with pytest.raises(DetectorFileError, match=r"part: .*health"):
         pyimgano.load(rewritten(tmp_path / "part", rows))
+
+
+@pytest.mark.slow
+def test_models_of_anomalib_tell_too() -> None:
+    pytest.importorskip("anomalib", reason="needs the extra anomalib")
+    detector = create_model(
+        "vision_padim_anomalib", pretrained=False, image_size=64, folds=0, n_features=20
+    )
+    with pytest.warns(ThresholdWarning):
+        detector.fit(NORMAL)
+    assert told(detector, texture(40)) == []
+    assert told(detector, dark(40)) == ["darker than any good photo"]
 
 
 class Means:

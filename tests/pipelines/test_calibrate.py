@@ -48,13 +48,13 @@ def test_normal_images_alone_give_a_conformal_threshold_and_its_rate(
     )
 
 
-def test_as_many_normal_maps_show_a_region_as_images_are_flagged(
+def test_as_many_normal_maps_exceed_their_level_as_images_are_flagged(
     detector: PatchCore, folders: Path
 ) -> None:
     run = run_calibrate(detector, [folders / "good"], target=0.2)
     maps = detector.predict_anomaly_map(sorted(map(str, (folders / "good").iterdir())))
-    with_region = sum(bool((m > detector.map_threshold_).any()) for m in maps)
-    assert with_region == run.after.n_false_alarms == 3
+    above = sum(bool((m > detector.map_threshold_).any()) for m in maps)
+    assert above == run.after.n_false_alarms == 3
 
 
 def test_labelled_images_part_good_from_bad(detector: PatchCore, folders: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from pyimgano.cli.main import main
 from pyimgano.models import PatchCore
+from pyimgano.pipelines.calibrate import run_calibrate
 from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.utils.health_tally import HealthTally
@@ -69,6 +71,13 @@ def test_detect_has_them_in_both_files_and_in_its_summary(folders: Path) -> None
         assert [bool(row["warnings"]) for row in csv.DictReader(file)] == [
             is_dark(found["file"]) for found in data["detections"]
         ]
+
+
+def test_calibration_says_that_its_images_are_unlike_those_learnt_from(
+    fitted: PatchCore, folders: Path
+) -> None:
+    run = run_calibrate(copy.copy(fitted), [str(folders / "test")], target=0.5)
+    assert f"2 of 5 images are {DARKER}" in run.notes
 
 
 def test_an_overlay_has_a_line_for_each_warning(fitted: PatchCore, folders: Path) -> None:

@@ -27,6 +27,7 @@ from pyimgano.models.threshold import FalsePositiveRate, conformal_threshold
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable
+from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import join_errors, shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
@@ -69,7 +70,7 @@ class Calibration:
     false_positive_rate
         What is known of its false-positive rate; None if it was tuned on the normal images.
     notes
-        Warnings.
+        Warnings, and how many of the images are unlike those that were learnt from.
     left_out
         Files and folders that were left out.
     """
@@ -146,7 +147,8 @@ def run_calibrate(
         raise unknown_name("objective", objective, OBJECTIVES)
     if objective != "fpr" and not anomalous_paths:
         raise InvalidInputError(f"objective {objective!r} needs anomalous images")
-    scores, peaks = _score(detector, [*normal_paths, *anomalous_paths], verbose)
+    health = HealthTally()
+    scores, peaks = _score(detector, [*normal_paths, *anomalous_paths], verbose, health)
     n = len(normal_paths)
     good, bad = scores[:n], scores[n:]
     before = _operating(float(detector.threshold_), good, bad)
@@ -167,11 +169,12 @@ def run_calibrate(
     after = _operating(float(detector.threshold_), good, bad)
     if peaks is not None and hasattr(detector, "map_threshold_"):
         detector.map_threshold_ = _map_level(peaks[:n], after)
-    return Calibration(before, after, source, rate, [*repeats, *notes], left_out)
+    all_notes = [*repeats, *notes, *health.lines()]
+    return Calibration(before, after, source, rate, all_notes, left_out)
 
 
 def _score(
-    detector: Detector, paths: list[str], verbose: bool
+    detector: Detector, paths: list[str], verbose: bool, health: HealthTally
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Score and highest map value of each image; no values for a detector without maps."""
     with_maps = isinstance(detector, PixelDetector)
@@ -185,6 +188,7 @@ def _score(
                 errors.append(ImageReadError(found.reason))
                 continue
             scores.append(found.prediction.score)
+            health.add(found.prediction.warnings)
             if found.prediction.anomaly_map is not None:
                 peaks.append(float(found.prediction.anomaly_map.max()))
     if errors:
