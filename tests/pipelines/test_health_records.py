@@ -117,12 +117,26 @@ def test_the_table_of_detect_has_a_column_where_there_is_something_to_tell(
     assert "image is" not in capsys.readouterr().out
 
 
-def test_images_are_counted_once_per_kind_the_most_frequent_first() -> None:
+def test_images_are_counted_per_kind_the_most_frequent_first() -> None:
     tally = HealthTally()
-    for warnings in (["a b: 1"], [], ["c d: 2", "a b: 3"]):
+    for warnings in (
+        ["darker than any good photo: 1"],
+        [],
+        ["redder than any good photo: 2", "darker than any good photo: 3"],
+    ):
         tally.add(warnings)
-    assert tally.lines() == ["2 of 3 images are a b", "1 of 3 images is c d"]
+    assert tally.lines() == [
+        "2 of 3 images are darker than any good photo",
+        "1 of 3 images is redder than any good photo",
+    ]
     single = HealthTally()
-    single.add(["a b: 1"])
-    assert single.lines() == ["1 of 1 image is a b"]
+    single.add(["darker than any good photo: 1"])
+    assert single.lines() == ["1 of 1 image is darker than any good photo"]
     assert HealthTally().lines() == []
+
+
+def test_what_only_an_odd_good_photo_reaches_is_counted_in_the_same_line() -> None:
+    tally = HealthTally()
+    tally.add(["darker than any good photo: 1"])
+    tally.add(["darker than nearly all good photos: 2"])
+    assert tally.lines() == ["2 of 2 images are darker than nearly all good photos"]

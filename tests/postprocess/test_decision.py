@@ -44,24 +44,25 @@ def test_a_defect_image_has_a_region_at_its_peak_and_an_ok_image_has_none_whatev
         assert regions.total >= 1
         assert regions.found[0].score == float(values.max())
         assert rule.marked(flagged)[regions.found[0].peak_y, regions.found[0].peak_x]
-        assert find_regions(values, rule.level(flagged)) == regions
+        assert rule.marked(flagged).sum() == sum(r.area for r in rule.regions(flagged, limit=999))
 
 
 def test_where_the_map_exceeds_its_threshold_that_is_the_level() -> None:
     values = np.array([[0, 2, 0, 5, 6]], np.float32)
     rule = RegionRule(map_threshold=4.0, map_level=1.0)
-    assert rule.level(decided(1, values)) == 4.0
-    assert [region.area for region in rule.regions(decided(1, values))] == [2]
+    assert rule.regions(decided(1, values)) == find_regions(values, 4.0)
+    assert rule.marked(decided(1, values)).tolist() == [[False, False, False, True, True]]
 
 
-def test_a_map_below_its_threshold_is_cut_half_way_up_to_its_peak() -> None:
-    values = np.array([[1, 2, 1, 3.4, 3.6, 5, 1]], np.float32)
-    assert RegionRule(map_threshold=9.0, map_level=2.0).level(decided(1, values)) == 3.5
+def test_of_a_map_below_its_threshold_the_region_is_the_upper_half_of_its_peak() -> None:
+    values = np.array([[1, 4, 1, 3.4, 3.6, 5, 1]], np.float32)
+    # Above 3.5, half-way between 2 and 5; the 4 on the left is as good parts are.
+    assert RegionRule(9.0, 2.0).marked(decided(1, values)).nonzero()[1].tolist() == [4, 5]
     (region,) = RegionRule(9.0, 2.0).regions(decided(1, values))
-    assert (region.x, region.width, region.peak_x) == (4, 2, 5)
-    # The map's own lowest value where normal surface is not known, or lies above the peak.
-    assert RegionRule(9.0, None).level(decided(1, values)) == 3.0
-    assert RegionRule(9.0, 6.0).level(decided(1, values)) == 3.0
+    assert (region.x, region.width, region.peak_x, region.score) == (4, 2, 5, 5.0)
+    # From the map's own lowest value where normal surface is not known, or lies above the peak.
+    for rule in (RegionRule(9.0, None), RegionRule(9.0, 6.0)):
+        assert rule.marked(decided(1, values)).nonzero()[1].tolist() == [3, 4, 5]
 
 
 def test_a_detector_with_one_training_image_knows_no_threshold_of_maps() -> None:

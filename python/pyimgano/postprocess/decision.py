@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.kernels import label_components
 from pyimgano.postprocess.regions import DEFAULT_LIMIT, Regions, find_regions
 from pyimgano.types import Prediction
 
 
 @dataclass(frozen=True)
 class RegionRule:
-    """The level above which the map of a defect image shows regions.
+    """What shows on the map of a defect image, by the levels of a detector's maps.
 
     Attributes
     ----------
@@ -41,40 +42,12 @@ class RegionRule:
             getattr(detector, "map_level_", None),
         )
 
-    def level(self, prediction: Prediction) -> float:
-        """What a map must exceed to show a region; infinity for an image that is ok.
-
-        It is ``map_threshold`` where the map exceeds that. A map that stays below it, although the
-        score is above the threshold, is cut half-way between normal surface and its peak.
-
-        Parameters
-        ----------
-        prediction
-            With an anomaly map.
-
-        Raises
-        ------
-        InvalidInputError
-            There is no map, or it holds NaN or infinity.
-        """
-        anomaly_map = prediction.anomaly_map
-        if anomaly_map is None or anomaly_map.size == 0:
-            raise InvalidInputError("regions need an anomaly map: this prediction has none")
-        peak, lowest = float(anomaly_map.max()), float(anomaly_map.min())
-        if not math.isfinite(peak - lowest):
-            raise InvalidInputError("the anomaly map holds values that are not finite")
-        if not prediction.label:
-            return math.inf
-        # Compared as the pixels will be, in float32.
-        if peak > (level := _float32(self.map_threshold)):
-            return level
-        known = self.map_level is not None and self.map_level < peak
-        surface = float(self.map_level or 0.0) if known else lowest
-        level = _float32(surface + (peak - surface) / 2)
-        return level if level < peak else float(np.nextafter(np.float32(peak), np.float32(-np.inf)))
-
     def regions(self, prediction: Prediction, *, limit: int = DEFAULT_LIMIT) -> Regions:
         """The regions of an image: at least one if its label is 1, else none.
+
+        They are where the map exceeds ``map_threshold``. If the map stays below that, although the
+        score is above the threshold, it is the one region around the map's peak that exceeds half
+        the way from normal surface to the peak.
 
         Parameters
         ----------
@@ -82,16 +55,40 @@ class RegionRule:
             With an anomaly map.
         limit
             As for :func:`~pyimgano.postprocess.find_regions`.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no map, or it holds NaN or infinity.
         """
-        level = self.level(prediction)
-        assert prediction.anomaly_map is not None
-        return find_regions(prediction.anomaly_map, level, limit=limit)
+        return find_regions(*self._cut(prediction), limit=limit)
 
     def marked(self, prediction: Prediction) -> NDArray[np.bool_]:
-        """The pixels of all regions, bool (H, W)."""
-        level = self.level(prediction)
-        assert prediction.anomaly_map is not None
-        return np.asarray(prediction.anomaly_map > level)
+        """The pixels of all regions, bool (H, W); as for :meth:`regions`."""
+        anomaly_map, level = self._cut(prediction)
+        return np.asarray(anomaly_map > level)
+
+    def _cut(self, prediction: Prediction) -> tuple[NDArray[np.float32], float]:
+        """A map and a level that it exceeds in the regions and nowhere else."""
+        anomaly_map = prediction.anomaly_map
+        if anomaly_map is None or anomaly_map.size == 0:
+            raise InvalidInputError("regions need an anomaly map: this prediction has none")
+        peak, lowest = float(anomaly_map.max()), float(anomaly_map.min())
+        if not math.isfinite(peak - lowest):
+            raise InvalidInputError("the anomaly map holds values that are not finite")
+        if not prediction.label:
+            return anomaly_map, math.inf
+        # Compared as the pixels will be, in float32.
+        if peak > (level := _float32(self.map_threshold)):
+            return anomaly_map, level
+        known = self.map_level is not None and self.map_level < peak
+        surface = float(self.map_level or 0.0) if known else lowest
+        level = _float32(surface + (peak - surface) / 2)
+        if level >= peak:
+            level = float(np.nextafter(np.float32(peak), np.float32(-np.inf)))
+        labels, _ = label_components(anomaly_map > level)
+        around_peak = labels == labels.flat[int(np.argmax(anomaly_map))]
+        return np.where(around_peak, anomaly_map, np.float32(level)), level
 
 
 def _float32(value: float) -> float:

@@ -95,8 +95,8 @@ def find_regions(
         float32 (H, W), finite.
     level
         A pixel counts where ``anomaly_map > level``, compared in float32. Infinity: there are no
-        regions. :class:`~pyimgano.postprocess.RegionRule` gives the level that goes with the
-        decision on an image.
+        regions. :class:`~pyimgano.postprocess.RegionRule` gives those that go with the decision on
+        an image.
     min_area
         Regions of fewer pixels are left out, of the total too.
     limit
