@@ -78,6 +78,32 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return fill
 
 
+@pytest.fixture
+def close_folder(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Call it with a folder: from then on it cannot be read or entered, for root neither."""
+    closed: list[str] = []
+
+    def refuse(path: object, *, inside_only: bool) -> None:
+        name = os.path.abspath(os.fsdecode(path)) if not isinstance(path, int) else ""
+        for folder in closed:
+            if name.startswith(folder + os.sep) or (name == folder and not inside_only):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+
+    scandir, stat = os.scandir, os.stat
+
+    def guarded_scandir(path: object = ".") -> object:
+        refuse(path, inside_only=False)
+        return scandir(path)
+
+    def guarded_stat(path: object, **kwargs: object) -> os.stat_result:
+        refuse(path, inside_only=True)
+        return stat(path, **kwargs)
+
+    monkeypatch.setattr(os, "scandir", guarded_scandir)
+    monkeypatch.setattr(os, "stat", guarded_stat)
+    return lambda folder: closed.append(os.path.abspath(folder))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _ctrl_c() -> Iterator[None]:
     """Shells start commands in the background with Ctrl-C ignored; here it is tested."""

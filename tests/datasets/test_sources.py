@@ -4,12 +4,13 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from pyimgano.datasets import sources, walk
-from pyimgano.datasets.sources import stream_images
+from pyimgano.datasets.sources import gather_images, stream_images
 from pyimgano.errors import DatasetError
 from pyimgano.types import Unreadable
 
@@ -153,3 +154,44 @@ def test_what_is_no_list_is_said_once(tree: Path, content: bytes, line: int, rea
 def test_one_source_need_not_be_in_a_list(tree: Path) -> None:
     assert list(stream_images("in")) == list(stream_images(["in"]))
     assert list(stream_images(Path("in"))) == list(stream_images(["in"]))
+
+
+def test_the_part_of_a_pattern_that_is_a_folder_is_no_pattern(tree: Path) -> None:
+    touch(tree / "lot [7]/a.png", tree / "lot [7]/x[1]/b.png", tree / "lot 7/c.png")
+    assert names("lot [7]/*.png") == ["lot [7]/a.png"]
+    assert names("lot [7]/x[1]/*.png") == ["lot [7]/x[1]/b.png"]
+    assert names("lot [7]/**/*.png") == ["lot [7]/a.png", "lot [7]/x[1]/b.png"]
+    assert names("lot [6-8]/*.png") == ["lot 7/c.png"]
+
+
+def test_blanks_around_a_line_of_a_list_count_where_a_file_has_them(tree: Path) -> None:
+    touch(tree / "in/kept.png ")
+    (tree / "list.txt").write_text("in/a.png  \n\tother/a.png\nin/kept.png \nin/a \n")
+    assert names("@list.txt") == ["in/a.png", "other/a.png", "in/kept.png ", "in/a/b.PNG"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_as_list_is_opened_once(tree: Path) -> None:
+    os.mkfifo(tree / "pipe")
+    writer = threading.Thread(target=(tree / "pipe").write_text, args=("in/a.png\nother/a.png\n",))
+    writer.start()
+    assert names(lists=["pipe"]) == ["in/a.png", "other/a.png"]
+    writer.join(10)
+    assert not writer.is_alive()
+
+
+def test_the_output_folder_is_no_input_in_a_folder_a_pattern_or_a_list(tree: Path) -> None:
+    touch(tree / "in/out/b.png")
+    (tree / "list.txt").write_text("in\n")
+    everything = names("in")
+    assert "in/out/b.png" in everything
+    rest = [name for name in everything if name != "in/out/b.png"]
+    for source in ("in", "in/**", "@list.txt"):
+        assert names(source, output="in/out") == rest, source
+    assert names("in/*/", output="in/out") == names("in/*/", output=None)[:-1]
+    assert names("in/**/*.png", output="in/out") == ["in/a.png"]
+
+
+def test_a_source_that_does_not_exist_is_one_line(tree: Path) -> None:
+    with pytest.raises(DatasetError, match="'gone' does not exist"):
+        gather_images(["in", "gone"])

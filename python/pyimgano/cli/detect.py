@@ -72,7 +72,7 @@ def _run(argv: Sequence[str] | None) -> int:
     )
     if run.false_positive_rate is not None:
         print(run.false_positive_rate.describe())
-    pictures = ", overlays/" if run.n_overlays else ""
+    pictures = f", {run.overlays}/" if run.n_overlays else ""
     print(f"results.csv, results.json{pictures} in {shown(args.output)}")
     for note in (run.left_out.describe(), *run.health(), *run.notes):
         options.tell(PROG, note)

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.datasets.left_out import CLOSED, LeftOut, Reason
+from pyimgano.datasets.left_out import BROKEN, CLOSED, LeftOut, Reason
 from pyimgano.datasets.walk import Walk, visible_folders
 from pyimgano.errors import DatasetError, UnknownNameError
 from pyimgano.registry import unknown_name
@@ -204,7 +204,7 @@ class Dataset(ABC):
         for found in Walk(left_out, skip).below(os.fspath(folder), deep=deep):
             if isinstance(found, str):
                 paths.append(found)
-            elif not found.left_out or left_out.count(CLOSED):
+            elif not found.left_out or left_out.count(CLOSED) or left_out.count(BROKEN):
                 raise DatasetError(found.reason)
         if not paths:
             why = left_out.describe()

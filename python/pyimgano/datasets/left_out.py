@@ -34,6 +34,7 @@ class Reason:
 
 
 CLOSED = Reason("folder that cannot be read", "folders that cannot be read", folders=True)
+BROKEN = Reason("link that cannot be followed", "links that cannot be followed", folders=True)
 LOOP = Reason("link that leads back", "links that lead back", folders=True)
 NO_SUFFIX = Reason("without a suffix", "without a suffix")
 HIDDEN = Reason("hidden", "hidden", expected=True)
@@ -62,9 +63,10 @@ class LeftOut:
 
     def add(self, reason: Reason, path: str | os.PathLike[str], count: int = 1) -> None:
         """Count something; reasons that differ in case only are one."""
-        key = reason.many.lower()
-        found = self._counts.setdefault(key, _Count(reason, 0, os.fspath(path)))
+        key, name = reason.many.lower(), os.fspath(path)
+        found = self._counts.setdefault(key, _Count(reason, 0, name))
         found.count += count
+        found.first = min(found.first, name)  # folders are not read in order
 
     def update(self, other: LeftOut) -> None:
         """Count everything that another has counted."""
@@ -121,11 +123,12 @@ class LeftOut:
                 "first": shown(one.first),
                 "expected": one.reason.expected,
             }
-            for one in self._counts.values()
+            for _, one in sorted(self._counts.items())
         ]
 
     def _missed(self) -> list[_Count]:
-        return [one for one in self._counts.values() if not one.reason.expected]
+        found = [one for one in self._counts.values() if not one.reason.expected]
+        return sorted(found, key=lambda one: (-one.count, one.reason.many))
 
 
 @contextmanager

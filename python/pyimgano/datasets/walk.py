@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyimgano.datasets.left_out import (
+    BROKEN,
     CLOSED,
     HIDDEN,
     LOOP,
@@ -176,9 +177,11 @@ class Walk:
         return not any(map(is_hidden, target.relative_to(self._root).parts))
 
     def _closed(self, folder: str, error: OSError, *, nested: bool) -> Unreadable:
+        broken = not os.path.isdir(folder) and os.path.islink(folder)
         if nested:
-            self._left_out.add(CLOSED, folder)
-        reason = f"cannot read folder {shown(folder)}: {error.strerror}"
+            self._left_out.add(BROKEN if broken else CLOSED, folder)
+        what = "follow link" if broken else "read folder"
+        reason = f"cannot {what} {shown(folder)}: {error.strerror}"
         return Unreadable(folder, reason, left_out=nested)
 
     def _sorted_entries(
@@ -226,16 +229,18 @@ class Walk:
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    """A folder, a link to one, or a link that may be meant to lead to one but leads nowhere."""
+    """A folder or a link to one; or a link to nowhere, which gives the reason when it is entered.
+
+    A link that is called like an image, and whose target is gone, is an image that is gone.
+    """
     try:
         if entry.is_dir():
             return True
-        broken = entry.is_symlink() and not os.path.exists(entry)
+        gone = entry.is_symlink() and not os.path.exists(entry)
     except OSError:  # a link to itself, or one that leads through a closed folder
-        broken = True
-    # Entered, it gives the system's reason; an image gives it when it is read.
+        return True
     suffix = os.path.splitext(entry.name)[1].lower()
-    return broken and not is_image_name(entry.name) and suffix not in _COMPANIONS
+    return gone and not is_image_name(entry.name) and suffix not in _COMPANIONS
 
 
 def _identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

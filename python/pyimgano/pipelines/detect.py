@@ -28,7 +28,6 @@ from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
 _NUMBER_WIDTH = 4
-_OVERLAYS = "overlays"
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,9 @@ class DetectionRun:
 
     Attributes
     ----------
-    n_overlays
-        Pictures written: none for a detector without anomaly maps, which ``notes`` then says.
+    n_overlays, overlays
+        Pictures written, and their folder in the output folder: none for a detector without anomaly
+        maps, which ``notes`` then says.
     left_out
         Files and folders that are no input.
     """
@@ -79,6 +79,7 @@ class DetectionRun:
     notes: list[str]
     detections: list[Detection]
     n_overlays: int = 0
+    overlays: str = ""
     left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
@@ -155,9 +156,9 @@ def run_detect(
             detector.fit(normal_paths)
         writer = _OverlayWriter(detector, folder, test) if overlays else None
         detections = _score(detector, found, writer, verbose)
-        n_overlays = 0
+        n_overlays, pictures = 0, ""
         if writer is not None:
-            n_overlays = writer.rank()
+            n_overlays, pictures = writer.rank(), writer.folder
             if writer.without_map:
                 notes.append(f"{model} gives no anomaly maps: no overlays")
         run = DetectionRun(
@@ -169,6 +170,7 @@ def run_detect(
             notes,
             detections,
             n_overlays,
+            pictures,
             left_out,
         )
         _write_results(run, *files)
@@ -220,8 +222,8 @@ class _OverlayWriter:
 
     def __init__(self, detector: Detector, output: OutputFolder, test: Sources) -> None:
         self._output = output
-        output.mark_pictures(_OVERLAYS)
-        output.remove_old(_OVERLAYS)
+        self.folder = output.claim_pictures("overlays")
+        output.remove_old(self.folder)
         self._test = test if isinstance(test, (str, os.PathLike)) else None
         self._scale, self._rule = MapScale.of(detector), RegionRule.of(detector)
         self._bit_depth = getattr(detector, "bit_depth", None)
@@ -235,7 +237,7 @@ class _OverlayWriter:
             self.without_map = True
             return
         if not self._written:
-            make_folder(self._output.path / _OVERLAYS)
+            make_folder(self._output.path / self.folder)
         name = self._name(path)
         picture = verdict_panel(
             scored.image,
@@ -247,7 +249,7 @@ class _OverlayWriter:
             bit_depth=self._bit_depth,
         )
         stem = file_stem("_".join(Path(name).with_suffix("").parts))
-        temporary = self._output.claim_new(f"{_OVERLAYS}/.{len(self._written)}.png")
+        temporary = self._output.claim_new(f"{self.folder}/.{len(self._written)}.png")
         write_png(self._output.path / temporary, picture)
         self._written.append((scored.prediction.score, temporary, stem))
 
@@ -256,7 +258,7 @@ class _OverlayWriter:
         ordered = sorted(self._written, key=lambda item: item[0], reverse=True)
         width = max(_NUMBER_WIDTH, len(str(len(ordered))))
         for number, (score, temporary, stem) in enumerate(ordered, start=1):
-            name = f"{_OVERLAYS}/{number:0{width}d}_{score:.3f}_{stem}.png"
+            name = f"{self.folder}/{number:0{width}d}_{score:.3f}_{stem}.png"
             self._output.move(temporary, self._output.claim_new(name))
         return len(ordered)
 

@@ -18,7 +18,7 @@ from pyimgano.errors import ThresholdWarning, UndefinedMetricWarning
 from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
 from pyimgano.kernels import pro_curve
 from pyimgano.postprocess import RegionRule
-from pyimgano.reporting.gallery import write_gallery
+from pyimgano.reporting.gallery import gallery_folder, write_gallery
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
 from pyimgano.reporting.records import path_fields
@@ -111,7 +111,7 @@ def evaluate_category(
     )
     if output is not None and n_overlays:
         with timer.stage("overlays"):
-            folder = Path(output) / category / "overlays"
+            folder = Path(output) / gallery_folder(category)
             write_gallery(detector, split, predictions, folder, n_overlays)
     labels = [None] * len(split.paths) if split.labels is None else split.labels.tolist()
     return CategoryResult(

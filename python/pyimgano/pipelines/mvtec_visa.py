@@ -21,6 +21,7 @@ from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.parallel import count_workers, run_each
 from pyimgano.pipelines.report_file import ReportFile, keys
 from pyimgano.registry import unknown_name
+from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
@@ -194,7 +195,7 @@ def run_benchmark(
             checkpoints = Checkpoints(folder, _fingerprint(result))
             checkpoints.check(overwrite=overwrite)
             report = ReportFile(opened, keys(result.title, names, seeds), overwrite=overwrite)
-            for name in ("pictures", *(f"{name}/overlays" for name in names)):
+            for name in ("pictures", *map(gallery_folder, names)):
                 opened.mark_pictures(name)
         jobs = [
             _Job(

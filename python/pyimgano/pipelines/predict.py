@@ -125,6 +125,7 @@ class PredictRun:
         self._rule, self._with_regions = RegionRule.of(detector), regions
         self._folder = None if output is None else make_folder(output)
         self._maps, self._overlays = maps, overlays
+        self._places: dict[str, str] = {}
         self._scale = MapScale.of(detector)
 
     def records(self, paths: Iterable[str | Unreadable]) -> Generator[Record, None, None]:
@@ -147,11 +148,11 @@ class PredictRun:
         with OutputFolder(self._folder) as output:
             summary = output.claim("summary.json")
             files = RecordFiles(output.claim("results.jsonl"), output.claim("results.csv"))
-            pictures = [n for n, on in (("maps", self._maps), ("overlays", self._overlays)) if on]
-            for name in pictures:
-                output.mark_pictures(name)
-                make_folder(output.path / name)
-            output.remove_old(*pictures)
+            for kind, wanted in (("maps", self._maps), ("overlays", self._overlays)):
+                if wanted:
+                    self._places[kind] = output.claim_pictures(kind)
+                    make_folder(output.path / self._places[kind])
+            output.remove_old(*self._places.values())
             summary.unlink(missing_ok=True)
             with files, closing(self._scored(paths, output, files)) as scored:
                 yield from scored
@@ -198,7 +199,7 @@ class PredictRun:
         found, written = scored.prediction, {}
         name = f"{number:0{_NUMBER_WIDTH}d}_{file_stem(shown(Path(found.path or '').stem))}"
         if self._maps:
-            written["map"] = output.claim_new(f"maps/{name}.tiff")
+            written["map"] = output.claim_new(f"{self._places['maps']}/{name}.tiff")
             write_bytes(output.path / written["map"], _tiff(found.anomaly_map))
         if self._overlays:
             picture = verdict_panel(
@@ -210,7 +211,7 @@ class PredictRun:
                 threshold=self._detector.threshold_,
                 bit_depth=getattr(self._detector, "bit_depth", None),
             )
-            written["overlay"] = output.claim_new(f"overlays/{name}.png")
+            written["overlay"] = output.claim_new(f"{self._places['overlays']}/{name}.png")
             write_png(output.path / written["overlay"], picture)
         return written
 

@@ -39,6 +39,14 @@ def choose_images(
     return chosen + [(kind, i) for kind, i in worst if i not in taken]
 
 
+def gallery_folder(category: str) -> str:
+    """Where the large pictures of a category go, seen from the folder of the run."""
+    # A category may be called like a file or a folder of the report.
+    files = category.lower().endswith((".html", ".json", ".csv", ".md"))
+    taken = files or category in ("pictures", "plots", "categories")
+    return f"{category}{'_' if taken else ''}/overlays"
+
+
 def write_gallery(
     detector: Detector,
     split: TestSplit,

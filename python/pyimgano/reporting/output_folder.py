@@ -89,11 +89,33 @@ class OutputFolder:
         self._note(name)
         return name
 
+    def claim_pictures(self, name: str) -> str:
+        """A folder for pictures, which need not be there yet; it is never taken as input.
+
+        The one asked for, with a number where that is the user's own.
+        """
+        free, number = name, 1
+        while f"{free}/" not in self._own and _holds_something(self.path / free):
+            number += 1
+            free = f"{name}_{number}"
+        self._mark(free)
+        return free
+
     def mark_pictures(self, name: str) -> None:
-        """Note a folder for pictures, which need not be there yet: it is never taken as input."""
-        if f"{name}/" not in self._own:
-            self._note(f"{name}/")
-            self._own.add(f"{name}/")
+        """Note a folder for pictures under just that name.
+
+        Raises
+        ------
+        OutputError
+            It is the user's own.
+        """
+        folder = self.path / name
+        if f"{name}/" not in self._own and _holds_something(folder):
+            raise OutputError(
+                f"{shown(folder)} is there already and is no result of an earlier run: move it, or"
+                " choose another output folder"
+            )
+        self._mark(name)
 
     def move(self, name: str, to: str) -> None:
         """Rename a file that this run wrote."""
@@ -141,6 +163,11 @@ class OutputFolder:
         with open(self.path / LIST, "rb") as file:
             yield from listed(file)
 
+    def _mark(self, name: str) -> None:
+        if f"{name}/" not in self._own:
+            self._note(f"{name}/")
+            self._own.add(f"{name}/")
+
     def _note(self, name: str) -> None:
         self._append(list_line(name))
 
@@ -153,6 +180,15 @@ class OutputFolder:
 
     def _error(self, error: OSError, name: str) -> OutputError:
         return OutputError(f"cannot write {shown(self.path / name)}: {error.strerror}")
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:  # a file, or a folder that cannot be read
+        return True
 
 
 def _is_short(name: str) -> bool:

@@ -31,7 +31,9 @@ def listed(lines: Iterable[bytes]) -> Iterator[str]:
 
 def is_own_pictures(folder: str | os.PathLike[str]) -> bool:
     """Whether a folder is one that this program writes its pictures to."""
-    at, name = os.path.realpath(folder), ""
+    at, name = os.path.abspath(folder), ""
+    if os.path.islink(at):
+        at = os.path.realpath(at)
     for _ in range(_DEPTH):
         at, last = os.path.split(at)
         name = f"{last}/{name}"
