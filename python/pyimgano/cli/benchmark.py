@@ -18,7 +18,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
     from pyimgano.datasets.load import list_datasets
 
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=prog,
         description="Fit a detector on the normal images of a benchmark set, score its test"
         " images, and print image and pixel metrics.",

@@ -14,7 +14,7 @@ PROG = "pyimgano calibrate"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG,
         description="Score images whose labels are known, and write a detector file with the"
         " threshold that suits them. Use images that it has not learnt from.",

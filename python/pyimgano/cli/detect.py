@@ -13,7 +13,7 @@ PROG = "pyimgano detect"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG,
         description="Learn what is normal from one folder of good images, then score every image"
         " of another folder. No labels and no particular layout are needed.",

@@ -36,7 +36,7 @@ _MODULES = {
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG,
         description="Show what is installed, which extras are missing and how to get them, and"
         " what the kernels run on. Exit code 1 if something that is installed does not work.",

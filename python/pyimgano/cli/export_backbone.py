@@ -13,7 +13,7 @@ PROG = "pyimgano export-backbone"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG,
         description="Write the part of a torchvision network that a detector uses as an ONNX file,"
         " for detectors that are to run without torch. Before the file is written, the features"

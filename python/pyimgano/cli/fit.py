@@ -13,7 +13,7 @@ PROG = "pyimgano fit"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG,
         description="Learn what is normal from good images and write the fitted detector to one"
         " file, for pyimgano predict and pyimgano.load.",

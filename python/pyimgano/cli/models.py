@@ -15,7 +15,7 @@ _WIDTH = 80
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(prog=PROG, description="List the detectors.")
+    parser = options.Parser(prog=PROG, description="List the detectors.")
     parser.add_argument(
         "--tag", nargs="+", metavar="TAG", help="only those that carry all of these tags"
     )

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyimgano.errors import InvalidInputError, PyimganoError
 from pyimgano.utils.text import printable
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE = 0, 1, 2
 #: An image size on the command line: that of each image.
 NATIVE = "native"
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser whose error is one line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print a mistake and exit."""
+        super().error(printable(message))
 
 
 def image_size(text: str) -> int | tuple[int, int] | str:

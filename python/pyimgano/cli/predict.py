@@ -15,7 +15,7 @@ _INTERRUPTED = 130
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG,
         description="Score images with a detector file. Each result is out as soon as it is known,"
         " and memory does not grow with the number of images.",

@@ -15,7 +15,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
     from pyimgano.datasets.synthetic import CATEGORIES
 
-    parser = argparse.ArgumentParser(
+    parser = options.Parser(
         prog=PROG, description="Write a synthetic image set in the MVTec AD layout."
     )
     parser.add_argument("root", help="folder to write to")
