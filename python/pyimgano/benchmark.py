@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.evaluation import compute_score_metrics
 from pyimgano.models import create_model, list_models
+from pyimgano.models.threshold import check_contamination
 from pyimgano.types import ImageInput
+from pyimgano.utils.checks import check_flag, check_names, check_seed
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
 from pyimgano.utils.progress import track
@@ -62,8 +64,8 @@ class AlgorithmBenchmark(ParamsMixin):
 
     def run(
         self,
-        train_images: Sequence[ImageInput],
-        test_images: Sequence[ImageInput],
+        train_images: Iterable[ImageInput],
+        test_images: Iterable[ImageInput],
         test_labels: ArrayLike,
     ) -> dict[str, dict[str, Any]]:
         """Fit and score every algorithm.
@@ -103,6 +105,10 @@ class AlgorithmBenchmark(ParamsMixin):
         names = DEFAULT_ALGORITHMS if self.algorithms is None else self.algorithms
         if isinstance(names, str):
             raise InvalidTypeError(f"algorithms is a list of names: pass [{names!r}]")
+        check_names("algorithms", names)
+        check_contamination(self.contamination)
+        check_seed("random_state", self.random_state)
+        check_flag("verbose", self.verbose)
         results = {}
         with track(len(names), "comparing", self.verbose) as advance:
             for name in names:
@@ -176,8 +182,8 @@ def model_name(algorithm: str) -> str:
 
 
 def quick_benchmark(
-    train_images: Sequence[ImageInput],
-    test_images: Sequence[ImageInput],
+    train_images: Iterable[ImageInput],
+    test_images: Iterable[ImageInput],
     test_labels: ArrayLike,
     algorithms: Sequence[str] | None = None,
     **kwargs: Any,

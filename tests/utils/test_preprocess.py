@@ -89,10 +89,10 @@ def test_wrong_arrays_are_refused_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"resize": 0}, "resize must be at least 1"),
+        ({"resize": 0}, "resize must be an integer of at least 1"),
         ({"resize": (3, 4, 5)}, "resize must be an int"),
         ({"resize": 32, "center_crop": 33}, "center_crop .* is larger"),
-        ({"bit_depth": 17}, "bit_depth must be 1 to 16"),
+        ({"bit_depth": 17}, "bit_depth must be an integer of at least 1 and at most 16: 17"),
     ],
 )
 def test_impossible_settings_are_refused(arguments: dict[str, object], message: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.base import PatchFeatures
+from pyimgano.utils.checks import check_path, check_text
 
 #: The backbone that needs no torch, no weights file and no network.
 EMBEDDED = "embedded"
@@ -17,6 +19,26 @@ EMBEDDED = "embedded"
 def is_onnx(backbone: str | os.PathLike[str]) -> bool:
     """Whether a backbone is an ONNX file rather than the name of a network."""
     return PurePath(backbone).suffix.lower() == ".onnx"
+
+
+def check_backbone(backbone: object) -> None:
+    """Refuse what can be no backbone, whatever its name."""
+    if not isinstance(backbone, (str, os.PathLike)) or not os.fspath(backbone):
+        raise InvalidInputError(
+            f"backbone must be the name of a network or an ONNX file, got {backbone!r}"
+        )
+
+
+def check_weights(weights: object) -> None:
+    """Refuse what can be no weights, whatever their name."""
+    if not isinstance(weights, Enum):  # torchvision's own
+        check_path("weights", weights, "a file, a torchvision enum, its name or None")
+
+
+def check_engine(engine: object) -> None:
+    """Refuse what can be no engine, whatever its name."""
+    if engine is not None:
+        check_text("engine", engine, "the name of an engine or None")
 
 
 def build_features(

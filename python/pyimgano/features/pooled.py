@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -46,7 +46,7 @@ class PooledEmbeddedFeatures(ParamsMixin):
         self.image_size = image_size
         self.max_pixels = max_pixels
 
-    def fit(self, images: Sequence[ImageInput], *, random_state: int = 0) -> Self:
+    def fit(self, images: Iterable[ImageInput], *, random_state: int = 0) -> Self:
         """Learn the patch features' scale and axes from normal images, in one pass.
 
         Raises
@@ -54,12 +54,12 @@ class PooledEmbeddedFeatures(ParamsMixin):
         ImageReadError
             Names every unreadable file.
         """
-        images = check_images(images)
+        given = check_images(images)
         preprocessor = self._preprocessor()
         errors: list[ImageReadError] = []
 
         def readable() -> Iterator[NDArray[np.float32]]:
-            for image in images:
+            for image in given:
                 try:
                     pixels = preprocessor.load(image).pixels
                 except ImageReadError as error:
@@ -72,17 +72,18 @@ class PooledEmbeddedFeatures(ParamsMixin):
             patches.fit(readable(), random_state=random_state)
         finally:
             if errors:
-                raise join_errors(errors, len(images))
+                raise join_errors(errors, len(given))
         self.patches_ = patches
         return self
 
-    def extract(self, images: Sequence[ImageInput]) -> NDArray[np.float32]:
+    def extract(self, images: Iterable[ImageInput]) -> NDArray[np.float32]:
         """One row of features per path or array: float32 (n, d), d as of a patch."""
         if not hasattr(self, "patches_"):
             raise NotFittedError("PooledEmbeddedFeatures: call fit before extract")
+        given = check_images(images)
         preprocessor = self._preprocessor()
-        rows = np.empty((len(images), self.patches_.n_features_out), dtype=np.float32)
-        for row, image in zip(rows, check_images(images), strict=True):
+        rows = np.empty((len(given), self.patches_.n_features_out), dtype=np.float32)
+        for row, image in zip(rows, given, strict=True):
             row[:] = pool(self.patches_.extract(preprocessor.load(image).pixels))
         return rows
 

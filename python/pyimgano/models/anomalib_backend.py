@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, PyimganoError, ThresholdWarning
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
-from pyimgano.models.base import PixelDetector, training_images
-from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
+from pyimgano.models.base import PixelDetector
+from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import (
@@ -26,10 +26,21 @@ from pyimgano.models.threshold import (
 )
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.checks import (
+    check_count,
+    check_device,
+    check_flag,
+    check_names,
+    check_number,
+    check_on_bad_image,
+    check_path,
+    check_seed,
+    check_text,
+)
 from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
+from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.utils.timing import StageTimer
 
 Found: TypeAlias = tuple[LoadedImage, float, NDArray[np.float32] | None]
@@ -134,18 +145,9 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
     def _check_further(self, names: Iterable[str]) -> None:
         training.find_class(self._spec(), dict.fromkeys(names))
 
-    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
-        """Train on normal images.
-
-        Raises
-        ------
-        ImageReadError
-            Names every file that cannot be read.
-        WeightsError
-            The backbone's weights are missing or do not fit.
-        """
-        images = training_images(X, y)
-        self._check_params()
+    def _fit(self, images: Sequence[ImageInput]) -> None:
+        """Train on normal images; :class:`WeightsError` where weights are missing or do not fit."""
+        self._check_choices()
         timer = StageTimer()
         with timer.stage("decode"):
             readable = readable_images(images)
@@ -174,7 +176,6 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             else:
                 self.decision_scores_ = self._scores(self.module_, self._transform, used)
             self._fit_threshold(held, len(used))
-        return self
 
     def get_state(self) -> FittedState:
         """Refused: such a model is a tree of torch modules, stored by pickle only."""
@@ -185,12 +186,13 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
 
     def validate(self) -> None:
         """Check the parameters and that the model and its weights can be had, without images."""
-        self._check_params()
+        super().validate()
+        self._check_choices()
         with training.seeded(self.random_state):
             self._build()
 
     def iter_predict(
-        self, X: Sequence[ImageInput], *, with_maps: bool = True
+        self, X: Iterable[ImageInput], *, with_maps: bool = True
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order; maps at each image's own size.
 
@@ -208,7 +210,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                     anomaly_map = _at_size(grid, loaded.size)
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
-    def predict_anomaly_map(self, X: Sequence[ImageInput]) -> list[NDArray[np.float32]]:
+    def predict_anomaly_map(self, X: Iterable[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size.
 
         Raises
@@ -223,7 +225,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         return super().predict_anomaly_map(X)
 
     def _run(
-        self, module: Any, transform: Any, X: Sequence[ImageInput], timer: StageTimer
+        self, module: Any, transform: Any, X: Iterable[ImageInput], timer: StageTimer
     ) -> Iterator[Found]:
         import torch
 
@@ -242,7 +244,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                 grid = None if maps is None else maps[i].reshape(maps.shape[-2:])
                 yield loaded, float(scores[i]), grid
 
-        return in_batches(check_images(X), self.batch_size, run)
+        return in_batches(each_image(X), self.batch_size, run)
 
     def _scores(
         self, module: Any, transform: Any, images: Sequence[ImageInput]
@@ -255,21 +257,34 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             raise unknown_name("anomalib model", self.model, MODELS)
         return MODELS[self.model]
 
-    def _check_params(self) -> None:
-        check_contamination(self.contamination)
-        check_count("batch_size", self.batch_size)
-        check_count("folds", self.folds, 0)
+    def check_params(self) -> None:
+        """Check the parameters alone."""
+        for name in ("backbone", "model"):
+            if name == "model" or self.backbone is not None:
+                check_text(name, getattr(self, name))
+        check_names("layers", self.layers)
+        for name in ("weights", "teacher_weights", "imagenet_dir"):
+            check_path(name, getattr(self, name))
+        check_flag("pretrained", self.pretrained)
+        as_size(self.image_size)
         for name in ("max_epochs", "max_steps"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name))
-        if not 0.0 <= self.holdout < 1.0:
-            raise InvalidInputError(f"holdout must be at least 0 and below 1, got {self.holdout}")
+        check_count("batch_size", self.batch_size)
+        check_count("folds", self.folds, 0)
+        check_number("holdout", self.holdout, 0, 1, open_high=True)
+        check_device(self.device)
+        check_seed("random_state", self.random_state)
+        check_contamination(self.contamination)
         check_on_bad_image(self.on_bad_image)
-        as_size(self.image_size)
-        if self._spec().backbone is None and (self.weights or self.backbone or self.layers):
-            raise InvalidInputError(f"anomalib's {self._spec().name} has no backbone to choose")
+        check_flag("verbose", self.verbose)
         if not self.pretrained and self.weights is not None:
             raise InvalidInputError("pretrained=False and weights=... exclude each other")
+
+    def _check_choices(self) -> None:
+        """Whether the model is there, and takes what was set."""
+        if self._spec().backbone is None and (self.weights or self.backbone or self.layers):
+            raise InvalidInputError(f"anomalib's {self._spec().name} has no backbone to choose")
         training.find_class(self._spec(), self._class_params())
 
     def _class_params(self) -> dict[str, Any]:
@@ -348,7 +363,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             warnings.warn(
                 "threshold_ comes from training images that the model had seen",
                 ThresholdWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         chosen = self.decision_scores_[held] if len(held) else self.decision_scores_
         if not np.isfinite(self.decision_scores_).all():
@@ -356,7 +371,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                 f"anomalib's {self._spec().name} gives scores that are not finite"
             )
         self.set_threshold(
-            conformal_threshold(chosen, self.contamination),
+            conformal_threshold(chosen, self.contamination, stacklevel=5),
             source=source,
             false_positive_rate=(
                 FalsePositiveRate(self.contamination, len(chosen)) if len(held) else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -39,7 +40,7 @@ def check_one_class(n_images: int, y: Any) -> None:
         )
 
 
-def training_images(X: Any, y: Any) -> Sequence[ImageInput]:
+def training_images(X: Iterable[ImageInput], y: Any) -> Sequence[ImageInput]:
     """The images to learn from, each file once.
 
     A file listed twice would be scored against its own copy when it is held out, and the threshold
@@ -119,23 +120,59 @@ class Detector(ParamsMixin, ABC):
     #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
     _params_at_fit: dict[str, Any]
 
-    @abstractmethod
-    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
-        """Learn from normal images; ``y`` is for compatibility and may hold zeros only."""
+    def fit(self, X: Iterable[ImageInput], y: Any = None) -> Self:
+        """Learn from normal images.
+
+        If it fails or is interrupted, the detector stays as it was.
+
+        Parameters
+        ----------
+        X
+            Paths or arrays of normal images: a list, a Series, whatever gives one after the other.
+        y
+            None or zeros.
+
+        Raises
+        ------
+        ImageReadError
+            Names every file that cannot be read.
+        InvalidInputError
+            A parameter is out of range, or nothing can be learnt from these images.
+        InvalidTypeError
+            X is no list of images; says what to pass.
+        """
+        images = training_images(X, y)
+        self.check_params()
+        fitted = copy.copy(self)
+        fitted._fit(images)
+        self.__dict__.update(fitted.__dict__)
+        return self
+
+    def _fit(self, images: Sequence[ImageInput]) -> None:
+        """Learn from normal images, each file once; what it sets is kept only if it ends well.
+
+        A detector has this, or a ``fit`` of its own.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has neither _fit nor fit")
 
     @abstractmethod
     def iter_predict(
-        self, X: Sequence[ImageInput], *, with_maps: bool = True
+        self, X: Iterable[ImageInput], *, with_maps: bool = True
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order; memory does not grow with the number of images.
 
-        ``anomaly_map`` is None where the detector has none, or for ``with_maps=False``.
+        ``anomaly_map`` is None where the detector has none, or for ``with_maps=False``. An iterator
+        is asked for ``batch_size`` images at a time.
         """
+
+    def check_params(self) -> None:
+        """Check the parameters alone; an :class:`InvalidInputError` names the one at fault."""
 
     def validate(self) -> None:
         """Check the parameters, and that what they name can be had, without images."""
+        self.check_params()
 
-    def decision_function(self, X: Sequence[ImageInput]) -> NDArray[np.float64]:
+    def decision_function(self, X: Iterable[ImageInput]) -> NDArray[np.float64]:
         """Anomaly scores, float64 (n,), higher is more anomalous."""
         scores = [p.score for p in self.iter_predict(X, with_maps=False)]
         return np.array(scores, dtype=np.float64)
@@ -155,7 +192,7 @@ class Detector(ParamsMixin, ABC):
         (prediction,) = self.iter_predict([image], with_maps=with_map)
         return prediction
 
-    def predict(self, X: Sequence[ImageInput]) -> NDArray[np.int64]:
+    def predict(self, X: Iterable[ImageInput]) -> NDArray[np.int64]:
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
 
@@ -298,13 +335,13 @@ class Detector(ParamsMixin, ABC):
 class PixelDetector(Detector):
     """A detector that also says where."""
 
-    def predict_anomaly_map(self, X: Sequence[ImageInput]) -> list[NDArray[np.float32]]:
+    def predict_anomaly_map(self, X: Iterable[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size."""
         return [_map_of(p) for p in self.iter_predict(X)]
 
     def get_anomaly_map(self, image: ImageInput) -> NDArray[np.float32]:
         """Anomaly map of one image, float32 (H, W) at its own size."""
-        return self.predict_anomaly_map(check_images([image]))[0]
+        return self.predict_anomaly_map([image])[0]
 
 
 def _map_of(prediction: Prediction) -> NDArray[np.float32]:

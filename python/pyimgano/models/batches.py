@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
-import numpy as np
-
-from pyimgano.errors import ImageReadError, InvalidInputError
+from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError
 from pyimgano.types import ImageInput
+from pyimgano.utils.preprocess import check_image
 
 Result = TypeVar("Result")
 
 
 def in_batches(
-    images: Sequence[ImageInput],
+    images: Iterable[ImageInput],
     batch_size: int,
     process: Callable[[Sequence[ImageInput]], Iterable[Result]],
 ) -> Iterator[Result]:
@@ -23,7 +23,7 @@ def in_batches(
     Parameters
     ----------
     images
-        Paths or arrays.
+        Paths or arrays; asked for when their turn comes.
     batch_size
         Images per call of ``process``.
     process
@@ -31,31 +31,19 @@ def in_batches(
 
     Raises
     ------
-    ImageReadError
-        At the first image that ``process`` cannot read, after the results of all before it: the
+    ImageReadError, InvalidTypeError, InvalidInputError
+        At the first image that ``process`` cannot take, after the results of all before it: the
         batch it is in is done again one by one.
     """
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size]
+    waiting = iter(images)
+    while batch := list(islice(waiting, batch_size)):
         try:
-            results = list(process(batch))
-        except ImageReadError:
+            results = list(process([check_image(image) for image in batch]))
+        except (ImageReadError, InvalidTypeError, InvalidInputError):
             if len(batch) == 1:
                 raise
         else:
             yield from results
             continue
-        for i in range(len(batch)):
-            yield from process(batch[i : i + 1])
-
-
-def check_count(name: str, value: object, least: int = 1) -> None:
-    """Refuse what is not an integer of at least ``least``."""
-    if not isinstance(value, (int, np.integer)) or value < least:
-        raise InvalidInputError(f"{name} must be an integer of at least {least}: {value!r}")
-
-
-def check_on_bad_image(on_bad_image: str) -> None:
-    """Refuse anything but ``"raise"`` and ``"skip"``."""
-    if on_bad_image not in ("raise", "skip"):
-        raise InvalidInputError(f'on_bad_image must be "raise" or "skip", got {on_bad_image!r}')
+        for image in batch:
+            yield from process([check_image(image)])

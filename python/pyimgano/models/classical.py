@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
-from pyimgano.models.base import Detector, training_images
-from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
+from pyimgano.models.base import Detector
+from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.opened import open_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
@@ -24,11 +25,18 @@ from pyimgano.models.threshold import (
     conformal_threshold,
 )
 from pyimgano.types import ImageInput, Prediction
+from pyimgano.utils.checks import (
+    check_count,
+    check_flag,
+    check_on_bad_image,
+    check_seed,
+    check_text,
+)
 from pyimgano.utils.health import ImageHealth
 from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
-from pyimgano.utils.preprocess import check_images
+from pyimgano.utils.preprocess import each_image
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -46,8 +54,10 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         Share of normal images that may exceed ``threshold_``. PyOD's own parameter of that name
         is left alone: it only moves PyOD's threshold, which is not used.
     feature_extractor
-        Any object with ``extract(images) -> float32 (n, d)``, and ``fit(images)`` if it learns;
-        ``images`` are paths or arrays as given. None:
+        Any object with ``extract(images) -> float32 (n, d)``, and ``fit(images)`` if it learns
+        (``fit(images, random_state=...)`` gets the detector's); ``images`` are paths or arrays as
+        given. One that learns is copied as ``sklearn.base.clone`` does before each fit: yours
+        stays as it is, the fitted one is ``features_``. None:
         :class:`~pyimgano.features.pooled.PooledEmbeddedFeatures`.
     random_state
         Seed of everything that is drawn.
@@ -106,25 +116,9 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def _check_further(self, names: Iterable[str]) -> None:
         find_class(find_detector(self.detector), names)
 
-    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
-        """Extract features, fit the detector on them, and hold images out for the threshold.
-
-        Parameters
-        ----------
-        X
-            Paths or arrays of normal images.
-        y
-            None or zeros.
-
-        Raises
-        ------
-        ImageReadError
-            Names every file that cannot be read.
-        InvalidInputError
-            A parameter is out of range, or the detector cannot learn from these features.
-        """
-        images = training_images(X, y)
-        self.validate()
+    def _fit(self, images: Sequence[ImageInput]) -> None:
+        """Extract features, fit the detector on them, and hold images out for the threshold."""
+        find_class(find_detector(self.detector), self.params)
         timer = StageTimer()
         kept, rows, healths = self._read_training(images, timer)
         with timer.stage("detector"):
@@ -138,15 +132,18 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             self._fit_threshold(rows)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
-        return self
 
-    def validate(self) -> None:
-        """Check the parameters and that PyOD is there, without images."""
+    def check_params(self) -> None:
+        """Check the parameters alone."""
+        check_text("detector", self.detector)
         check_contamination(self.contamination)
+        check_seed("random_state", self.random_state)
+        check_flag("standardize", self.standardize)
         check_count("batch_size", self.batch_size)
         if self.max_dims is not None:
             check_count("max_dims", self.max_dims)
         check_on_bad_image(self.on_bad_image)
+        check_flag("verbose", self.verbose)
         if self.feature_extractor is not None and not callable(
             getattr(self.feature_extractor, "extract", None)
         ):
@@ -154,10 +151,14 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 "feature_extractor needs a method extract(images) -> float32 (n, d):"
                 f" {type(self.feature_extractor).__name__} has none"
             )
+
+    def validate(self) -> None:
+        """Check the parameters and that PyOD is there, without images."""
+        super().validate()
         find_class(find_detector(self.detector), self.params)
 
     def iter_predict(
-        self, X: Sequence[ImageInput], *, with_maps: bool = True
+        self, X: Iterable[ImageInput], *, with_maps: bool = True
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order; these detectors have no maps.
 
@@ -167,17 +168,17 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             At an unreadable file, after everything before it was yielded.
         """
         self._check_fitted()
-        images = check_images(X)
         timer = StageTimer(self.timings_)
 
-        def score(batch: Sequence[ImageInput]) -> Iterator[tuple[float, ImageHealth | None]]:
+        def score(
+            batch: Sequence[ImageInput],
+        ) -> Iterator[tuple[ImageInput, float, ImageHealth | None]]:
             rows, healths = self._extract(batch, timer)
             with timer.stage("detector"):
                 scores: list[float] = self._model.score(rows).tolist()
-            return zip(scores, healths, strict=True)
+            return zip(batch, scores, healths, strict=True)
 
-        scored = in_batches(images, self.batch_size, score)
-        for image, (value, health) in zip(images, scored, strict=True):
+        for image, value, health in in_batches(each_image(X), self.batch_size, score):
             path = None if isinstance(image, np.ndarray) else str(image)
             yield self._prediction(path, value, None, health)
 
@@ -236,13 +237,8 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def _learn(
         self, images: Sequence[ImageInput], timer: StageTimer
     ) -> tuple[NDArray[np.float32], list[ImageHealth]]:
-        extractor: Any = self.feature_extractor
-        if extractor is None:
-            extractor = PooledEmbeddedFeatures()
         with timer.stage("features"):
-            if callable(getattr(extractor, "fit", None)):
-                extractor.fit(images)
-        self.features_ = extractor
+            self.features_ = self._fit_extractor(images)
         parts = []
         healths: list[ImageHealth] = []
         with track(len(images), "reading training images", self.verbose) as advance:
@@ -253,6 +249,25 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 healths.extend(one for one in found if one is not None)
                 advance(len(batch))
         return np.concatenate(parts), healths
+
+    def _fit_extractor(self, images: Sequence[ImageInput]) -> Any:
+        """An extractor that has learnt: the user's own object is never changed, nor shared."""
+        if self.feature_extractor is None:
+            return PooledEmbeddedFeatures().fit(images, random_state=self.random_state)
+        if not callable(getattr(self.feature_extractor, "fit", None)):
+            return self.feature_extractor
+        from sklearn.base import clone
+
+        try:
+            extractor: Any = clone(self.feature_extractor, safe=False)
+        except Exception as error:  # whatever its parts raise
+            raise InvalidInputError(
+                f"feature_extractor {type(self.feature_extractor).__name__} learns, and cannot be"
+                f" copied for that: {str(error).partition(chr(10))[0]}"
+            ) from error
+        seeded = "random_state" in inspect.signature(extractor.fit).parameters
+        extractor.fit(images, **({"random_state": self.random_state} if seeded else {}))
+        return extractor
 
     def _extract(
         self, batch: Sequence[ImageInput], timer: StageTimer
@@ -288,11 +303,13 @@ class ClassicalDetector(OpenParamsMixin, Detector):
                 f"threshold_ comes from training images that the detector had seen, too few to"
                 f" hold any out: {error}",
                 ThresholdWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.decision_scores_ = scores
         self.set_threshold(
-            conformal_threshold(scores, self.contamination), source=source, false_positive_rate=rate
+            conformal_threshold(scores, self.contamination, stacklevel=5),
+            source=source,
+            false_positive_rate=rate,
         )
 
     def _held_out(self, rows: NDArray[np.float32], folds: int) -> NDArray[np.float64]:

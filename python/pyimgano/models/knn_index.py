@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -10,7 +11,11 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
 from pyimgano.kernels import KnnIndex
 from pyimgano.registry import unknown_name
+from pyimgano.utils.checks import check_text
 from pyimgano.utils.optional_deps import require
+
+#: Where all values are smaller, float32 has no room for the squares of their differences.
+_LEAST_SQUARED = 1e-15
 
 Neighbors = tuple[NDArray[np.float32], NDArray[np.int64]]
 
@@ -72,24 +77,37 @@ class SklearnKNNIndex:
 
 
 class FaissKNNIndex:
-    """``faiss.IndexFlatL2`` (extra ``faiss``)."""
+    """``faiss.IndexFlatL2`` (extra ``faiss``).
+
+    It squares in float32, so that values whose squares leave its range are refused. A pickle holds
+    the bank; the index is made anew of it.
+    """
 
     def __init__(self) -> None:
-        self._faiss = require("faiss", extra="faiss", purpose='knn_backend="faiss"')
+        self._faiss = _faiss()
         self._index: Any = None
 
     def fit(self, X: NDArray[np.float32]) -> Self:
         """Take float32 (n, d) rows as the bank."""
-        self._bank = _rows("X", X)
-        self._index = self._faiss.IndexFlatL2(self._bank.shape[1])
-        self._index.add(self._bank)
+        bank = _squarable("X", _rows("X", X))
+        self._index = self._faiss.IndexFlatL2(bank.shape[1])
+        self._index.add(bank)
+        self._bank = bank
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {} if self._index is None else {"bank": self._bank}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._faiss, self._index = _faiss(), None
+        if state:
+            self.fit(state["bank"])
 
     def kneighbors(self, X: NDArray[np.float32], k: int) -> Neighbors:
         """The ``k`` nearest bank rows of each query."""
         if self._index is None:
             raise NotFittedError("FaissKNNIndex: call fit first")
-        queries = _queries(X, k, self._bank)
+        queries = _squarable("queries", _queries(X, k, self._bank))
         _, indices = self._index.search(queries, min(k, len(self._bank)))
         return _padded(*_direct(queries, self._bank, indices), k)
 
@@ -115,6 +133,22 @@ def _queries(X: Any, k: int, bank: NDArray[np.float32]) -> NDArray[np.float32]:
     if k < 1:
         raise InvalidInputError(f"k must be at least 1, got {k}")
     return queries
+
+
+def _faiss() -> Any:
+    return require("faiss", extra="faiss", purpose='knn_backend="faiss"')
+
+
+def _squarable(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Refuse rows whose distances faiss would find infinite, or zero though they differ."""
+    largest = float(np.abs(rows).max(initial=0.0))
+    limit = math.sqrt(float(np.finfo(np.float32).max) / (4 * rows.shape[1]))
+    if largest >= limit or 0 < largest < _LEAST_SQUARED:
+        raise InvalidInputError(
+            f"{name} has magnitudes up to {largest:.3g}, of which faiss cannot square the"
+            ' differences in float32: use knn_backend="rust"'
+        )
+    return rows
 
 
 def _direct(
@@ -156,6 +190,7 @@ _BACKENDS = {
 
 def create_knn_index(knn_backend: str = "auto") -> KNNIndex:
     """An empty index; ``auto`` is always the Rust one, whatever is installed."""
+    check_text("knn_backend", knn_backend)
     if knn_backend not in _BACKENDS:
         raise unknown_name("knn_backend", knn_backend, _BACKENDS)
     index: KNNIndex = _BACKENDS[knn_backend]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,16 @@ class MemoryBank:
     ) -> None:
         self.rows = rows
         self.n_neighbors = n_neighbors
+        self.knn_backend = knn_backend
         self._index = create_knn_index(knn_backend).fit(rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the index, which is made anew of the rows where a copy arrives."""
+        return {name: value for name, value in vars(self).items() if name != "_index"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._index = create_knn_index(self.knn_backend).fit(self.rows)
 
     def score(self, patches: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
         """Score one image.

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from pyimgano.utils.preprocess import LoadedImage, as_size, crop_offset
 
+#: Pixels; more would blur any map to one value, and OpenCV's filters have an end.
+LARGEST_SIGMA = 100
+
 
 class PatchMapper:
     """Bilinear upsampling, Gaussian smoothing, and the way back to the image's own size.

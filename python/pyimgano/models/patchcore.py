@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, ThresholdWarning
+from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
-from pyimgano.models.base import PixelDetector, training_images
-from pyimgano.models.batches import check_count, check_on_bad_image, in_batches
+from pyimgano.features.build import check_backbone, check_engine, check_weights
+from pyimgano.features.normalization import resolve_normalization
+from pyimgano.models.base import PixelDetector
+from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
-from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
 from pyimgano.models.state import FittedState, fingerprint
 from pyimgano.models.threshold import (
     FalsePositiveRate,
@@ -29,8 +29,19 @@ from pyimgano.models.threshold import (
     conformal_threshold,
 )
 from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.checks import (
+    check_choice,
+    check_count,
+    check_device,
+    check_flag,
+    check_names,
+    check_number,
+    check_on_bad_image,
+    check_path,
+    check_seed,
+)
 from pyimgano.utils.health_range import HealthRange
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, check_images
+from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -155,39 +166,14 @@ class PatchCore(PixelDetector):
         self.verbose = verbose
         self.engine = engine
 
-    def fit(self, X: Sequence[ImageInput], y: Any = None) -> Self:
-        """Build the memory bank and the threshold from normal images.
+    def _fit(self, images: Sequence[ImageInput]) -> None:
+        """Build the memory bank and the thresholds.
 
         Images are read in batches of ``batch_size``; what is kept are their patch features,
-        4 bytes x d per patch, once, in memory or in ``spill_dir``. If it fails or is interrupted,
-        the detector stays as it was.
-
-        Parameters
-        ----------
-        X
-            Paths or arrays of normal images.
-        y
-            None or zeros.
-
-        Raises
-        ------
-        ImageReadError
-            Names every file that cannot be read.
-        InvalidInputError
-            A parameter is out of range.
-        NotEnoughMemoryError
-            The features will not fit, judged by those of the first batch.
-        OutputError
-            ``spill_dir`` cannot be written to or has no room.
+        4 bytes x d per patch, once, in memory or in ``spill_dir``. Beside what ``fit`` says it
+        raises :class:`NotEnoughMemoryError` where the features will not fit, judged by those of
+        the first batch, and :class:`OutputError` where ``spill_dir`` has no room.
         """
-        fitted = copy.copy(self)
-        fitted._fit(X, y)
-        self.__dict__.update(fitted.__dict__)
-        return self
-
-    def _fit(self, X: Sequence[ImageInput], y: Any) -> None:
-        images = training_images(X, y)
-        self._check_params()
         timer = StageTimer()
         preprocessor = self._build_preprocessor()
         with timer.stage("setup"):
@@ -212,22 +198,21 @@ class PatchCore(PixelDetector):
         self.health_ = HealthRange.of(collected.health)
         self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
         self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
-        picks = self._select_bank(collected.store, timer)
+        picks, rows = self._select_bank(collected.store, timer)
         with timer.stage("threshold"):
-            self._fit_thresholds(collected, picks)
+            self._fit_thresholds(collected, picks, rows)
         with timer.stage("knn"):
-            self._bank = self._build_bank()
+            self._bank = self._build_bank(rows)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
 
     def validate(self) -> None:
         """Check the parameters and that the backbone and its weights can be had, without images."""
-        self._check_params()
-        self._build_preprocessor()
+        super().validate()
         self._build_features()
 
     def iter_predict(
-        self, X: Sequence[ImageInput], *, with_maps: bool = True
+        self, X: Iterable[ImageInput], *, with_maps: bool = True
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order, in one backbone pass.
 
@@ -256,7 +241,7 @@ class PatchCore(PixelDetector):
                 loaded = [self._preprocessor.load(image) for image in batch]
             return zip(loaded, self._extract(loaded, timer), strict=True)
 
-        for loaded, patches in in_batches(check_images(X), self.batch_size, read):
+        for loaded, patches in in_batches(each_image(X), self.batch_size, read):
             yield self._predict_patches(loaded, patches, with_maps, timer)
 
     def _predict_patches(
@@ -291,22 +276,28 @@ class PatchCore(PixelDetector):
         with timer.stage("backbone"):
             return self.features_.extract_batch([loaded.pixels for loaded in batch])
 
-    def _check_params(self) -> None:
+    def check_params(self) -> None:
+        """Check the parameters alone."""
         check_contamination(self.contamination)
-        if not 0.0 < self.coreset_ratio <= 1.0:
-            raise InvalidInputError(
-                f"coreset_ratio must be above 0 and at most 1, got {self.coreset_ratio}"
-            )
-        check_count("n_neighbors", self.n_neighbors)
-        check_count("batch_size", self.batch_size)
-        check_count("random_state", self.random_state, least=0)
+        check_backbone(self.backbone)
+        check_names("layers", self.layers)
+        check_weights(self.weights)
+        check_flag("pretrained", self.pretrained)
         as_size(self.image_size)
+        resolve_normalization(self.normalization)
+        check_number("coreset_ratio", self.coreset_ratio, 0, 1, open_low=True)
+        check_count("n_neighbors", self.n_neighbors)
         create_knn_index(self.knn_backend)
-        if self.gaussian_sigma < 0 or not math.isfinite(self.gaussian_sigma):
-            raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
+        check_device(self.device)
+        check_count("batch_size", self.batch_size)
+        check_seed("random_state", self.random_state)
+        check_choice("preset", self.preset, (None, "paper"))
+        check_number("gaussian_sigma", self.gaussian_sigma, 0, LARGEST_SIGMA)
         check_on_bad_image(self.on_bad_image)
-        if self.preset not in (None, "paper"):
-            raise InvalidInputError(f'preset must be None or "paper", got {self.preset!r}')
+        check_path("spill_dir", self.spill_dir)
+        check_flag("verbose", self.verbose)
+        check_engine(self.engine)
+        self._build_preprocessor()  # checks the parameters that it takes
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         paper = self.preset == "paper"
@@ -326,10 +317,9 @@ class PatchCore(PixelDetector):
 
     def set_state(self, state: FittedState, features: PatchFeatures) -> None:
         """Restore what :meth:`get_state` gave, and index the bank."""
-        self._check_params()
+        self.check_params()
         self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
-        self.memory_bank_ = state.tensors["memory_bank"]
-        self._bank = self._build_bank()
+        self._bank = self._build_bank(state.tensors["memory_bank"])
         self.map_threshold_ = state.facts["map_threshold"]
         self.map_level_ = state.facts["map_level"]
         super().set_state(state, features)
@@ -341,10 +331,13 @@ class PatchCore(PixelDetector):
             self.gaussian_sigma,
         )
 
-    def _build_bank(self) -> MemoryBank:
-        return MemoryBank(
-            self.memory_bank_, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend
-        )
+    @property
+    def memory_bank_(self) -> NDArray[np.float32]:
+        """float32 (m, d), the patch features that are kept."""
+        return self._bank.rows
+
+    def _build_bank(self, rows: NDArray[np.float32]) -> MemoryBank:
+        return MemoryBank(rows, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend)
 
     def _build_features(self) -> PatchFeatures:
         return build_features(
@@ -358,17 +351,20 @@ class PatchCore(PixelDetector):
             engine=self.engine,
         )
 
-    def _select_bank(self, store: FeatureStore, timer: StageTimer) -> NDArray[np.int64]:
+    def _select_bank(
+        self, store: FeatureStore, timer: StageTimer
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         with timer.stage("coreset"), track(1, "selecting the coreset", self.verbose) as bar:
             picks = select_coreset(
                 store.rows, self.coreset_ratio, random_state=self.random_state, progress=bar.to
             )
-            self.memory_bank_ = store.rows[picks]
-        return picks
+            return picks, store.rows[picks]
 
-    def _fit_thresholds(self, collected: Collected, picks: NDArray[np.int64]) -> None:
+    def _fit_thresholds(
+        self, collected: Collected, picks: NDArray[np.int64], rows: NDArray[np.float32]
+    ) -> None:
         held_out = score_held_out(
-            collected, picks, self.memory_bank_, self._mapper, n_neighbors=self.n_neighbors
+            collected, picks, rows, self._mapper, n_neighbors=self.n_neighbors
         )
         n = collected.store.n_images
         self.decision_scores_ = held_out.scores

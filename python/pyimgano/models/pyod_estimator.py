@@ -77,12 +77,17 @@ class RowDetector:
         standardize: bool,
         random_state: int,
     ) -> None:
-        self.spec = find_detector(name)
+        self.name = name
         self.params = params
         self.n_rows = n_rows
         self.max_dims = max_dims
         self.standardize = standardize
         self.random_state = random_state
+
+    @property
+    def spec(self) -> PyODDetector:
+        """What is known of the detector; looked up, for its defaults are functions."""
+        return find_detector(self.name)
 
     def fit(self, rows: NDArray[np.float32]) -> Self:
         """Learn from (n, d) rows of normal images.
@@ -99,7 +104,7 @@ class RowDetector:
         params = {k: make(self.n_rows, d) for k, make in self.spec.defaults.items()}
         params.update(self.params)
         if "random_state" in inspect.signature(cls.__init__).parameters:
-            params["random_state"] = self.random_state
+            params["random_state"] = self.random_state % 2**32
         with self._guard("cannot learn from", rows):
             self._model = cls(**params)
             self._model.fit(values)

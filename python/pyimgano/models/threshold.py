@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, ThresholdWarning
+from pyimgano.utils.checks import check_number
 
 
 def check_contamination(contamination: float) -> float:
     """Refuse anything outside (0, 1)."""
-    if not 0.0 < contamination < 1.0:
-        raise InvalidInputError(f"contamination must be above 0 and below 1, got {contamination}")
-    return float(contamination)
+    return check_number("contamination", contamination, 0, 1, open_low=True, open_high=True)
 
 
 def conformal_threshold(
@@ -127,7 +126,7 @@ class FalsePositiveRate:
     @property
     def n_needed(self) -> int:
         """The fewest images with which the target can be attained."""
-        return max(2, math.ceil(round(1.0 / self.target, 9)) - 1)
+        return max(2, math.ceil(round(1.0 / max(self.target, 1e-300), 9)) - 1)
 
     @property
     def expected(self) -> float:

@@ -14,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
 
+#: Pixels: what OpenCV filters in bearable time.
+_LARGEST_SIGMA, _LONGEST_SIDE = 1000, 1001
+
 
 @dataclass(frozen=True)
 class AnomalyMapPostprocess:
@@ -71,10 +74,14 @@ class AnomalyMapPostprocess:
             raise InvalidInputError(
                 f"normalize must be None, 'dataset' or 'image', got {self.normalize!r}"
             )
-        if not (math.isfinite(_real(self, "gaussian_sigma")) and self.gaussian_sigma >= 0):
-            raise InvalidInputError(f"gaussian_sigma must be 0 or more, got {self.gaussian_sigma}")
+        if not 0 <= _real(self, "gaussian_sigma") <= _LARGEST_SIGMA:
+            raise InvalidInputError(
+                f"gaussian_sigma must be 0 to {_LARGEST_SIGMA}, got {self.gaussian_sigma}"
+            )
         for name in ("morph_open_ksize", "morph_close_ksize"):
             side = _whole(self, name)
+            if side > _LONGEST_SIDE:
+                raise InvalidInputError(f"{name} must be at most {_LONGEST_SIDE}, got {side}")
             if side and side % 2 == 0:
                 raise InvalidInputError(f"{name} must be odd, or 0 for none, got {side}")
         area = _whole(self, "min_component_area")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
 from pyimgano.types import ImageInput, ImageSize
+from pyimgano.utils.checks import check_count
 from pyimgano.utils.health import ImageHealth, measure_health
 from pyimgano.utils.images import MAX_PIXELS, read_image
 from pyimgano.utils.optional_deps import require
+
+#: OpenCV's limit for what it resizes and filters.
+_LONGEST_SIDE = 2**15 - 1
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,16 @@ class LoadedImage:
     health: ImageHealth
 
 
-def as_size(image_size: ImageSize, name: str = "image_size") -> tuple[int, int] | None:
-    """Validate an image size: an int is squared, (h, w) is exact, None is native."""
+def as_size(image_size: Any, name: str = "image_size") -> tuple[int, int] | None:
+    """Validate an :data:`ImageSize`: an int is squared, (h, w) is exact, None is native."""
     if image_size is None:
         return None
-    pair = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) for v in pair):
+    given = image_size.tolist() if isinstance(image_size, np.ndarray) else image_size
+    pair = given if isinstance(given, (list, tuple)) else (given, given)
+    if len(pair) != 2:
         raise InvalidInputError(f"{name} must be an int, (height, width) or None: {image_size!r}")
-    if min(pair) < 1:
-        raise InvalidInputError(f"{name} must be at least 1 pixel: {image_size!r}")
-    return int(pair[0]), int(pair[1])
+    height, width = (check_count(name, side, 1, _LONGEST_SIDE) for side in pair)
+    return height, width
 
 
 def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -69,18 +73,46 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         ) from error
 
 
-def check_images(X: Any) -> Sequence[ImageInput]:
-    """Refuse what is not a list of images with an error that says what to pass."""
+def check_images(X: Any) -> list[ImageInput]:
+    """Images in a list, whatever holds them, or an error that says what to pass.
+
+    A pandas or polars Series is taken in its order, an iterator to its end.
+    """
+    return [check_image(image, f" at position {i}") for i, image in enumerate(each_image(X))]
+
+
+def each_image(X: Any) -> Iterator[ImageInput]:
+    """What holds images, one after the other; :func:`check_image` is for each of them."""
     if isinstance(X, (str, bytes, os.PathLike)):
         raise InvalidTypeError(f"expected a list of images, got one path: pass [{X!r}]")
     if isinstance(X, np.ndarray) and (X.ndim == 2 or (X.ndim == 3 and X.shape[2] in (1, 3, 4))):
         raise InvalidTypeError(
             f"expected a list of images, got one array of shape {X.shape}: pass [image]"
         )
-    if not hasattr(X, "__len__") or not hasattr(X, "__getitem__"):
-        raise InvalidTypeError(f"expected a list of paths or arrays, got {type(X).__name__}")
-    images: Sequence[ImageInput] = X
-    return images
+    kind = type(X).__name__
+    if isinstance(X, (Mapping, Set)):
+        raise InvalidTypeError(
+            f"expected a list of paths or arrays, got {kind}, which is in no order of images: pass"
+            " a list"
+        )
+    if hasattr(X, "columns"):
+        raise InvalidTypeError(
+            f"expected a list of paths or arrays, got {kind}: pass its column of paths"
+        )
+    try:
+        return iter(X)
+    except TypeError:
+        raise InvalidTypeError(f"expected a list of paths or arrays, got {kind}") from None
+
+
+def check_image(image: Any, where: str = "") -> ImageInput:
+    """Refuse what is neither a path nor an array; ``where`` it stands, for the message."""
+    if isinstance(image, (str, os.PathLike, np.ndarray)):
+        return image
+    hint = ": pass numpy.asarray(image)" if hasattr(image, "__array_interface__") else ""
+    raise InvalidTypeError(
+        f"an image is a path or a NumPy array, got {type(image).__name__}{where}{hint}"
+    )
 
 
 class ImagePreprocessor:
@@ -117,8 +149,9 @@ class ImagePreprocessor:
         self.max_pixels = max_pixels
         self._size = as_size(resize, "resize")
         self._crop = as_size(center_crop, "center_crop")
-        if bit_depth is not None and not 1 <= bit_depth <= 16:
-            raise InvalidInputError(f"bit_depth must be 1 to 16, got {bit_depth}")
+        if bit_depth is not None:
+            check_count("bit_depth", bit_depth, 1, 16)
+        check_count("max_pixels", max_pixels)
         if (
             self._size
             and self._crop
@@ -126,7 +159,7 @@ class ImagePreprocessor:
         ):
             raise InvalidInputError(f"center_crop {self._crop} is larger than resize {self._size}")
 
-    def __call__(self, images: Sequence[ImageInput]) -> list[Any]:
+    def __call__(self, images: Iterable[ImageInput]) -> list[Any]:
         """Preprocess a list of paths or arrays.
 
         Returns
@@ -140,9 +173,9 @@ class ImagePreprocessor:
         torch = require("torch", extra="torch", purpose="output_tensor=True")
         return [torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1))) for a in loaded]
 
-    def stream(self, images: Sequence[ImageInput]) -> Iterator[LoadedImage]:
+    def stream(self, images: Iterable[ImageInput]) -> Iterator[LoadedImage]:
         """Load one image after the other."""
-        for image in check_images(images):
+        for image in each_image(images):
             yield self.load(image)
 
     def load(self, image: ImageInput) -> LoadedImage:
@@ -191,8 +224,7 @@ def crop_offset(outer: tuple[int, int], inner: tuple[int, int]) -> tuple[int, in
 
 
 def _check_array(image: Any) -> NDArray[Any]:
-    if not isinstance(image, np.ndarray):
-        raise InvalidTypeError(f"an image is a path or a NumPy array, got {type(image).__name__}")
+    check_image(image)
     if image.dtype not in (np.uint8, np.uint16):
         raise InvalidTypeError(
             f"image arrays are uint8 or uint16, got {image.dtype}: cast or scale them first"

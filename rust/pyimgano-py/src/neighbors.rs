@@ -4,9 +4,10 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArra
 use pyimgano_core::neighbors;
 use pyo3::prelude::*;
 
-use crate::convert::{Signals, matrix, slice};
+use crate::convert::{Signals, matrix, slice, to_py};
 
 type Answer<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
+type Content<'py> = (Bound<'py, PyArray2<f32>>, Option<Bound<'py, PyArray1<i64>>>);
 
 /// See `pyimgano.kernels.KnnIndex`.
 #[pyclass(frozen, module = "pyimgano._rust")]
@@ -46,6 +47,13 @@ impl KnnIndex {
         let distances = PyArray1::from_vec(py, found.distances).reshape(shape)?;
         let indices = PyArray1::from_vec(py, found.indices).reshape(shape)?;
         Ok((distances, indices))
+    }
+
+    /// What the index was made of: its rows, and their groups.
+    fn content<'py>(&self, py: Python<'py>) -> PyResult<Content<'py>> {
+        let (data, groups) = py.detach(|| Ok((self.0.data()?, self.0.groups()?))).map_err(to_py)?;
+        let rows = PyArray1::from_vec(py, data).reshape([self.0.rows(), self.0.cols()])?;
+        Ok((rows, groups.map(|ids| PyArray1::from_vec(py, ids))))
     }
 
     #[getter]

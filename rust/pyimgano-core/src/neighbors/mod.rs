@@ -162,6 +162,26 @@ impl KnnIndex {
         self.bank.cols
     }
 
+    /// The rows as they were given: another index of them answers the same.
+    pub fn data(&self) -> Result<Vec<f32>> {
+        let mut data = filled(self.bank.data.len(), 0.0)?;
+        for (place, row) in self.bank.rows.iter().enumerate() {
+            let start = *row as usize * self.bank.cols;
+            data[start..start + self.bank.cols].copy_from_slice(self.bank.values(place));
+        }
+        Ok(data)
+    }
+
+    /// The group of each row as they were given.
+    pub fn groups(&self) -> Result<Option<Vec<i64>>> {
+        let Some(ordered) = &self.bank.groups else { return Ok(None) };
+        let mut groups = filled(ordered.len(), 0)?;
+        for (row, group) in self.bank.rows.iter().zip(ordered) {
+            groups[*row as usize] = *group;
+        }
+        Ok(Some(groups))
+    }
+
     /// The `k` nearest rows of each query; rows of the query's own group do not count.
     pub fn query(
         &self,
@@ -245,7 +265,7 @@ impl KnnIndex {
 fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
     let mut all = Vec::new();
     all.try_reserve_exact(len).map_err(|_| {
-        Error::Memory(format!("there is no memory for {len} distances and row numbers"))
+        Error::Memory(format!("there is no memory for {len} values"))
     })?;
     all.resize(len, value);
     Ok(all)
