@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features._filters import ORIENTED, PER_LEVEL, Array, Cells, blur_grid, cells, ramp
 from pyimgano.features._lighting import Lighting
+from pyimgano.utils.checks import check_count, check_number
 
 _LEAST_SIDE = 8
 _FINEST_SIGMA = 0.6
@@ -209,16 +210,16 @@ class EmbeddedFeatures:
         self.axes_ = axes
 
     def _check_params(self) -> None:
-        for name in ("stride", "levels", "n_components"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.compression <= 1:
-            raise InvalidInputError(f"compression must be in [0, 1], got {self.compression}")
-        if min(self.neighborhoods, default=1.0) <= 0:
-            raise InvalidInputError(f"neighborhoods must be positive, got {self.neighborhoods}")
-        for name in ("finest_weight", "color_weight"):
-            if not getattr(self, name) >= 0:
-                raise InvalidInputError(f"{name} must not be negative, got {getattr(self, name)}")
+        check_count("stride", self.stride, 1, 64)
+        check_count("levels", self.levels, 1, 8)
+        check_count("n_components", self.n_components)
+        if not isinstance(self.neighborhoods, (list, tuple)):
+            raise InvalidInputError(f"neighborhoods must be numbers, got {self.neighborhoods!r}")
+        for sigma in self.neighborhoods:
+            check_number("neighborhoods", sigma, 0, 16, open_low=True)
+        check_number("compression", self.compression, 0, 1)
+        check_number("finest_weight", self.finest_weight, 0, 1e3)
+        check_number("color_weight", self.color_weight, 0, 1e3)
 
     def _cells(self, image: Array) -> Cells:
         if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < _LEAST_SIDE:

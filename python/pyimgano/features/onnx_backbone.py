@@ -19,6 +19,7 @@ from pyimgano.features.onnx_engines import DEFAULT_ENGINE, create_engine
 from pyimgano.features.onnx_file import OnnxModel, load_onnx
 from pyimgano.features.pooling import aggregate_arrays
 from pyimgano.registry import unknown_name
+from pyimgano.utils.checks import check_count
 
 Array = NDArray[np.float32]
 
@@ -84,8 +85,7 @@ class OnnxFeatures:
         batch_size: int = 8,
         name: str = "model.onnx",
     ) -> None:
-        if batch_size < 1:
-            raise InvalidInputError(f"batch_size must be at least 1, got {batch_size}")
+        check_count("batch_size", batch_size)
         self._model = load_onnx(model, name=name)
         self.engine = engine
         self.layers = _resolve_layers(self._model, layers)

@@ -16,6 +16,7 @@ from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.pooling import aggregate
 from pyimgano.features.torchvision_weights import load_weights
 from pyimgano.registry import unknown_name
+from pyimgano.utils.checks import check_count
 from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ class TorchvisionFeatures:
         device: str = "cpu",
         batch_size: int = 8,
     ) -> None:
-        if batch_size < 1:
-            raise InvalidInputError(f"batch_size must be at least 1, got {batch_size}")
+        check_count("batch_size", batch_size)
         purpose = f"backbone {backbone!r}"
         hint = 'or use backbone="embedded", which needs neither torch nor weights'
         try:

@@ -167,6 +167,9 @@ class RowDetector:
         except Exception as error:  # whatever PyOD and what it builds on may raise
             constant = int((rows == rows[:1]).all(axis=0).sum()) if len(rows) > 1 else 0
             hint = f", {constant} of them constant" if constant else ""
+            if self.params:
+                given = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+                hint += f" and {given[:200]}"
             raise InvalidInputError(
                 f"{self.spec.name} {what} {len(rows)} images with {rows.shape[1]} features{hint}:"
                 f" {str(error).partition(chr(10))[0] or type(error).__name__}"

@@ -264,9 +264,8 @@ impl KnnIndex {
 /// A vector of `len` times `value`, or an error where there is no memory for it.
 fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
     let mut all = Vec::new();
-    all.try_reserve_exact(len).map_err(|_| {
-        Error::Memory(format!("there is no memory for {len} values"))
-    })?;
+    all.try_reserve_exact(len)
+        .map_err(|_| Error::Memory(format!("there is no memory for {len} values")))?;
     all.resize(len, value);
     Ok(all)
 }

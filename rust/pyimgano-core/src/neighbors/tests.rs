@@ -46,6 +46,8 @@ proptest! {
             for structured in [false, true] {
                 let index = KnnIndex::build(bank, groups, 1.0, structured, simd, &progress)
                     .expect("runs");
+                prop_assert_eq!(index.data().expect("fits"), bank.data());
+                prop_assert_eq!(index.groups().expect("fits"), groups.map(<[i64]>::to_vec));
                 // An index serves whatever instructions its queries are asked with.
                 for simd in Simd::all() {
                     let mut got = empty();

@@ -1,0 +1,153 @@
+"""Every constructor parameter of every detector: a wrong value is an error that names it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyimgano import create_model
+from pyimgano.errors import InvalidInputError, PyimganoError
+from pyimgano.features.embedded import EmbeddedFeatures
+from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.models.anomalib_backend import AnomalibDetector
+from pyimgano.models.classical import ClassicalDetector
+from pyimgano.models.patchcore import PatchCore
+from pyimgano.utils.preprocess import ImagePreprocessor
+from tests.conftest import texture
+
+CLASSES = (PatchCore, ClassicalDetector, AnomalibDetector)
+#: What can be none of a kind's values; None, where it can be one, is not among them.
+ODD: list[Any] = [object(), 1j, {}, [], float("nan"), math.inf, -math.inf, -1, 10**30, b"x"]
+
+
+def parameters() -> list[Any]:
+    return [
+        pytest.param(cls, name, id=f"{cls.__name__}-{name}")
+        for cls in CLASSES
+        for name, p in inspect.signature(cls.__init__).parameters.items()
+        if name != "self" and p.kind is not p.VAR_KEYWORD
+    ]
+
+
+@pytest.mark.parametrize(("cls", "name"), parameters())
+def test_a_value_that_cannot_be_is_an_error_that_names_the_parameter(cls: type, name: str) -> None:
+    for value in ODD:
+        detector = cls(**{name: value})  # set as it is: `clone` needs that
+        with pytest.raises(PyimganoError, match=name) as caught:
+            detector.fit([texture(0, (16, 16))])
+        assert isinstance(caught.value, (ValueError, TypeError))
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("cls", "name"), parameters())
+def test_text_and_true_are_no_numbers(cls: type, name: str) -> None:
+    default = inspect.signature(cls.__init__).parameters[name].default
+    if type(default) not in (int, float):
+        return
+    for value in ("x", "auto", "1", True):
+        with pytest.raises(InvalidInputError, match=name):
+            cls(**{name: value}).check_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("contamination", "auto"),
+        ("contamination", "x"),
+        ("contamination", [0.1]),
+        ("gaussian_sigma", 1e9),
+        ("gaussian_sigma", "4"),
+        ("image_size", math.nan),
+        ("image_size", "256"),
+        ("image_size", (32, 32, 3)),
+        ("image_size", 10**9),
+        ("image_size", True),
+        ("batch_size", 2.5),
+        ("random_state", None),
+        ("random_state", -1),
+        ("random_state", np.random.RandomState(0)),
+        ("normalization", 5),
+        ("normalization", ("a", "b")),
+        ("knn_backend", 5),
+        ("knn_backend", []),
+        ("layers", "layer2"),
+        ("layers", [1, 2]),
+        ("verbose", "yes"),
+        ("bit_depth", "12"),
+        ("max_pixels", 0),
+        ("max_pixels", "many"),
+        ("spill_dir", 5),
+        ("device", None),
+        ("engine", 5),
+    ],
+)
+def test_patchcore_names_it(name: str, value: Any) -> None:
+    given = {"backbone": "embedded", name: value}
+    with pytest.raises(InvalidInputError, match=name):
+        PatchCore(**given).fit([texture(0, (16, 16))])
+
+
+@pytest.mark.parametrize("value", ["auto", "x", None, math.nan, math.inf, 0, 1, -0.1, 10**400])
+def test_a_contamination_that_is_none_is_told_by_every_kind_of_detector(value: Any) -> None:
+    for name in ("patchcore", "vision_ecod", "vision_padim_anomalib"):
+        with pytest.raises(InvalidInputError, match="contamination must be above 0 and below 1"):
+            create_model(name, contamination=value).fit([texture(0, (16, 16))])
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    given: dict[str, Any] = {
+        "contamination": np.float32(0.25),
+        "image_size": np.array([16, 24]),
+        "random_state": np.int64(3),
+        "verbose": np.False_,
+        "gaussian_sigma": np.int32(2),
+        "batch_size": np.uint8(4),
+    }
+    detector = PatchCore(backbone="embedded", **given)
+    detector.fit([texture(i, (16, 24)) for i in range(4)])
+    assert detector.get_anomaly_map(texture(0, (16, 24))).shape == (16, 24)
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_parameter_of_pyod_that_cannot_be_names_the_detector_and_the_value(value: Any) -> None:
+    pytest.importorskip("pyod", reason="needs the extra pyod")
+    images = [texture(i, (16, 16)) for i in range(6)]
+    detector = create_model("vision_knn", feature_extractor=Means(), n_neighbors=value)
+    with pytest.raises(InvalidInputError, match=r"KNN cannot learn .*n_neighbors="):
+        detector.fit(images)
+
+
+class Means:
+    def extract(self, images: list[np.ndarray]) -> np.ndarray:
+        return np.array([image.mean(axis=(0, 1)) for image in images], dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", inspect.signature(EmbeddedFeatures).parameters)
+@pytest.mark.parametrize("value", ["x", math.nan, math.inf, -1, 10**30, None])
+def test_the_embedded_features_name_it(name: str, value: Any) -> None:
+    with pytest.raises(InvalidInputError, match=name):
+        EmbeddedFeatures(**{name: value}).fit([np.zeros((16, 16, 3), np.float32)])
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (PooledEmbeddedFeatures, "image_size"),
+        (PooledEmbeddedFeatures, "max_pixels"),
+        (ImagePreprocessor, "resize"),
+        (ImagePreprocessor, "center_crop"),
+        (ImagePreprocessor, "bit_depth"),
+        (ImagePreprocessor, "max_pixels"),
+    ],
+)
+@pytest.mark.parametrize("value", ["x", math.nan, math.inf, -1, 10**30])
+def test_the_readers_of_images_name_it(build: Any, name: str, value: Any) -> None:
+    named = "resize" if build is PooledEmbeddedFeatures and name == "image_size" else name
+    with pytest.raises(InvalidInputError, match=named):
+        one = build(**{name: value})
+        one.fit([texture(0, (16, 16))])
