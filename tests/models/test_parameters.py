@@ -149,5 +149,4 @@ def test_the_embedded_features_name_it(name: str, value: Any) -> None:
 def test_the_readers_of_images_name_it(build: Any, name: str, value: Any) -> None:
     named = "resize" if build is PooledEmbeddedFeatures and name == "image_size" else name
     with pytest.raises(InvalidInputError, match=named):
-        one = build(**{name: value})
-        one.fit([texture(0, (16, 16))])
+        build(**{name: value}).fit([texture(0, (16, 16))])
