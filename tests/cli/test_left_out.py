@@ -193,6 +193,21 @@ def test_two_runs_into_one_folder_are_refused_and_lose_nothing(
     )[0] == 0  # fmt: skip
 
 
+def test_a_looping_link_in_a_folder_of_images_stops_neither_fit_nor_predict(
+    work: Path, tmp_path: Path, capsys
+) -> None:
+    shutil.copytree(work / "more", tmp_path / "in")
+    (tmp_path / "in/05.png").unlink()
+    (tmp_path / "in/05.png").symlink_to("05.png")
+    code, out, err = run(capsys, "predict", work / "part.pyimgano", tmp_path / "in", "--jsonl")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert (code, sum("score" in r for r in records)) == (1, 11)
+    assert [r["path"] for r in records if "error" in r] == [str(tmp_path / "in/05.png")]
+    code, out, err = run(capsys, "fit", tmp_path / "in", "-o", tmp_path / "d.pyimgano", *SIZE)
+    assert (code, "images       11" in out) == (0, True)
+    assert "1 folder left out: 1 link that cannot be followed" in err
+
+
 def test_synth_into_a_folder_that_cannot_be_written_to_is_one_line(
     tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -271,3 +271,17 @@ def test_a_folder_of_something_else_says_what_is_expected(tmp_path: Path) -> Non
         list_categories("visa", tmp_path)
     with pytest.raises(DatasetError, match="gone does not exist"):
         VisADataset(tmp_path / "gone", "candle")
+
+
+def test_images_that_the_split_file_does_not_list_are_counted(tmp_path: Path) -> None:
+    root = write_raw(tmp_path)
+    images = root / "candle/Data/Images"
+    write_image(images / "Normal/extra.JPG", texture(1))
+    write_image(images / "Normal/.cache/x.JPG", texture(1))
+    (images / "Anomaly/000.JPG").rename(images / "Anomaly/000.jpg")
+    dataset = load_dataset("visa", root, "candle")
+    assert len(dataset.get_train_paths()) == N_TRAIN
+    assert dataset.left_out.describe() == (
+        "1 file left out: 1 image that the split file does not list"
+        f" ({images / 'Normal/extra.JPG'})"
+    )

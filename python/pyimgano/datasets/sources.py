@@ -18,6 +18,7 @@ from pyimgano.datasets.walk import Walk
 from pyimgano.errors import DatasetError
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
+from pyimgano.utils.output_list import is_own_pictures
 
 _READ = 1 << 16
 #: Bytes of a line beyond which it is no path.
@@ -141,6 +142,7 @@ class _Found:
         self._left_out = left_out
         self._skip = [] if output is None else [output]
         self._lists = lists
+        self._last = ("", False)
 
     def stream(self, names: Sequence[str], lists: Sequence[str]) -> Iterator[str | Unreadable]:
         for name in names:
@@ -157,12 +159,22 @@ class _Found:
 
     def _one(self, name: str) -> Iterator[str | Unreadable]:
         """A file, or the images below a folder."""
-        if not os.path.isdir(name):
+        is_folder = os.path.isdir(name)
+        if self._is_own(name if is_folder else os.path.dirname(name) or os.curdir):
+            yield Unreadable(name, f"{shown(name)}: pyimgano wrote its results there: no input")
+            return
+        if not is_folder:
             yield name
             return
         with adding_to(self._left_out) as left_out:
             found = Walk(left_out, self._skip).below(name)
             yield from _some(found, name, "the folder has no images", left_out)
+
+    def _is_own(self, folder: str) -> bool:
+        """Whether it holds pictures of this program's; a list names one folder many times."""
+        if folder != self._last[0]:
+            self._last = (folder, is_own_pictures(folder))
+        return self._last[1]
 
     def _listed(self, file: str) -> Iterator[str | Unreadable]:
         opened = self._lists[file]

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from pyimgano.datasets.base import TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import FolderDataset, folder_below
+from pyimgano.datasets.left_out import LeftOut, Reason
 from pyimgano.datasets.visa_split import SplitRow, read_split, resolve
+from pyimgano.datasets.walk import Walk
 from pyimgano.errors import DatasetError
 from pyimgano.utils.images import shown
 
 _SPLIT = Path("split_csv", "1cls.csv")
 _IMAGES = ("Data", "Images")
+_UNLISTED = Reason(
+    "image that the split file does not list", "images that the split file does not list"
+)
 
 
 class VisADataset(FolderDataset):
@@ -52,6 +57,7 @@ class VisADataset(FolderDataset):
         if not _locate(self.root).raw:
             return super().get_train_paths()
         base, rows = self._rows("train")
+        self._leave_out_unlisted(base)
         return sorted(resolve(base, row, "image") for row in rows)
 
     def get_test_paths(self) -> TestSplit:
@@ -75,6 +81,20 @@ class VisADataset(FolderDataset):
             groups.append(([resolve(base, row, "image")], row.label, [mask]))
         return assemble_split(groups, with_masks=with_masks)
 
+    def _leave_out_unlisted(self, base: Path) -> None:
+        """Count images of the category that no row of the split file names."""
+        listed = {
+            _any_case(base / row.image.replace("\\", "/"))
+            for row in read_split(base / _SPLIT)
+            if row.category == self.category
+        }
+        left_out = self._left_out[_SPLIT.name] = LeftOut()
+        for found in Walk(left_out).below(os.fspath(self._folder.joinpath(*_IMAGES))):
+            if not isinstance(found, str):
+                raise DatasetError(found.reason)
+            if _any_case(Path(found)) not in listed:
+                left_out.add(_UNLISTED, found)
+
     def _rows(self, split: str) -> tuple[Path, list[SplitRow]]:
         """Folder that the rows' paths start from, and the rows of this category and split."""
         base = _locate(self.root).base
@@ -85,6 +105,11 @@ class VisADataset(FolderDataset):
                 f"visa category {self.category!r} has no {split} half: no such row in {shown(file)}"
             )
         return base, own
+
+
+def _any_case(path: Path) -> Path:
+    """A path whose suffix may be written in any case."""
+    return path.with_suffix(path.suffix.lower())
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,9 @@ def run_comparison(
     with ExitStack() as stack:
         report = None
         if output is not None:
-            report = _report_file(stack.enter_context(OutputFolder(output)), specs, options)
+            report = _report_file(
+                stack.enter_context(OutputFolder(output, "benchmark")), specs, options
+            )
         for spec in specs:
             run = run_benchmark(
                 model=spec.model,

@@ -150,7 +150,7 @@ def run_detect(
     _refuse_shared(normal_paths, found)
     detector = create_model(model, verbose=verbose, **model_kwargs)
     detector.validate()
-    with OutputFolder(output) as folder:
+    with OutputFolder(output, "detect") as folder:
         files = [folder.claim(name) for name in ("results.csv", "results.json")]
         with noting(ThresholdWarning) as notes:
             detector.fit(normal_paths)

@@ -189,7 +189,7 @@ def run_benchmark(
     with ExitStack() as stack:
         folder, checkpoints, report = None, None, None
         if output is not None:
-            opened = stack.enter_context(OutputFolder(output))
+            opened = stack.enter_context(OutputFolder(output, "benchmark"))
             folder = opened.path
             opened.check(*REPORT_FILES)
             checkpoints = Checkpoints(folder, _fingerprint(result))

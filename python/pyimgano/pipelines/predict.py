@@ -145,7 +145,7 @@ class PredictRun:
         if self._folder is None:
             yield from self._scored(paths, None, None)
             return
-        with OutputFolder(self._folder) as output:
+        with OutputFolder(self._folder, "predict") as output:
             summary = output.claim("summary.json")
             files = RecordFiles(output.claim("results.jsonl"), output.claim("results.csv"))
             for kind, wanted in (("maps", self._maps), ("overlays", self._overlays)):

@@ -12,7 +12,8 @@ from typing import Self
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import make_folder
 from pyimgano.utils.images import shown
-from pyimgano.utils.output_list import LIST, list_line, listed
+from pyimgano.utils.output_list import LIST, command_of, list_line, listed
+from pyimgano.utils.text import printable
 
 #: What is locked where a system locks bytes: the list has no text there.
 _LOCKED_BYTE = 1 << 30
@@ -28,15 +29,19 @@ class OutputFolder:
     ----------
     path
         The folder.
+    command
+        Whose results these are.
 
     Raises
     ------
     OutputError
-        It cannot be written to, or another run is writing to it; names it.
+        It cannot be written to, another run is writing to it, or it holds results of another
+        command; names it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], command: str) -> None:
         self.path = make_folder(path)
+        self._head = {"command": command}
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
         flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         try:
@@ -49,6 +54,7 @@ class OutputFolder:
                     f"another run is writing to output folder {shown(self.path)}: wait for it to"
                     " end, or choose another folder"
                 )
+            self._check_command(command)
             # Names of pictures are left on the disk: there may be millions.
             self._own = {name for name in self._listed() if _is_short(name)}
         except BaseException:
@@ -142,7 +148,7 @@ class OutputFolder:
                 raise self._error(error, name) from error
         # In place, for the lock is on this very file.
         os.ftruncate(self._descriptor, 0)
-        self._append(b"".join(map(list_line, kept)))
+        self._append(list_line(self._head) + b"".join(map(list_line, kept)))
 
     def close(self) -> None:
         """Let other runs write here."""
@@ -158,6 +164,18 @@ class OutputFolder:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _check_command(self, command: str) -> None:
+        """Refuse results of another command; note this one in a list that is new."""
+        with open(self.path / LIST, "rb") as file:
+            there = command_of(file)
+        if there not in (None, command):
+            raise OutputError(
+                f"output folder {shown(self.path)} holds results of pyimgano {printable(there)}:"
+                " choose another folder"
+            )
+        if os.fstat(self._descriptor).st_size == 0:
+            self._append(list_line(self._head))
 
     def _listed(self) -> Iterator[str]:
         with open(self.path / LIST, "rb") as file:

@@ -85,7 +85,7 @@ def save_run_report(
         *(_images_csv(whole), markdown_table(whole)),
     )
     texts = {**dict(zip(REPORT_FILES, contents, strict=True)), **_plot_files(whole)}
-    with OutputFolder(target) as folder:
+    with OutputFolder(target, "benchmark") as folder:
         folder.check(*texts)
         if any(name.startswith("plots/") for name in texts):
             make_folder(target / "plots")

@@ -1,6 +1,7 @@
 """``.pyimgano-output``: the hidden list of what this program wrote to a folder.
 
-A name per line, as a JSON text, relative to the folder; those of folders of pictures end in ``/``.
+The first line is an object, ``{"command": ...}``: whose results they are. Each further one is a name, a
+JSON text, relative to the folder; those of folders of pictures end in ``/``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ LIST = ".pyimgano-output"
 _DEPTH = 2
 
 
-def list_line(name: str) -> bytes:
-    """The line of a name."""
-    return json.dumps(name).encode() + b"\n"
+def list_line(entry: str | dict[str, str]) -> bytes:
+    """The line of a name, or of what is said of all of them."""
+    return json.dumps(entry).encode() + b"\n"
 
 
 def listed(lines: Iterable[bytes]) -> Iterator[str]:
@@ -27,6 +28,15 @@ def listed(lines: Iterable[bytes]) -> Iterator[str]:
             name = json.loads(line)
             if isinstance(name, str):
                 yield name
+
+
+def command_of(lines: Iterable[bytes]) -> str | None:
+    """Whose results a list names; None if it does not say."""
+    with contextlib.suppress(ValueError):
+        first = json.loads(next(iter(lines), b"null"))
+        if isinstance(first, dict):
+            return str(first.get("command"))
+    return None
 
 
 def is_own_pictures(folder: str | os.PathLike[str]) -> bool:
