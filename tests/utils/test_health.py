@@ -189,6 +189,12 @@ def test_photos_of_many_sizes_allow_for_one_between() -> None:
     assert line.endswith("26 x 20 pixels, good photos 120 x 90 to 156 x 117")
 
 
+def test_one_good_photo_does_not_say_whether_sizes_vary() -> None:
+    known = good_range(1)
+    assert told(photo(50, size=(80, 128)), known) == []
+    assert "of another size than any good photo" in told(photo(50, size=(40, 56)), known)
+
+
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_a_defect_alone_is_not_told(value: int) -> None:
     known = good_range()

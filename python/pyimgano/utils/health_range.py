@@ -23,6 +23,8 @@ _ABSENT = -1.0
 #: Share of the good photos that may be odd ones, and how many robust standard deviations off.
 _ODD_SHARE, _ODD_DEVIATIONS = 0.1, 6.0
 _FEWEST_FOR_ODD = 8
+#: How much wider the range is of one photo, which says nothing of how much others differ.
+_ALONE = 4.0
 #: Shares of clipped pixels may be so much above those of good photos.
 _CLIPPED = 0.1
 #: With more clipped pixels than this there is nothing left to see of contrast, detail and colour.
@@ -74,7 +76,7 @@ class Range:
         spread = float(logs[kept].std(ddof=1)) if n > 1 else 0.0
         # Close to the quantile of Student's t that one value in 2,000 exceeds, and wider.
         reach = (4.0 + 12.0 / max(n - 1, 1)) * spread * math.sqrt(1.0 + 1.0 / n)
-        wider = 1.0 + 2.0 / n
+        wider = 1.0 + 2.0 / n if n > 1 else _ALONE
         least = min(mean - max(reach, below * wider), float(logs[kept].min()) - below / 4)
         most = max(mean + max(reach, above * wider), float(logs[kept].max()) + above / 4)
         return cls(
@@ -215,9 +217,11 @@ class HealthRange:
     @cached_property
     def _ranges(self) -> dict[str, Range]:
         images = self.images
+        # One photo does not say whether sizes vary.
+        area, shape = (0.05, 0.02) if len(images) > 1 else (0.25, 0.1)
         found = {
-            "pixels": Range.of((i.height * i.width for i in images), 0.05, 0.05),
-            "aspect": Range.of((i.width / i.height for i in images), 0.02, 0.02),
+            "pixels": Range.of((i.height * i.width for i in images), area, area),
+            "aspect": Range.of((i.width / i.height for i in images), shape, shape),
             "brightness": Range.of((i.brightness for i in images), 0.12, 0.12, 0.02),
             "contrast": Range.of((i.contrast for i in images), 0.15, 0.35, 0.02),
             "black": Range.of_share(i.black for i in images),
