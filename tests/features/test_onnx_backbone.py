@@ -153,6 +153,7 @@ def test_a_file_its_bytes_and_a_pickled_copy_are_the_same(tmp_path: Path) -> Non
         "normalization": [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]],
         "engine": "opencv",
         "weights": "tiny.onnx",
+        "weights_bytes": len(tiny()),
         "weights_sha256": hashlib.sha256(tiny()).hexdigest(),
     }
 

@@ -54,7 +54,7 @@ class OnnxFeatures:
     backbone : str
         The network's name where the model says it, else that of the file.
     weights_info : dict
-        ``weights``, the model's file name, and ``weights_sha256``, the SHA-256 of its content.
+        ``weights``, the model's file name, and size and SHA-256 of its content.
 
     Raises
     ------
@@ -96,7 +96,11 @@ class OnnxFeatures:
         self._size = self._model.input.shape[2:] or (None, None)
         self.batch_size = self._largest_batch(batch_size)
         digest = hashlib.sha256(self._model.data).hexdigest()
-        self.weights_info = {"weights": self._model.name, "weights_sha256": digest}
+        self.weights_info = {
+            "weights": self._model.name,
+            "weights_bytes": len(self._model.data),
+            "weights_sha256": digest,
+        }
         self.backbone = self._exported().get("backbone", self._model.name)
         self._picks = [self._model.outputs.index(layer) for layer in self.layers]
         self._engine = create_engine(engine, self._model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.registry import unknown_name
+from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,12 +38,12 @@ def load_weights(
     Returns
     -------
     dict
-        ``weights`` (name) and ``weights_sha256`` (None unless a file).
+        ``weights`` (name), ``weights_bytes`` and ``weights_sha256`` (None unless a file).
     """
     if not pretrained:
         if weights is not None:
             raise InvalidInputError("pretrained=False and weights=... exclude each other")
-        return {"weights": "random (pretrained=False)", "weights_sha256": None}
+        return _info("random (pretrained=False)")
     if _is_file_name(weights, backbone):
         state, info = read_state(weights)
     else:
@@ -79,16 +81,18 @@ def _resolve_enum(weights: Any, backbone: str) -> Any:
 
 
 def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A local file's state dict, and ``weights`` (its name) and ``weights_sha256``."""
-    import torch
+    """A local file's state dict, and ``weights`` (its name), their SHA-256 and size.
 
+    The file is read once: what is decoded is what the hash is of.
+    """
+    torch = require("torch", extra="torch", purpose="reading weights")
     name = os.fspath(path)
     if not Path(path).is_file():
         raise WeightsError(f"weights file {name!r} does not exist or is not a file")
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    content = Path(path).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         first_line = str(error).partition("\n")[0]
         raise WeightsError(f"weights file {name!r} cannot be loaded: {first_line}") from error
@@ -96,7 +100,7 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(hasattr(v, "shape") for v in state.values()):
         raise WeightsError(f"weights file {name!r} does not hold a state dict of tensors")
-    return state, {"weights": Path(path).name, "weights_sha256": digest}
+    return state, _info(Path(path).name, len(content), digest)
 
 
 def _fetch(member: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -106,7 +110,11 @@ def _fetch(member: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         raise WeightsError(
             f"weights {member} cannot be downloaded from {member.url} ({error}): {_WAYS_OUT}"
         ) from error
-    return state, {"weights": str(member), "weights_sha256": None}
+    return state, _info(str(member))
+
+
+def _info(name: str, n_bytes: int | None = None, sha256: str | None = None) -> dict[str, Any]:
+    return {"weights": name, "weights_bytes": n_bytes, "weights_sha256": sha256}
 
 
 def fill(body: nn.Module, state: dict[str, Any], *, backbone: str, source: str) -> None:

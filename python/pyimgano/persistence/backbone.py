@@ -15,6 +15,7 @@ from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.embedded import EmbeddedFeatures
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.persistence.container import Malformed, Tensors
+from pyimgano.persistence.weights_file import find_file
 from pyimgano.utils.images import shown
 
 #: Name of the tensor that holds an ONNX model.
@@ -158,7 +159,8 @@ def _restore_torchvision(
 
     name, expected = entry["weights"], entry["weights_sha256"]
     if expected is not None:
-        params["weights"] = find_file(name, expected, weights, entry["location"], folder)
+        where = (weights, entry["location"], folder)
+        params["weights"], _ = find_file(name, entry["weights_bytes"] or 0, expected, *where)
     elif not params["pretrained"]:
         if weights is not None:
             raise InvalidInputError("weights were given, but those of its backbone are random")
@@ -191,7 +193,6 @@ def _restore_onnx(
     from pyimgano.features.onnx_backbone import OnnxFeatures
 
     name, expected = entry["weights"], entry["weights_sha256"]
-    model: str | bytes
     if entry["embedded"]:
         if weights is not None:
             raise InvalidInputError("weights were given, but the file holds its backbone")
@@ -202,7 +203,8 @@ def _restore_onnx(
         if hashlib.sha256(model).hexdigest() != expected:
             raise Malformed(f"the ONNX model inside has not the SHA-256 {expected}")
     else:
-        model = params["backbone"] = find_file(name, expected, weights, entry["location"], folder)
+        where = (weights, entry["location"], folder)
+        params["backbone"], model = find_file(name, entry["weights_bytes"], expected, *where)
     return OnnxFeatures(
         model,
         layers=entry["layers"],
@@ -210,44 +212,6 @@ def _restore_onnx(
         engine=entry["engine"],
         batch_size=params["batch_size"],
         name=name,
-    )
-
-
-def find_file(
-    name: str,
-    expected: str,
-    given: str | os.PathLike[str] | None,
-    location: str | None,
-    folder: Path,
-) -> str:
-    """The file with a SHA-256: as given, else where it was, else beside the detector file.
-
-    Raises
-    ------
-    WeightsError
-        The given file has another hash (both are named), or there is none (``weights=`` is named).
-    """
-    if given is not None:
-        try:
-            found = _sha256(given)
-        except OSError as error:
-            reason = error.strerror or error
-            raise WeightsError(f"cannot read weights file {shown(given)}: {reason}") from error
-        if found != expected:
-            raise WeightsError(
-                f"weights file {shown(given)} has SHA-256 {found}; the detector was fitted with"
-                f" {shown(name)}, SHA-256 {expected}"
-            )
-        return os.fspath(given)
-    for candidate in _candidates(name, location, folder):
-        try:
-            if _sha256(candidate) == expected:
-                return candidate
-        except (OSError, ValueError):  # ValueError: a null character in the name
-            continue
-    raise WeightsError(
-        f"the backbone's weights {shown(name)} (SHA-256 {expected}) are not at hand: say"
-        " where they are with weights=FILE (--weights FILE)"
     )
 
 
@@ -283,20 +247,5 @@ def take(
     return array
 
 
-def _candidates(name: str, location: str | None, folder: Path) -> Iterator[str]:
-    # A network share would be asked for by its mere name.
-    if location and os.path.isabs(location) and not location.startswith(("\\\\", "//")):
-        yield location
-    if name == os.path.basename(name):
-        yield os.fspath(folder / name)
-
-
 def _location(given: Any) -> str | None:
     return os.path.abspath(given) if isinstance(given, (str, os.PathLike)) else None
-
-
-def _sha256(path: str | os.PathLike[str]) -> str:
-    if not os.path.isfile(path):
-        raise FileNotFoundError(None, "no such file")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

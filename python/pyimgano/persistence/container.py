@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import DetectorFileError
 from pyimgano.utils.atomic import write_atomically
 from pyimgano.utils.images import open_at_once, shown
+from pyimgano.utils.memory import available_memory, gigabytes
 
 FORMAT = "pyimgano-detector"
 VERSION = 1
@@ -116,8 +117,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], Tensors]:
     Malformed
         On anything else.
     """
-    if data[8:_START] != _MAGIC or len(data) < _START + _DIGITS:
-        raise Malformed("this is no fitted-detector file of pyimgano")
+    _check_start(data)
     if checksum(data) != data[_START : _START + _DIGITS].decode("latin-1"):
         raise Malformed("the file is damaged or cut short: its checksum does not fit")
     head = _parse_head(data)
@@ -148,7 +148,20 @@ def _read(path: str | os.PathLike[str]) -> bytes:
     with open(path, "rb", opener=open_at_once) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise Malformed("this is not a regular file")
-        return file.read()
+        start = file.read(_START)
+        _check_start(start)
+        n_bytes = os.fstat(file.fileno()).st_size
+        room = available_memory()
+        if room is not None and n_bytes > room:
+            raise Malformed(
+                f"it has {gigabytes(n_bytes)}, and {gigabytes(room)} of memory are available"
+            )
+        return start + file.read()
+
+
+def _check_start(data: bytes) -> None:
+    if data[8:_START] != _MAGIC:
+        raise Malformed("this is no fitted-detector file of pyimgano")
 
 
 def _parse_head(data: bytes) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from pyimgano.persistence.rules import (
     optional,
     text,
 )
+from pyimgano.persistence.weights_file import MOST_BYTES
 
 _COMMON: dict[str, Rule] = {
     "contamination": number(0, 1, above=True),
@@ -95,13 +96,14 @@ POOLED = fields(
         "patches": EMBEDDED,
     }
 )
-#: ``location`` is where a file was found when the detector was fitted: a hint, not needed.
+#: ``location`` is where a file of ``weights_bytes`` was found when the detector was fitted: a hint, not needed.
 TORCHVISION = fields(
     {
         "kind": choice("torchvision"),
         "backbone": NAME,
         "layers": listed(NAME, 64, 1),
         "weights": NAME,
+        "weights_bytes": optional(integer(1, MOST_BYTES)),
         "weights_sha256": optional(SHA256),
         "parameters_sha256": SHA256,
         "location": optional(text(4096)),
@@ -115,6 +117,7 @@ ONNX = fields(
         "normalization": listed(listed(number(-1e3, 1e3), 3, 3), 2, 2),
         "engine": choice(*ENGINES),
         "weights": NAME,
+        "weights_bytes": integer(1, MOST_BYTES),
         "weights_sha256": SHA256,
         "exported_from": optional(mapping(text(4096), 8)),
         "embedded": flag,
