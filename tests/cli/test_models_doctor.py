@@ -8,6 +8,7 @@ import pytest
 from pyimgano import _rust
 from pyimgano.cli import benchmark, detect, doctor, export_backbone, main, models, synth
 from pyimgano.models import list_models, model_info
+from pyimgano.utils import requirements
 
 
 def test_models_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,11 +31,6 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An installation made up: numpy is there, and the extra ``deep`` is not."""
     versions = {"pyimgano": _rust.version(), "numpy": "1.2.3"}
 
-    class Metadata:
-        def get_all(self, name: str) -> list[str]:
-            assert name == "Provides-Extra"
-            return ["deep", "all"]
-
     def version(name: str) -> str:
         try:
             return versions[name]
@@ -47,8 +43,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "pyimgano[deep] ; extra == 'all'",
     ]
     monkeypatch.setattr(doctor, "version", version)
-    monkeypatch.setattr(doctor, "metadata", lambda name: Metadata())
-    monkeypatch.setattr(doctor, "requires", lambda name: lines)
+    monkeypatch.setattr(requirements, "requires", lambda name: lines)
     return versions
 
 
@@ -65,7 +60,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(
     assert "instructions: portable" in out
     assert "threads    3 of " in out
     assert "\n  numpy  1.2.3\n" in out
-    assert '\ndeep:  pip install "pyimgano[deep]"\n  no_such_net   missing\n' in out
+    assert '\ndeep:  pip install "no_such_net[big]>=2"\n  no_such_net   missing\n' in out
     assert "problems" not in out
 
 
@@ -100,7 +95,7 @@ def test_doctor_works_from_a_source_folder(
     def nothing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(doctor, "metadata", nothing)
+    monkeypatch.setattr(requirements, "requires", nothing)
     found = doctor.examine()
     assert found["core"]["numpy"]["version"] == "1.2.3"
     assert found["extras"] == {}

@@ -8,12 +8,13 @@ import os
 import platform
 import re
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pyimgano.cli import options
 from pyimgano.errors import PyimganoError
 from pyimgano.utils.optional_deps import optional_import
+from pyimgano.utils.requirements import install_hint, requirements
 
 PROG = "pyimgano doctor"
 #: What a source folder, which has no metadata, needs.
@@ -47,22 +48,22 @@ def build_parser() -> argparse.ArgumentParser:
 
 def examine() -> dict[str, Any]:
     """Everything that the command shows, as plain data."""
-    core, extras = _requirements()
+    core, extras = requirements()
     problems: list[str] = []
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "pyimgano": _version("pyimgano"),
         "kernels": _kernels(problems),
-        "core": {name: _state(name) for name in core},
-        "extras": {e: {name: _state(name) for name in names} for e, names in extras.items()},
+        "core": _states(core or _CORE),
+        "extras": {extra: _states(needed) for extra, needed in extras.items()},
         "problems": problems,
     }
     compiled = found["kernels"].get("version")
     if compiled and found["pyimgano"] and compiled != found["pyimgano"]:
         problems.append(
             f"the compiled kernels are version {compiled}, the package is {found['pyimgano']}:"
-            " pip install --force-reinstall --no-deps pyimgano"
+            " install pyimgano again, from where it came from"
         )
     problems += [f"{n}: {s['error']}" for n, s in found["core"].items() if s["error"]]
     for names in found["extras"].values():
@@ -90,33 +91,17 @@ def _kernels(problems: list[str]) -> dict[str, Any]:
     return found
 
 
-def _requirements() -> tuple[list[str], dict[str, list[str]]]:
-    """Packages of the core install and of each extra, as the installed metadata say."""
-    core: list[str] = []
-    try:
-        extras: dict[str, list[str]] = {
-            name: [] for name in metadata("pyimgano").get_all("Provides-Extra") or []
-        }
-        lines = requires("pyimgano") or []
-    except PackageNotFoundError:  # run from a source folder
-        return [*_CORE], {}
-    for line in lines:
-        name = re.split(r"[\s;<>=!~\[(]", line, maxsplit=1)[0]
-        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", line)
-        if name == "pyimgano":
-            continue  # an extra made of other extras
-        if extra is None:
-            core.append(name)
-        else:
-            extras.setdefault(extra[1], []).append(name)
-    return core, {name: packages for name, packages in extras.items() if packages}
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _states(needed: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The state of each package of a list of requirements."""
+    names = [re.split(r"[\s;<>=!~\[(]", line, maxsplit=1)[0] for line in needed]
+    return {name: _state(name) for name in names}
 
 
 def _state(package: str) -> dict[str, Any]:
@@ -149,7 +134,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines += _packages(found["core"])
     for extra, packages in found["extras"].items():
         complete = all(state["error"] is None for state in packages.values())
-        hint = "" if complete else f':  pip install "pyimgano[{extra}]"'
+        hint = "" if complete else f":  {install_hint(extra)}"
         lines += ["", f"{extra}{hint}", *_packages(packages)]
     if found["problems"]:
         lines += ["", "problems", *(f"  {text}" for text in found["problems"])]

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pyimgano.cli import options
+from pyimgano.utils.requirements import install_hint
 
 PROG = "pyimgano models"
 _WIDTH = 80
@@ -33,7 +34,7 @@ def _run(argv: Sequence[str] | None) -> int:
         return options.OK
     for info in found:
         print(info["name"])
-        needs = f'needs pip install "pyimgano[{info["extra"]}]"' if info["extra"] else ""
+        needs = f"needs {install_hint(info['extra'])}" if info["extra"] else ""
         tags = f"tags: {', '.join(info['tags'])}" if info["tags"] else ""
         for line in (info["summary"], "; ".join(part for part in (tags, needs) if part)):
             if line:

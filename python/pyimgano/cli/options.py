@@ -184,9 +184,9 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
         own = {} if known.get("backbone") is None else {"backbone": args.default_backbone}
         own |= {name: value for name, value in given.items() if name in known}
         own |= spec.parameters
-        unused -= set(own)
         if len(specs) > 1 and "backbone" in own:
             own = {k: v for k, v in own.items() if k not in _useless(own["backbone"])}
+        unused -= set(own)
         found.append(replace(spec, parameters=own))
     if unused:
         option = "--" + min(unused).replace("_", "-")

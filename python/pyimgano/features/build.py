@@ -54,9 +54,9 @@ def build_features(
 ) -> PatchFeatures:
     """Build an extractor.
 
-    ``embedded`` refuses weights and layers; an ONNX file, which holds its weights, refuses weights
-    and any device but the CPU; both ignore ``pretrained``. Only an ONNX file has an ``engine``;
-    None is ``"opencv"``.
+    ``embedded`` refuses weights and layers; an ONNX file, which holds its weights, refuses weights;
+    both refuse any device but the CPU, and ignore ``pretrained``. Only an ONNX file has an
+    ``engine``; None is ``"opencv"``.
     """
     if is_onnx(backbone):
         return _build_onnx(backbone, layers, weights, normalization, device, batch_size, engine)
@@ -67,6 +67,7 @@ def build_features(
     if backbone == EMBEDDED:
         if weights is not None or layers is not None:
             raise InvalidInputError('backbone="embedded" has no weights and no layers to choose')
+        _check_cpu(backbone, device)
         from pyimgano.features.embedded import EmbeddedFeatures
 
         return EmbeddedFeatures()
@@ -98,8 +99,7 @@ def _build_onnx(
     shown = os.fspath(backbone)
     if weights is not None:
         raise InvalidInputError(f"backbone {shown!r} holds its weights: leave out weights")
-    if str(device) != "cpu":
-        raise InvalidInputError(f"backbone {shown!r} runs on the CPU, not on device={device!r}")
+    _check_cpu(backbone, device)
     return OnnxFeatures(
         backbone,
         layers=layers,
@@ -107,3 +107,11 @@ def _build_onnx(
         engine=DEFAULT_ENGINE if engine is None else engine,
         batch_size=batch_size,
     )
+
+
+def _check_cpu(backbone: str | os.PathLike[str], device: str) -> None:
+    if str(device) != "cpu":
+        raise InvalidInputError(
+            f"backbone {os.fspath(backbone)!r} runs on the CPU, not on device={device!r}: leave out"
+            " device"
+        )

@@ -67,7 +67,9 @@ class OnnxRuntimeEngine:
     """ONNX Runtime's CPU provider (extra ``onnx``); sessions are thread-safe."""
 
     def __init__(self, model: OnnxModel) -> None:
-        runtime = require("onnxruntime", extra="onnx", purpose='engine="onnxruntime"')
+        runtime = require(
+            "onnxruntime", extra="onnx", purpose='engine="onnxruntime"', reads_files=True
+        )
         self._model = model
         options = runtime.SessionOptions()
         options.intra_op_num_threads = _rust.resolve_threads()

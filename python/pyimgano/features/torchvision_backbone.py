@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.base import equal_sizes
+from pyimgano.features.device import check_device
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.pooling import aggregate
 from pyimgano.features.torchvision_weights import load_weights
@@ -62,6 +63,8 @@ class TorchvisionFeatures:
         The weights cannot be had, or lack a layer in use; names the file and the layer.
     UnknownNameError
         No such backbone or layer.
+    InvalidInputError
+        A device that torch cannot compute on here; lists those there are.
     """
 
     needs_fit = False
@@ -85,6 +88,7 @@ class TorchvisionFeatures:
             models = require("torchvision.models", extra="torch", purpose=purpose)
         except ImportError as error:
             raise type(error)(f"{error}; {hint}") from error
+        check_device(torch, device)
         self.backbone = backbone
         self.batch_size = batch_size
         self.device = device

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, WeightsError
@@ -85,7 +86,7 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
 
     The file is read once: what is decoded is what the hash is of.
     """
-    torch = require("torch", extra="torch", purpose="reading weights")
+    torch = _torch()
     name = os.fspath(path)
     if not Path(path).is_file():
         raise WeightsError(f"weights file {name!r} does not exist or is not a file")
@@ -103,7 +104,12 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     return state, _info(Path(path).name, len(content), digest)
 
 
+def _torch() -> ModuleType:
+    return require("torch", extra="torch", purpose="reading weights", reads_files=True)
+
+
 def _fetch(member: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    _torch()
     try:
         state = member.get_state_dict(progress=True, check_hash=True)
     except Exception as error:  # urllib, ssl, socket, disk, hash: whatever stops a download

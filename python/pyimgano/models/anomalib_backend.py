@@ -304,6 +304,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             size=as_size(self.image_size) or (spec.image_size, spec.image_size),
             weights=self.weights,
             pretrained=self.pretrained,
+            device=self.device,
         )
         if spec.name == "EfficientAd":
             training.prepare_efficientad(module, self.teacher_weights, self.imagenet_dir)

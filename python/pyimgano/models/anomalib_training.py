@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.features.device import check_device
 from pyimgano.features.torchvision_weights import fill, read_state
 from pyimgano.models.anomalib_catalogue import AnomalibModel
 from pyimgano.types import ImageInput
@@ -47,13 +48,15 @@ def build_module(
     size: tuple[int, int],
     weights: str | os.PathLike[str] | None,
     pretrained: bool,
+    device: str,
 ) -> tuple[Any, Any]:
-    """A new Lightning module and the transform of its input images.
+    """A new Lightning module, to be trained on a device, and the transform of its input images.
 
     The module has none of anomalib's stages around the network, so its scores stay raw: the
     transform is applied by :class:`Images`.
     """
     cls = find_class(spec, params)
+    check_device(require("torch", extra="anomalib"), device)
     extra = {"crop_size": min(size)} if spec.name == "Dinomaly" else {}
     pre_processor = cls.configure_pre_processor(image_size=size, **extra)
     download = pretrained and weights is None and spec.backbone is not None

@@ -96,7 +96,7 @@ POOLED = fields(
         "patches": EMBEDDED,
     }
 )
-#: ``location`` is where a file of ``weights_bytes`` was found when the detector was fitted: a hint, not needed.
+#: ``location`` is where a file of ``weights_bytes`` was when the detector was fitted: a hint.
 TORCHVISION = fields(
     {
         "kind": choice("torchvision"),

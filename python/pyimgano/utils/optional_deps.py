@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
 from types import ModuleType
 
 from pyimgano.errors import MissingDependencyError
+from pyimgano.utils.requirements import install_hint
 
 
 def optional_import(name: str) -> tuple[ModuleType | None, BaseException | None]:
@@ -38,7 +41,13 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def require(name: str, *, extra: str, purpose: str = "") -> ModuleType:
+#: Oldest versions that may read files of others. Before, torch's reader of weights could be made
+#: to run code (CVE-2025-32434, CVE-2026-24747), onnx to read files that a model names
+#: (CVE-2026-27489), and ONNX Runtime to leave the bounds of its memory.
+SAFE_VERSIONS = {"torch": "2.10", "onnx": "1.21", "onnxruntime": "1.28"}
+
+
+def require(name: str, *, extra: str, purpose: str = "", reads_files: bool = False) -> ModuleType:
     """Import a module that an optional feature needs.
 
     Parameters
@@ -49,22 +58,42 @@ def require(name: str, *, extra: str, purpose: str = "") -> ModuleType:
         The extra of pyimgano that installs it.
     purpose
         What it is needed for, to complete "... is needed for ...".
+    reads_files
+        Whether it is to read files of others: versions older than `SAFE_VERSIONS` are refused.
 
     Raises
     ------
     MissingDependencyError
         An ``ImportError`` of one line that names the package and how to install it, or why the
-        installed one does not import.
+        installed one does not import or is too old.
     """
     module, error = optional_import(name)
-    if module is not None:
-        return module
     top = name.partition(".")[0]
     reason = f" (needed for {purpose})" if purpose else ""
+    if module is not None:
+        if reads_files:
+            _check_version(top, reason, extra)
+        return module
     if _is_installed(name):
         raise MissingDependencyError(
             f"{top}{reason} is installed but fails to import: {type(error).__name__}: {error}"
         ) from error
     raise MissingDependencyError(
-        f'{top}{reason} is not installed: pip install "pyimgano[{extra}]"'
+        f"{top}{reason} is not installed: {install_hint(extra, top)}"
     ) from error
+
+
+def _check_version(package: str, reason: str, extra: str) -> None:
+    safe = SAFE_VERSIONS.get(package)
+    found = getattr(import_module(package), "__version__", None) or version(package)
+    if safe is not None and _numbers(str(found)) < _numbers(safe):
+        raise MissingDependencyError(
+            f"{package} {found}{reason} is not safe with files of others before {safe}:"
+            f" {install_hint(extra, f'{package}>={safe}')}"
+        )
+
+
+def _numbers(text: str) -> list[int]:
+    """The leading numbers of a version."""
+    found = re.match(r"\d+(\.\d+)*", text)
+    return [int(part) for part in found[0].split(".")] if found else []

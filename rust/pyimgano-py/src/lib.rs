@@ -22,10 +22,10 @@ mod _rust {
     #[pymodule_export]
     use super::neighbors::KnnIndex;
 
-    /// The version of the compiled crate: it must equal the Python package's.
+    /// The version of the compiled crate, as Python spells it: it must equal the Python package's.
     #[pyfunction]
-    fn version() -> &'static str {
-        env!("CARGO_PKG_VERSION")
+    fn version() -> String {
+        env!("CARGO_PKG_VERSION").replace("-dev.", ".dev")
     }
 
     /// The instruction set that kernels use: `portable`, `avx2` or `avx512`.
