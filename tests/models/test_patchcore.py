@@ -254,7 +254,7 @@ def test_without_torch_the_error_names_the_extra_and_the_way_out(
     monkeypatch.setattr("importlib.import_module", lambda name: no_torch(name))
     monkeypatch.setattr("pyimgano.utils.optional_deps.import_module", lambda name: no_torch(name))
     monkeypatch.setattr("pyimgano.utils.optional_deps.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pyimgano\[torch\].*backbone=\"embedded\""):
+    with pytest.raises(ImportError, match=r'pip install "torch.*backbone="embedded"'):
         PatchCore(backbone="resnet18").fit(normal)
 
 

@@ -264,6 +264,6 @@ def test_exporting_into_the_file_needs_the_extra(
 ) -> None:
     detector = resnet(pretrained=False).fit(normal)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"resnet18.*pyimgano\[export\]"):
+    with pytest.raises(ImportError, match=r'resnet18.*pip install .*"onnx'):
         detector.save(tmp_path / "part", embed_backbone=True)
     assert os.listdir(tmp_path) == []
