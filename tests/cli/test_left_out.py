@@ -243,3 +243,15 @@ def test_benchmark_with_the_category_as_root_says_how_to_name_both(tmp_path: Pat
     code, out, _ = run(capsys, "benchmark", "--dataset", "custom", "--root", root / "bolt", *SMALL)
     assert code == 0
     assert re.search(r"^bolt +1\.0000", out, re.M)
+
+
+def test_what_the_system_refuses_is_one_line_wherever_it_happens(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied", "some\nwhere")
+
+    monkeypatch.setattr("pyimgano.pipelines.fit.run_fit", refuse)
+    code, out, err = run(capsys, "fit", tmp_path, "-o", tmp_path / "x", *SIZE)
+    assert (code, out) == (2, "")
+    assert err == "pyimgano fit: error: some\\nwhere: Permission denied\n"

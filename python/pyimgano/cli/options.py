@@ -278,7 +278,7 @@ def run(
         drop_output()
         return OK
     except OSError as error:
-        if error.filename is not None:
+        if isinstance(error.filename, str | bytes):
             tell(prog, f"error: {os.fsdecode(error.filename)}: {error.strerror}")
             return USAGE
         drop_output()

@@ -1,7 +1,7 @@
 """``.pyimgano-output``: the hidden list of what this program wrote to a folder.
 
-The first line is an object, ``{"command": ...}``: whose results they are. Each further one is a name, a
-JSON text, relative to the folder; those of folders of pictures end in ``/``.
+The first line is an object, ``{"command": ...}``: whose results they are. Each further one is a
+name, as a JSON text, relative to the folder; those of folders of pictures end in ``/``.
 """
 
 from __future__ import annotations
