@@ -9,11 +9,17 @@ from hypothesis import strategies as st
 
 from pyimgano.calibration import fit_threshold
 from pyimgano.calibration.fewshot import fit_threshold as contract_path
-from pyimgano.errors import InvalidInputError, InvalidTypeError, UnknownNameError
+from pyimgano.errors import (
+    InvalidInputError,
+    InvalidTypeError,
+    ThresholdWarning,
+    UnknownNameError,
+)
+from pyimgano.models.threshold import held_out_threshold
 
 FEW = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0, 3.0]), min_size=1, max_size=8)
 ANY = st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1, max_size=8)
-OBJECTIVES = st.sampled_from(["f1", "youden", "fpr", "recall"])
+OBJECTIVES = st.sampled_from(["f1", "youden", "recall"])
 
 
 def rates(normal: list, anomaly: list, threshold: float) -> tuple[int, int]:
@@ -27,15 +33,13 @@ def worth(objective: str, target: float, n: int, m: int, alarms: int, found: int
         return 2 * found / (2 * found + alarms + (m - found))
     if objective == "youden":
         return found * n - alarms * m
-    if objective == "fpr":
-        return found if alarms / n <= target + 1e-12 else -math.inf
     return -alarms if found / m >= target - 1e-12 else -math.inf
 
 
 def test_a_clean_gap_is_cut_in_the_middle() -> None:
     assert contract_path is fit_threshold
     assert fit_threshold([0.1, 0.2, 0.3], [0.9, 0.8]) == pytest.approx(0.55)
-    for objective, target in (("youden", None), ("fpr", 0.0), ("recall", 1.0)):
+    for objective, target in (("youden", None), ("recall", 1.0)):
         found = fit_threshold([0.1, 0.2, 0.3], [0.9, 0.8], objective, target=target)
         assert found == pytest.approx(0.55)
 
@@ -45,14 +49,10 @@ def test_each_objective_on_scores_that_overlap() -> None:
     # Cuts: 3.5 finds all with one false alarm (F1 8/9, J 3/4); 6.5 finds half without any.
     assert fit_threshold(normal, anomaly) == 3.5
     assert fit_threshold(normal, anomaly, "youden") == 3.5
-    assert fit_threshold(normal, anomaly, "fpr", target=0.0) == 6.5
-    assert fit_threshold(normal, anomaly, "fpr", target=0.25) == 3.5
-    assert fit_threshold(normal, anomaly, "fpr", target=0.24) == 6.5
     assert fit_threshold(normal, anomaly, "recall", target=0.5) == 6.5
     assert fit_threshold(normal, anomaly, "recall", target=0.51) == 3.5
     # Recall 0.25 needs only 8, but 6.5 has no false alarm either and finds 7 too.
     assert fit_threshold(normal, anomaly, "recall", target=0.25) == 6.5
-    assert fit_threshold(normal, anomaly, "fpr", target=1.0) == 3.5
 
 
 def test_of_equal_cuts_that_with_fewer_false_alarms_is_taken() -> None:
@@ -72,12 +72,16 @@ def test_all_scores_alike_leave_only_everything_or_nothing() -> None:
     assert fit_threshold([2.0, 2.0], [2.0], "youden") == 2.0  # nothing: no false alarms
 
 
-def test_a_false_positive_rate_needs_no_anomalies() -> None:
-    scores = list(range(1, 21))
-    assert fit_threshold(scores, [], "fpr", target=0.0) == 20
+def test_a_false_positive_rate_is_that_of_further_images_as_in_fit_and_calibrate() -> None:
+    scores = [float(i) for i in range(1, 21)]
     assert fit_threshold(scores, [], "fpr", target=0.05) == 20
-    assert rates(scores, [19.2], fit_threshold(scores, [19.2], "fpr", target=0.05)) == (1, 1)
-    assert fit_threshold(scores, [19.2], "fpr", target=0.05) == pytest.approx(19.1)
+    assert fit_threshold(scores, [], "fpr", target=0.1) == 19  # ceil(21 * 0.9) = 19
+    assert fit_threshold(scores, [19.2], "fpr", target=0.1) == 19
+    with pytest.warns(ThresholdWarning, match="takes 99 training images, here are 20"):
+        expected = held_out_threshold(np.array(scores), 0.01).value
+    with pytest.warns(ThresholdWarning, match="takes 99 normal images, here are 20"):
+        found = fit_threshold(scores, [], "fpr", target=0.01)
+    assert found == expected
 
 
 def test_a_midpoint_that_rounds_up_gives_the_lower_score() -> None:
@@ -104,7 +108,7 @@ def test_float32_scores_get_a_float32_threshold() -> None:
 def test_no_other_threshold_is_better(
     normal: list[float], anomaly: list[float], objective: str, target: float
 ) -> None:
-    needs = objective in ("fpr", "recall")
+    needs = objective == "recall"
     chosen = fit_threshold(normal, anomaly, objective, target=target if needs else None)
     n, m = len(normal), len(anomaly)
     own = worth(objective, target, n, m, *rates(normal, anomaly, chosen))
@@ -152,7 +156,10 @@ def test_impossible_arguments_are_named() -> None:
     with pytest.raises(InvalidInputError, match="'recall' needs target"):
         fit_threshold([1], [2], "recall")
     with pytest.raises(InvalidInputError, match="target must be from 0 to 1, got 5"):
-        fit_threshold([1], [2], "fpr", target=5)
+        fit_threshold([1], [2], "recall", target=5)
+    for target in (0.0, 1.0, 5):
+        with pytest.raises(InvalidInputError, match="target must be above 0 and below 1"):
+            fit_threshold([1], [2], "fpr", target=target)
     with pytest.raises(InvalidInputError, match="target has no meaning for objective 'youden'"):
         fit_threshold([1], [2], "youden", target=0.1)
     with pytest.raises(InvalidInputError, match="'recall' needs some"):

@@ -138,7 +138,7 @@ def test_detect_ranks_files_and_shows_the_verdict(
     argv = [*parts, *SMALL]
     code, out, _ = run(capsys, *argv)
     assert code == 0
-    assert re.search(r"bad\.png +\d+\.\d{4} +ANOMALOUS\n.*good\.png", out)
+    assert re.search(r"bad\.png +\d+\.\d{4} +defect\n.*good\.png", out)
     assert "each left out" in out
     assert f"results.csv, results.json, overlays/ in {tmp_path / 'out'}\n" in out
     (tmp_path / "test/good.png").write_text("not an image")
@@ -170,7 +170,7 @@ def test_detect_with_a_detector_that_has_no_maps_writes_no_overlays_and_says_so(
     pytest.importorskip("pyod", reason="needs the extra pyod")
     code, out, err = run(capsys, *parts, "--model", "vision_ecod")
     assert code == 0
-    assert re.search(r"bad\.png +\d+\.\d{4} +ANOMALOUS\n.*good\.png", out)
+    assert re.search(r"bad\.png +\d+\.\d{4} +defect\n.*good\.png", out)
     assert f"results.csv, results.json in {tmp_path / 'out'}\n" in out
     assert err == "pyimgano detect: vision_ecod gives no anomaly maps: no overlays\n"
     names = sorted(p.name for p in (tmp_path / "out").iterdir())

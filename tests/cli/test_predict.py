@@ -23,7 +23,7 @@ def test_predict_prints_a_table(work: Path, capsys) -> None:
     )
     assert code == 0
     assert re.search(r"^ +score +verdict +ms +file\n", out)
-    assert len(re.findall(r"^ +\d+\.\d{4}  ANOMALOUS +\d+\.\d  .*bad/\d\.png$", out, re.M)) == 3
+    assert len(re.findall(r"^ +\d+\.\d{4}  defect +\d+\.\d  .*bad/\d\.png$", out, re.M)) == 3
     assert re.search(r"region \d+ x \d+ at \(\d+, \d+\), \d+ px", out)
     assert re.search(r"4 images scored, [34] anomalous, \d+\.\d images/s", err)
 

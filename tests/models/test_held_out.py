@@ -22,6 +22,7 @@ def collected(images: list[np.ndarray]) -> Collected:
         result.grids.append(GRID)
         result.inputs.append(GRID)
         result.kept.append(i)
+        result.digests.append(image.tobytes())
     return result
 
 

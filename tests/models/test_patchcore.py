@@ -4,10 +4,12 @@ import builtins
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.base import clone
 
+import pyimgano
 from pyimgano.errors import (
     ImageReadError,
     InvalidInputError,
@@ -147,10 +149,44 @@ def test_the_false_positive_rate_goes_with_the_threshold(normal: list[np.ndarray
     assert fitted.threshold_ == np.sort(fitted.decision_scores_)[rate.rank - 1]
 
 
-def test_few_training_images_give_the_maximum_and_say_so() -> None:
-    with pytest.warns(ThresholdWarning, match="at least 9"):
+def test_few_training_images_give_an_estimate_and_say_so() -> None:
+    with pytest.warns(ThresholdWarning, match="takes 9 training images, here are 4"):
         model = detector().fit([texture(i) for i in range(4)])
-    assert model.threshold_ == model.decision_scores_.max()
+    assert model.threshold_ > model.decision_scores_.max()
+    assert model.false_positive_rate_.fitted
+
+
+def test_the_source_of_the_threshold_names_the_photo_that_sets_it(
+    normal: list[np.ndarray],
+) -> None:
+    model = detector().fit(normal)
+    at = int(np.flatnonzero(model.decision_scores_ == model.threshold_)[0])
+    assert model.threshold_source_.endswith(f"set by image {at}")
+    assert model.odd_[0] == int(np.argmax(model.decision_scores_))
+
+
+def test_a_threshold_that_is_assigned_is_noted_as_set_by_hand(normal: list[np.ndarray]) -> None:
+    model = detector().fit(normal)
+    model.threshold_ = 12
+    assert (model.threshold_, model.threshold_source_) == (12.0, "set by hand")
+    assert model.false_positive_rate_ is None
+    assert model.labels_.tolist() == (model.decision_scores_ > 12).astype(int).tolist()
+    with pytest.raises(NotFittedError):
+        detector().threshold_ = 12
+
+
+def test_it_knows_the_pictures_it_has_learnt_whatever_their_name(
+    normal: list[np.ndarray], tmp_path: Path
+) -> None:
+    model = detector().fit(normal)
+    cv2.imwrite(str(tmp_path / "copy.bmp"), normal[3][..., ::-1])
+    assert model.has_learnt(normal[3])
+    assert model.has_learnt(tmp_path / "copy.bmp")
+    assert not model.has_learnt(texture(777))
+    model.save(tmp_path / "part.pyimgano")
+    loaded = pyimgano.load(tmp_path / "part.pyimgano")
+    assert loaded.has_learnt(normal[3])
+    assert not loaded.has_learnt(texture(777))
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_what_cannot_be_stored_is_refused_and_says_why(
     anomalib = create_model("vision_padim_anomalib")
     with pytest.raises(NotFittedError):
         anomalib.save(target)
-    anomalib.threshold_ = 1.0
+    anomalib._threshold = 1.0  # as if it were fitted
     with pytest.raises(InvalidInputError, match="cannot be stored without pickle"):
         anomalib.save(target)
     with pytest.raises(InvalidInputError, match="bank_dtype"):

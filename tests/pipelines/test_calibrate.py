@@ -9,6 +9,7 @@ import pytest
 
 from pyimgano.errors import DatasetError, ImageReadError, InvalidInputError, UnknownNameError
 from pyimgano.models import PatchCore
+from pyimgano.models.threshold import DEFAULT_TARGET
 from pyimgano.pipelines.calibrate import run_calibrate
 from tests.conftest import texture, with_blot, write_image
 
@@ -69,13 +70,33 @@ def test_labelled_images_part_good_from_bad(detector: PatchCore, folders: Path) 
     assert run.source.endswith("recall of 0.5")
 
 
-def test_a_rate_too_low_for_the_images_is_called_unattainable(
+def test_a_rate_too_low_for_the_images_is_called_an_estimate(
     detector: PatchCore, folders: Path
 ) -> None:
+    run = run_calibrate(detector, [folders / "good"], target=0.01)
+    assert run.false_positive_rate.fitted
+    assert "fewer than 99 images cannot show it" in run.false_positive_rate.describe()
+    assert any("takes 99 normal images, here are 19" in note for note in run.notes)
+
+
+def test_the_default_target_is_that_of_fit(detector: PatchCore, folders: Path) -> None:
     run = run_calibrate(detector, [folders / "good"])
-    assert not run.false_positive_rate.attainable
-    assert "unattainable with 19 images" in run.false_positive_rate.describe()
-    assert any("needs at least 99" in note for note in run.notes)
+    assert run.false_positive_rate.target == DEFAULT_TARGET == PatchCore().contamination == 0.1
+
+
+def test_a_threshold_that_is_given_is_set_and_images_show_what_it_does(
+    detector: PatchCore, folders: Path
+) -> None:
+    run = run_calibrate(detector, [folders / "good"], [folders / "bad"], threshold=0.5)
+    assert (detector.threshold_, detector.threshold_source_) == (0.5, "set by hand")
+    assert detector.false_positive_rate_ is None
+    assert (run.after.n_false_alarms, run.after.n_found) == (19, 4)
+    assert run_calibrate(detector, threshold=math.inf).after.n_normal == 0
+    assert detector.threshold_ == math.inf
+    with pytest.raises(InvalidInputError, match="threshold excludes objective and target"):
+        run_calibrate(detector, [folders / "good"], threshold=1.0, target=0.1)
+    with pytest.raises(InvalidInputError, match="NaN"):
+        run_calibrate(detector, threshold=math.nan)
 
 
 def test_one_normal_image_gives_infinity_for_maps_too(detector: PatchCore, folders: Path) -> None:
@@ -85,9 +106,16 @@ def test_one_normal_image_gives_infinity_for_maps_too(detector: PatchCore, folde
 
 def test_images_that_were_learnt_from_are_noticed(detector: PatchCore, tmp_path: Path) -> None:
     for i in range(12):
+        write_image(tmp_path / f"seen/{i}.bmp", texture(i))
+    with pytest.raises(InvalidInputError, match="has learnt all 12"):
+        run_calibrate(detector, [tmp_path / "seen"], target=0.1)
+    for i in range(500, 512):
         write_image(tmp_path / f"seen/{i}.png", texture(i))
     run = run_calibrate(detector, [tmp_path / "seen"], target=0.1)
-    assert any("learnt from" in note for note in run.notes)
+    assert run.after.n_normal == run.false_positive_rate.n == 12
+    (note,) = run.notes
+    assert note.startswith("12 of 24 are images that the detector has learnt from, such as ")
+    assert "0.bmp" in note
 
 
 def test_fresh_images_are_not_taken_for_those_learnt_from(
@@ -126,8 +154,8 @@ def test_one_folder_need_not_be_in_a_list(detector: PatchCore, folders: Path) ->
 
 
 def test_too_few_images_are_not_called_training_images(detector: PatchCore, folders: Path) -> None:
-    run = run_calibrate(detector, [folders / "good"])
+    run = run_calibrate(detector, [folders / f"good/0{i}.png" for i in range(4)])
     assert run.notes == [
-        "threshold_ is the highest of 19 normal scores: a share of 0.01 needs at least 99 normal"
-        " images"
+        "threshold_ is an estimate: to show that 10 % of the good images are flagged takes 9 normal"
+        " images, here are 4, so the tail of their scores is taken to follow a Gumbel law"
     ]

@@ -40,7 +40,7 @@ def test_the_defect_comes_first_in_every_output(folders: Path) -> None:
     run = detect(folders)
     assert run.detections[0].file.endswith("sub/blotted.png")
     assert run.detections[0].label == 1
-    assert run.detections[0].score > run.threshold
+    assert run.detections[0].score > run.good.threshold
     scores = [d.score for d in run.detections]
     assert scores == sorted(scores, reverse=True)
     with open(folders / "out/results.csv", newline="") as file:
@@ -48,8 +48,8 @@ def test_the_defect_comes_first_in_every_output(folders: Path) -> None:
     assert [r["file"] for r in rows] == [d.file for d in run.detections]
     assert [float(r["score"]) for r in rows] == scores
     data = json.loads((folders / "out/results.json").read_text())
-    assert data["threshold"] == run.threshold
-    assert data["false_positive_rate"] == run.false_positive_rate.to_json()
+    assert data["threshold"] == run.good.threshold
+    assert data["false_positive_rate"] == run.good.rate.to_json()
     assert data["false_positive_rate"]["n_images"] == 10
     assert data["detections"][0]["label"] == 1
     pictures = sorted(p.name for p in (folders / "out/overlays").iterdir())
@@ -97,7 +97,7 @@ def test_unreadable_normal_images_stop_it_unless_they_may_be_skipped(folders: Pa
     with pytest.raises(ImageReadError, match=r"3\.png"):
         detect(folders)
     run = detect(folders, on_bad_image="skip")
-    assert run.n_normal == 9
+    assert len(run.good.names) == 9
     assert [Path(p).name for p in run.skipped] == ["3.png"]
 
 

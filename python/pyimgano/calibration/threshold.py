@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.models.threshold import held_out_threshold
 from pyimgano.registry import unknown_name
 
 OBJECTIVES = ("f1", "youden", "fpr", "recall")
@@ -22,8 +23,8 @@ def fit_threshold(
 ) -> float:
     """The threshold that suits labelled scores best, to be used as ``score > threshold``.
 
-    Every cut between two adjacent scores of both lists together is tried, and the two that flag
-    everything and nothing. Equal scores are never parted.
+    For ``"f1"``, ``"youden"`` and ``"recall"`` every cut between two adjacent scores of both lists
+    together is tried, and the two that flag everything and nothing. Equal scores are never parted.
 
     Parameters
     ----------
@@ -32,15 +33,16 @@ def fit_threshold(
     objective : {"f1", "youden", "fpr", "recall"}
         - ``"f1"``: the highest F1.
         - ``"youden"``: the highest recall minus false-positive rate.
-        - ``"fpr"``: the highest recall with a false-positive rate of at most `target` on
-          `normal_scores`; `anomaly_scores` may be empty.
+        - ``"fpr"``: :func:`~pyimgano.models.threshold.held_out_threshold` of `normal_scores`: a
+          further normal image exceeds it with a probability of at most `target`;
+          `anomaly_scores` may be empty and change nothing.
         - ``"recall"``: the lowest false-positive rate with a recall of at least `target` on
           `anomaly_scores`.
 
         Of equally good cuts that with the fewest false alarms is taken, and of those the one that
         finds the most.
     target : float, optional
-        Rate from 0 to 1, for ``"fpr"`` and ``"recall"``.
+        Rate above 0 and below 1 for ``"fpr"``, from 0 to 1 for ``"recall"``.
 
     Returns
     -------
@@ -59,8 +61,8 @@ def fit_threshold(
 
     Notes
     -----
-    The rates hold on the scores given. With n normal scores no false-positive rate below 1 / n can
-    be told from 0.
+    The rates of ``"f1"``, ``"youden"`` and ``"recall"`` hold on the scores given; that of ``"fpr"``
+    on further normal images.
 
     References
     ----------
@@ -78,6 +80,8 @@ def fit_threshold(
         raise InvalidInputError("normal_scores is empty")
     if anomaly.size == 0 and objective != "fpr":
         raise InvalidInputError(f"anomaly_scores is empty: objective {objective!r} needs some")
+    if objective == "fpr":
+        return held_out_threshold(normal, wanted, of="normal").value
     dtype = np.result_type(normal, anomaly) if anomaly.size else normal.dtype
     levels = np.unique(np.concatenate([normal, anomaly]).astype(dtype))
     # Cut i flags levels[i:]: cut 0 everything, the last one nothing.
@@ -87,8 +91,6 @@ def fit_threshold(
         value = 2 * found / (found + false_alarms + anomaly.size)
     elif objective == "youden":
         value = found * normal.size - false_alarms * anomaly.size
-    elif objective == "fpr":
-        value = np.where(false_alarms <= _count(wanted, normal.size), found, -1)
     else:
         missed = _count(1.0 - wanted, anomaly.size)
         value = np.where(anomaly.size - found <= missed, -false_alarms, -normal.size - 1)
@@ -144,6 +146,8 @@ def _check_target(objective: str, target: float | None) -> float:
         return 0.0
     if target is None:
         raise InvalidInputError(f"objective {objective!r} needs target, a rate from 0 to 1")
+    if objective == "fpr" and not 0.0 < target < 1.0:
+        raise InvalidInputError(f"target must be above 0 and below 1, got {target}")
     if not 0.0 <= target <= 1.0:
         raise InvalidInputError(f"target must be from 0 to 1, got {target}")
     return float(target)

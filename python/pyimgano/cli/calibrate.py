@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("detector", metavar="DETECTOR", help="file written by pyimgano fit")
     parser.add_argument(
-        "--normal", nargs="+", required=True, metavar="IMAGES", help="folders or files of good ones"
+        "--normal", nargs="+", default=[], metavar="IMAGES", help="folders or files of good ones"
     )
     parser.add_argument(
         "--anomalous", nargs="+", default=[], metavar="IMAGES", help="and of defective ones"
@@ -34,7 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
         " --anomalous (default: f1 with --anomalous and no --target, else fpr)",
     )
     parser.add_argument(
-        "--target", type=float, metavar="P", help="rate for fpr (default: 0.01) or recall"
+        "--target", type=float, metavar="P", help="rate for fpr (default: 0.1) or recall"
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="set this threshold; --normal and --anomalous then only show what it does",
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="the new file; may be the old one"
@@ -59,6 +65,7 @@ def _run(argv: Sequence[str] | None) -> int:
         args.anomalous,
         objective=args.objective,
         target=args.target,
+        threshold=args.threshold,
         strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
     )
@@ -68,8 +75,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return [
             name,
             f"{one.threshold:.4f}",
-            f"{one.n_false_alarms} of {one.n_normal}",
-            f"{one.n_found} of {one.n_anomalous}",
+            f"{one.n_false_alarms} of {one.n_normal}" if one.n_normal else "-",
+            f"{one.n_found} of {one.n_anomalous}" if one.n_anomalous else "-",
         ]
 
     header = ["", "threshold", "false alarms", "defects found"]

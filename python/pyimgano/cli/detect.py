@@ -24,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", required=True, metavar="DIR", help="folder for results and overlays"
     )
     parser.add_argument("--no-overlays", action="store_true", help="write no pictures")
+    options.add_good_options(parser)
     options.add_bad_image_option(parser)
     options.add_strict_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
@@ -48,6 +49,8 @@ def _run(argv: Sequence[str] | None) -> int:
         output=args.output,
         model=spec.model,
         overlays=not args.no_overlays,
+        leave_out=args.leave_out,
+        report=args.report,
         strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
         random_state=args.seed,
@@ -55,7 +58,7 @@ def _run(argv: Sequence[str] | None) -> int:
         **spec.parameters,
     )
     rows = [
-        [d.file, f"{d.score:.4f}", "ANOMALOUS" if d.label else "normal", _told(d.warnings)]
+        [d.file, f"{d.score:.4f}", "defect" if d.label else "ok", _told(d.warnings)]
         for d in run.detections[: max(0, args.top)]
         if d.score is not None
     ]
@@ -67,11 +70,9 @@ def _run(argv: Sequence[str] | None) -> int:
     if left_out > 0:
         print(f"... and {left_out} more, with lower scores")
     print(
-        f"{run.n_anomalous} of {len(run.detections)} images above the threshold"
-        f" {run.threshold:.4f} ({run.threshold_source})"
+        f"defects found in {run.n_anomalous} of {len(run.detections) - len(run.unreadable)} images"
     )
-    if run.false_positive_rate is not None:
-        print(run.false_positive_rate.describe())
+    options.tell_good(run.good)
     pictures = f", {run.overlays}/" if run.n_overlays else ""
     print(f"results.csv, results.json{pictures} in {shown(args.output)}")
     for note in (run.left_out.describe(), *run.health(), *run.notes):

@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the detector file; an old one is replaced once the new one is complete",
     )
+    options.add_good_options(parser)
     options.add_bad_image_option(parser)
     options.add_strict_option(parser)
     parser.add_argument(
@@ -49,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    options.add_detector_options(parser, backbone="embedded", contamination=0.01)
+    options.add_detector_options(parser, backbone="embedded")
     return parser
 
 
@@ -64,6 +65,8 @@ def _run(argv: Sequence[str] | None) -> int:
         model=spec.model,
         bank_dtype=args.bank_dtype,
         embed_backbone=args.embed_backbone,
+        leave_out=args.leave_out,
+        report=args.report,
         strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
         random_state=args.seed,
@@ -73,12 +76,10 @@ def _run(argv: Sequence[str] | None) -> int:
     print(f"images       {run.n_images}")
     if run.bank_shape is not None:
         print("memory bank  {:,} patches of {} features".format(*run.bank_shape))
-    print(f"threshold    {run.threshold:.4f} ({run.threshold_source})")
-    if run.false_positive_rate is not None:
-        print(f"             {run.false_positive_rate.describe()}")
+    options.tell_good(run.good)
     print(f"file         {run.path}, {run.size / 1e6:.2f} MB")
     print(f"SHA-256      {run.sha256}")
-    for note in (run.left_out.describe(), *run.notes):
+    for note in (run.left_out.describe(), *run.good.notes):
         options.tell(PROG, note)
     for path in run.skipped:
         options.tell(PROG, f"image left out: {path}")

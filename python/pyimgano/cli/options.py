@@ -13,6 +13,7 @@ from pyimgano.errors import InvalidInputError, PyimganoError
 from pyimgano.utils.text import printable
 
 if TYPE_CHECKING:
+    from pyimgano.models.good_photos import GoodPhotos
     from pyimgano.pipelines.comparison import ModelSpec
 
 #: Exit codes: everything worked; a category or an image failed; the user's mistake.
@@ -67,12 +68,8 @@ def add_detector_options(
     *,
     backbone: str,
     several: bool = False,
-    contamination: float | None = None,
 ) -> None:
-    """Options that become parameters of the detector; those not given are left to it.
-
-    ``contamination`` is the command's own default for that option.
-    """
+    """Options that become parameters of the detector; those not given are left to it."""
     group = parser.add_argument_group("detector")
     if several:
         group.add_argument(
@@ -118,13 +115,13 @@ def add_detector_options(
         help="share of patches kept as memory bank (default: 0.1)",
     )
     group.add_argument(
-        "--contamination",
         "--target-fpr",
+        "--contamination",
+        dest="contamination",
         type=float,
-        default=contamination,
         metavar="P",
-        help="share of normal images allowed above the threshold, its false-positive rate"
-        f" (default: {0.1 if contamination is None else contamination:g})",
+        help="share of good parts that may be flagged: a lower one lets more defects pass"
+        " (default: 0.1)",
     )
     group.add_argument("--device", help="torch device of the network (default: cpu)")
     group.add_argument(
@@ -206,6 +203,23 @@ def add_bad_image_option(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_good_options(parser: argparse._ActionsContainer) -> None:
+    """What to do about odd ones among the good photos."""
+    parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="good photos not to learn from: file names, 'quoted patterns', or odd for those whose"
+        " scores stand apart",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="HTML page with pictures of odd photos, of equal ones, and all scores",
+    )
+
+
 def add_strict_option(parser: argparse._ActionsContainer) -> None:
     """What to do about files that are no input."""
     parser.add_argument(
@@ -248,6 +262,17 @@ def tell(prog: str, text: str) -> None:
     """One line on standard error, whatever is in a name; nothing for an empty text."""
     if text:
         print(f"{prog}: {printable(text)}", file=sys.stderr)
+
+
+def tell_good(good: GoodPhotos) -> None:
+    """The threshold and what a person should know of the good photos."""
+    print(f"threshold    {good.threshold:.4f} ({printable(good.source)})")
+    if good.rate is not None:
+        print(f"             {good.rate.describe()}")
+        print(f"             {good.rate.outlook()}; --target-fpr sets the share: a lower one lets")
+        print("             more defects pass")
+    for i, line in enumerate(good.lines()):
+        print(f"{'' if i else 'good photos':<13}{printable(line)}")
 
 
 def quieten() -> None:

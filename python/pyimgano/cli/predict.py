@@ -135,7 +135,7 @@ def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> 
         return
     if first:
         print(f"{'score':>10}  {'verdict':<9}  {'ms':>8}  file")
-    verdict = "ANOMALOUS" if record["label"] else "normal"
+    verdict = "defect" if record["label"] else "ok"
     lines = [f"{record['score']:10.4f}  {verdict:<9}  {record['ms']:8.1f}  {shown(record['path'])}"]
     lines += [f"{'':10}    {warning}" for warning in record["warnings"]]
     for region in record.get("regions", ()):

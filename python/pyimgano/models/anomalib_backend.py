@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, PyimganoError, ThresholdWarning
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.base import PixelDetector, names_of
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
-from pyimgano.models.state import FittedState
+from pyimgano.models.state import FittedState, digest
 from pyimgano.models.threshold import (
-    FalsePositiveRate,
     check_contamination,
-    conformal_threshold,
+    held_out_threshold,
 )
+from pyimgano.models.twins import group_twins
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.checks import (
@@ -159,23 +159,29 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         used = [images[i] for i in kept]
         self.health_ = HealthRange.of(readable.health)
         self.timings_ = timer.seconds
-        rng = np.random.default_rng(self.random_state)
-        order = rng.permutation(len(used))
+        self.training_names_ = names_of(used)
+        self._digests = frozenset(readable.digests)
+        self.twins_ = group_twins(readable.digests, np.array(readable.thumbnails))
+        pictures = np.random.default_rng(self.random_state).permutation(np.unique(self.twins_))
+        everything, nothing = np.arange(len(used)), np.arange(0)
         with timer.stage("fit"), self._explain(len(used)):
             if self._spec().trains:
-                n_held = round(self.holdout * len(used))
-                held = np.sort(order[:n_held])
+                n_held = round(self.holdout * len(pictures))
+                held = np.flatnonzero(np.isin(self.twins_, pictures[:n_held]))
                 self.module_, self._transform = self._train(used, held)
             else:
-                held = np.arange(len(used)) if self.folds > 1 and len(used) > 1 else order[:0]
-                held_out = self._refit_scores(used, order) if len(held) else None
-                self.module_, self._transform = self._train(used, order[:0])
+                held = everything if self.folds > 1 and len(pictures) > 1 else nothing
+                held_out = self._refit_scores(used, pictures) if len(held) else None
+                self.module_, self._transform = self._train(used, nothing)
         with timer.stage("threshold"), self._explain(len(used)):
             if not self._spec().trains and len(held):
                 self.decision_scores_ = np.asarray(held_out)
             else:
                 self.decision_scores_ = self._scores(self.module_, self._transform, used)
             self._fit_threshold(held, len(used))
+
+    def _digest(self, image: ImageInput) -> bytes:
+        return digest(ImagePreprocessor(resize=None).load(image).pixels)
 
     def get_state(self) -> FittedState:
         """Refused: such a model is a tree of torch modules, stored by pickle only."""
@@ -346,37 +352,33 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             ) from error
 
     def _refit_scores(
-        self, images: Sequence[ImageInput], order: NDArray[np.int64]
+        self, images: Sequence[ImageInput], pictures: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         scores = np.empty(len(images))
-        for held in np.array_split(order, min(self.folds, len(images))):
+        for part in np.array_split(pictures, min(self.folds, len(pictures))):
+            held = np.flatnonzero(np.isin(self.twins_, part))
             module, transform = self._train(images, held)
             scores[held] = self._scores(module, transform, [images[i] for i in held.tolist()])
         return scores
 
     def _fit_threshold(self, held: NDArray[np.int64], n: int) -> None:
-        suffix = f"contamination {self.contamination:g}"
-        if len(held):
-            how = "not trained on" if self._spec().trains else f"held out in {self.folds} refits"
-            source = f"{len(held)} normal images, {how}; {suffix}"
-        else:
-            source = f"{n} training images, which the model had seen; {suffix}"
-            warnings.warn(
-                "threshold_ comes from training images that the model had seen",
-                ThresholdWarning,
-                stacklevel=4,
-            )
-        chosen = self.decision_scores_[held] if len(held) else self.decision_scores_
         if not np.isfinite(self.decision_scores_).all():
             raise InvalidInputError(
                 f"anomalib's {self._spec().name} gives scores that are not finite"
             )
+        if len(held):
+            how = "not trained on" if self._spec().trains else f"held out in {self.folds} refits"
+            self._learn_threshold(self.decision_scores_, self.twins_, held, how=how, stacklevel=5)
+            return
+        warnings.warn(
+            "threshold_ comes from training images that the model had seen",
+            ThresholdWarning,
+            stacklevel=4,
+        )
         self.set_threshold(
-            conformal_threshold(chosen, self.contamination, stacklevel=5),
-            source=source,
-            false_positive_rate=(
-                FalsePositiveRate(self.contamination, len(chosen)) if len(held) else None
-            ),
+            held_out_threshold(self.decision_scores_, self.contamination, groups=self.twins_).value,
+            source=f"{n} training images, which the model had seen; contamination"
+            f" {self.contamination:g}",
         )
 
 

@@ -14,15 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
+from pyimgano.models.odd import odd_images
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.health import ImageHealth
 from pyimgano.utils.health_range import HealthRange
+from pyimgano.utils.images import shown
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.preprocess import check_images
 
 Image = TypeVar("Image", str, ImageInput)
+
+
+def names_of(images: Iterable[ImageInput]) -> list[str]:
+    """What people call training images: their files, or the number of an array."""
+    return [
+        f"image {i}" if isinstance(image, np.ndarray) else shown(image)
+        for i, image in enumerate(images)
+    ]
 
 
 def check_one_class(n_images: int, y: Any) -> None:
@@ -91,14 +101,20 @@ class Detector(ParamsMixin, ABC):
     decision_scores_ : ndarray
         float64 (n,), scores of the training images.
     threshold_ : float
-        Images with a score above it are anomalous.
+        Images with a score above it are anomalous. A number that is assigned to it is noted as set
+        by hand, see :meth:`set_threshold`.
     threshold_source_ : str
-        How ``threshold_`` was obtained.
+        How ``threshold_`` was obtained, and which training image sets it.
     false_positive_rate_ : FalsePositiveRate or None
         What is known of the share of normal images above ``threshold_``; None where it does not
         come from normal images that were held out.
     labels_ : ndarray
         int64 (n,), ``decision_scores_ > threshold_``.
+    training_names_ : list of str
+        The training images of ``decision_scores_``: their files, ``"image 0"`` for an array; empty
+        after loading.
+    twins_ : ndarray
+        int64 (n,), for each training image the first one that shows the same picture.
     training_set_ : dict
         ``n_images``, a ``sha256`` that does not depend on order and names, and what it is ``of``.
     health_ : HealthRange or None
@@ -108,15 +124,20 @@ class Detector(ParamsMixin, ABC):
 
     decision_scores_: NDArray[np.float64]
     skipped_: list[str]
-    threshold_: float
     threshold_source_: str
     false_positive_rate_: FalsePositiveRate | None
     labels_: NDArray[np.int64]
     timings_: dict[str, float]
     training_set_: dict[str, Any]
     health_: HealthRange | None = None
+    contamination: float
+    training_names_: list[str]
+    twins_: NDArray[np.int64]
     #: The fitted feature extractor.
     features_: Any
+    _threshold: float
+    #: SHA-256 of each training image, for :meth:`has_learnt`.
+    _digests: frozenset[bytes]
     #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
     _params_at_fit: dict[str, Any]
 
@@ -196,6 +217,54 @@ class Detector(ParamsMixin, ABC):
         """Labels, int64 (n,): 1 where the score is above ``threshold_``, else 0."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
 
+    def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
+        """Where a training image differs from all others, float32 (H, W) at its own size.
+
+        None for a detector without maps, and after loading.
+
+        Parameters
+        ----------
+        number
+            Of the image, in :attr:`training_names_`.
+        image
+            The image itself, which is not kept.
+        """
+        return None
+
+    def has_learnt(self, image: ImageInput) -> bool:
+        """Whether the very same picture is among the training images, whatever its name.
+
+        False where that is not known: after loading a file of an older version.
+
+        Raises
+        ------
+        ImageReadError
+            It cannot be read.
+        """
+        self._check_fitted()
+        return bool(self._digests) and self._digest(image) in self._digests
+
+    def _digest(self, image: ImageInput) -> bytes:
+        """What :meth:`has_learnt` knows an image by."""
+        raise NotImplementedError
+
+    @property
+    def threshold_(self) -> float:
+        """Images with a score above it are anomalous."""
+        if not hasattr(self, "_threshold"):
+            raise AttributeError(f"{type(self).__name__} has no threshold_ before it is fitted")
+        return self._threshold
+
+    @threshold_.setter
+    def threshold_(self, value: float) -> None:
+        self.set_threshold(value, source="set by hand")
+
+    @property
+    def odd_(self) -> list[int]:
+        """Numbers of the training images to look at, the oddest first."""
+        self._check_fitted()
+        return odd_images(self.decision_scores_, self.twins_)[0]
+
     def set_threshold(
         self,
         value: float,
@@ -224,7 +293,7 @@ class Detector(ParamsMixin, ABC):
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
         if math.isnan(value):
             raise InvalidInputError("the threshold is NaN")
-        self.threshold_ = float(value)
+        self._threshold = float(value)
         self.threshold_source_ = source
         self.false_positive_rate_ = false_positive_rate
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
@@ -282,9 +351,12 @@ class Detector(ParamsMixin, ABC):
             "training_set": dict(self.training_set_),
         }
         params = dict(self._params_at_fit)
-        tensors = {"decision_scores": self.decision_scores_}
+        tensors: dict[str, NDArray[Any]] = {"decision_scores": self.decision_scores_}
         if self.health_ is not None:
             tensors["health"] = self.health_.to_array()
+        if self._digests:
+            known = b"".join(sorted(self._digests))
+            tensors["digests"] = np.frombuffer(known, dtype=np.uint8).reshape(-1, 32)
         return FittedState(params, facts, tensors)
 
     def set_state(self, state: FittedState, features: Any) -> None:
@@ -302,6 +374,9 @@ class Detector(ParamsMixin, ABC):
         self.training_set_ = dict(state.facts["training_set"])
         self.skipped_ = list(state.facts["skipped"])
         self.decision_scores_ = state.tensors["decision_scores"]
+        self.training_names_ = []
+        self.twins_ = np.arange(len(self.decision_scores_))
+        self._digests = frozenset(map(bytes, state.tensors.get("digests", ())))
         health = state.tensors.get("health")  # absent from files of older versions
         self.health_ = None if health is None else HealthRange.from_array(health)
         self.timings_ = {}
@@ -310,9 +385,39 @@ class Detector(ParamsMixin, ABC):
             state.facts["threshold"],
             source=state.facts["threshold_source"],
             false_positive_rate=(
-                None if rate is None else FalsePositiveRate(rate["target"], rate["n_images"])
+                None
+                if rate is None
+                else FalsePositiveRate(rate["target"], rate["n_images"], rate["fitted"])
             ),
         )
+
+    def _learn_threshold(
+        self,
+        scores: NDArray[np.float64],
+        groups: NDArray[np.int64],
+        held: NDArray[np.int64] | None = None,
+        *,
+        how: str,
+        stacklevel: int,
+    ) -> None:
+        """The threshold from held-out scores of the training images, and who sets it.
+
+        ``held`` are the numbers of the images that count; None: all.
+        """
+        counted = np.arange(len(scores)) if held is None else held
+        self.decision_scores_, self.twins_ = scores, groups
+        found = held_out_threshold(
+            scores[counted], self.contamination, groups=groups[counted], stacklevel=stacklevel + 1
+        )
+        n, n_pictures = len(counted), found.rate.n
+        source = f"{n} training images, {how}; contamination {self.contamination:g}"
+        if n_pictures < n:
+            source += (
+                f"; {n - n_pictures} of them show the same picture as another and do not count"
+            )
+        if found.set_by is not None:
+            source += f"; set by {self.training_names_[counted[found.set_by]]}"
+        self.set_threshold(found.value, source=source, false_positive_rate=found.rate)
 
     def _prediction(
         self,

@@ -13,17 +13,14 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
-from pyimgano.models.base import Detector
+from pyimgano.models.base import Detector, names_of
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.opened import open_images
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
-from pyimgano.models.threshold import (
-    FalsePositiveRate,
-    check_contamination,
-    conformal_threshold,
-)
+from pyimgano.models.threshold import check_contamination, held_out_threshold
+from pyimgano.models.twins import group_twins
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.checks import (
     check_count,
@@ -125,9 +122,12 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             model = self._row_detector(len(rows)).fit(rows)
         self._model, self._rows = model, rows
         self.health_ = HealthRange.of(healths) if healths else None
-        self.training_set_ = fingerprint(map(digest, rows), "feature vectors, float32")
+        digests = [digest(row) for row in rows]
+        self._digests = frozenset(digests)
+        self.training_set_ = fingerprint(digests, "feature vectors, float32")
         chosen = set(kept)
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
+        self.training_names_ = names_of(images[i] for i in kept)
         with timer.stage("threshold"):
             self._fit_threshold(rows)
         self._params_at_fit = self.get_params()
@@ -181,6 +181,10 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         for image, value, health in in_batches(each_image(X), self.batch_size, score):
             path = None if isinstance(image, np.ndarray) else str(image)
             yield self._prediction(path, value, None, health)
+
+    def _digest(self, image: ImageInput) -> bytes:
+        rows, _ = self._extract([image], StageTimer())
+        return digest(rows[0])
 
     def get_state(self) -> FittedState:
         """The training images' features: the detector is fitted anew when it is restored."""
@@ -288,36 +292,38 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         return rows, [health for _, health in opened]
 
     def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
-        n = len(rows)
-        folds = min(_FOLDS, n)
-        suffix = f"contamination {self.contamination:g}"
-        rate: FalsePositiveRate | None = FalsePositiveRate(self.contamination, n)
+        groups = group_twins([digest(row) for row in rows])
+        n_pictures = len(np.unique(groups))
+        folds = min(_FOLDS, n_pictures)
         try:
-            scores = self._held_out(rows, folds)
-            source = f"{n} training images, held out in {folds} refits of the detector; {suffix}"
+            scores = self._held_out(rows, groups, folds)
         except InvalidInputError as error:
-            scores = self._model.train_scores
-            source = f"{n} training images, which the detector had seen; {suffix}"
-            rate = None
+            self.decision_scores_, self.twins_ = self._model.train_scores, groups
             warnings.warn(
                 f"threshold_ comes from training images that the detector had seen, too few to"
                 f" hold any out: {error}",
                 ThresholdWarning,
                 stacklevel=4,
             )
-        self.decision_scores_ = scores
-        self.set_threshold(
-            conformal_threshold(scores, self.contamination, stacklevel=5),
-            source=source,
-            false_positive_rate=rate,
-        )
+            self.set_threshold(
+                held_out_threshold(self.decision_scores_, self.contamination, groups=groups).value,
+                source=f"{len(rows)} training images, which the detector had seen; contamination"
+                f" {self.contamination:g}",
+            )
+            return
+        how = f"held out in {folds} refits of the detector"
+        self._learn_threshold(scores, groups, how=how, stacklevel=5)
 
-    def _held_out(self, rows: NDArray[np.float32], folds: int) -> NDArray[np.float64]:
+    def _held_out(
+        self, rows: NDArray[np.float32], groups: NDArray[np.int64], folds: int
+    ) -> NDArray[np.float64]:
+        """Scores by detectors that saw neither an image nor another one of the same picture."""
         if folds < 2:
             return self._model.train_scores
         scores = np.empty(len(rows))
-        order = np.random.default_rng(self.random_state).permutation(len(rows))
-        for held in np.array_split(order, folds):
-            others = np.setdiff1d(order, held)
-            scores[held] = self._row_detector(len(rows)).fit(rows[others]).score(rows[held])
+        order = np.random.default_rng(self.random_state).permutation(np.unique(groups))
+        for part in np.array_split(order, folds):
+            held = np.isin(groups, part)
+            model = self._row_detector(len(rows)).fit(rows[~held])
+            scores[held] = model.score(rows[held])
         return scores

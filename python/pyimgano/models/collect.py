@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pyimgano.features import PatchFeatures
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.fit_memory import check_fit_memory
 from pyimgano.models.state import digest
+from pyimgano.models.twins import group_twins, thumbnail
 from pyimgano.types import ImageInput
 from pyimgano.utils.health import ImageHealth
 from pyimgano.utils.images import join_errors
@@ -42,6 +44,8 @@ class Collected:
         SHA-256 of the pixels of each stored image.
     health
         Light, sharpness and the like of each stored image.
+    thumbnails
+        Of each stored image, see :mod:`~pyimgano.models.twins`.
     """
 
     store: FeatureStore
@@ -51,6 +55,12 @@ class Collected:
     skipped: list[int] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     health: list[ImageHealth] = field(default_factory=list)
+    thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """int64 (n,): for each stored image the first one that shows the same picture."""
+        return group_twins(self.digests, np.array(self.thumbnails) if self.thumbnails else None)
 
 
 def readable_pixels(
@@ -76,12 +86,16 @@ class Readable:
         Their positions.
     health
         Light, sharpness and the like of each.
+    digests, thumbnails
+        What tells whether two show the same picture.
     errors
         Those of the others.
     """
 
     kept: list[int] = field(default_factory=list)
     health: list[ImageHealth] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
     errors: list[ImageReadError] = field(default_factory=list)
 
 
@@ -91,10 +105,14 @@ def readable_images(images: Sequence[ImageInput]) -> Readable:
     found = Readable()
     for i, image in enumerate(images):
         try:
-            found.health.append(preprocessor.load(image).health)
-            found.kept.append(i)
+            loaded = preprocessor.load(image)
         except ImageReadError as error:
             found.errors.append(error)
+            continue
+        found.kept.append(i)
+        found.health.append(loaded.health)
+        found.digests.append(digest(loaded.pixels))
+        found.thumbnails.append(thumbnail(loaded.pixels))
     return found
 
 
@@ -150,6 +168,7 @@ def collect(
                     collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
                     collected.digests.append(digest(loaded.pixels))
                     collected.health.append(loaded.health)
+                    collected.thumbnails.append(thumbnail(loaded.pixels))
             advance(stop - start)
     if errors and not (skip_bad and collected.kept):
         raise join_errors(errors, len(images))

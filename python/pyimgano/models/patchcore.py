@@ -14,7 +14,7 @@ from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
 from pyimgano.features.build import check_backbone, check_engine, check_weights
 from pyimgano.features.normalization import resolve_normalization
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.base import PixelDetector, names_of
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
@@ -22,12 +22,8 @@ from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
-from pyimgano.models.state import FittedState, fingerprint
-from pyimgano.models.threshold import (
-    FalsePositiveRate,
-    check_contamination,
-    conformal_threshold,
-)
+from pyimgano.models.state import FittedState, digest, fingerprint
+from pyimgano.models.threshold import check_contamination, held_out_threshold
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.checks import (
     check_choice,
@@ -104,7 +100,7 @@ class PatchCore(PixelDetector):
     memory_bank_ : ndarray
         float32 (m, d).
     threshold_ : float
-        See :func:`~pyimgano.models.threshold.conformal_threshold`.
+        See :func:`~pyimgano.models.threshold.held_out_threshold`.
     map_threshold_ : float
         The same for the highest value of an image's map.
     map_level_ : float
@@ -118,6 +114,7 @@ class PatchCore(PixelDetector):
     """
 
     features_: PatchFeatures
+    _held_out_grids: Sequence[NDArray[np.float32]] = ()
 
     def __init__(
         self,
@@ -196,8 +193,10 @@ class PatchCore(PixelDetector):
         self._preprocessor, self.features_ = preprocessor, features
         self._mapper = self._build_mapper()
         self.health_ = HealthRange.of(collected.health)
+        self._digests = frozenset(collected.digests)
         self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
         self.skipped_ = sorted(str(images[i]) for i in collected.skipped)
+        self.training_names_ = names_of(images[i] for i in collected.kept)
         picks, rows = self._select_bank(collected.store, timer)
         with timer.stage("threshold"):
             self._fit_thresholds(collected, picks, rows)
@@ -260,6 +259,16 @@ class PatchCore(PixelDetector):
                 grid = distances.reshape(height, width)
                 anomaly_map = self._mapper.to_source(grid, loaded)
         return self._prediction(loaded.path, score, anomaly_map, loaded.health)
+
+    def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
+        """Where a training image differs from all others, float32 (H, W) at its own size."""
+        if number >= len(self._held_out_grids):
+            return None
+        loaded = self._preprocessor.load(image)
+        return self._mapper.to_source(self._held_out_grids[number], loaded)
+
+    def _digest(self, image: ImageInput) -> bytes:
+        return digest(self._preprocessor.load(image).pixels)
 
     def _extract_patch_features(
         self, image: ImageInput
@@ -366,15 +375,13 @@ class PatchCore(PixelDetector):
         held_out = score_held_out(
             collected, picks, rows, self._mapper, n_neighbors=self.n_neighbors
         )
-        n = collected.store.n_images
-        self.decision_scores_ = held_out.scores
-        self.set_threshold(
-            conformal_threshold(held_out.scores, self.contamination, stacklevel=5),
-            source=f"{n} training images, each left out of the bank;"
-            f" contamination {self.contamination:g}",
-            false_positive_rate=FalsePositiveRate(self.contamination, n),
+        self._learn_threshold(
+            held_out.scores, collected.groups, how="each left out of the bank", stacklevel=5
         )
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)
-            self.map_threshold_ = conformal_threshold(held_out.map_peaks, self.contamination)
+            self.map_threshold_ = held_out_threshold(
+                held_out.map_peaks, self.contamination, groups=collected.groups
+            ).value
         self.map_level_ = held_out.map_level
+        self._held_out_grids = held_out.grids

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, ThresholdWarning
+from pyimgano.models.fitted_tail import fitted_interval, fitted_limit
 from pyimgano.utils.checks import check_number
+
+#: Share of the good parts that the default threshold may flag. Of the rates that were compared
+#: (docs/thresholds.md) it is the lowest that few photos can show, and each lower one let far more
+#: defects pass.
+DEFAULT_TARGET = 0.1
 
 
 def check_contamination(contamination: float) -> float:
@@ -20,71 +26,103 @@ def check_contamination(contamination: float) -> float:
     return check_number("contamination", contamination, 0, 1, open_low=True, open_high=True)
 
 
-def conformal_threshold(
+@dataclass(frozen=True)
+class HeldOutThreshold:
+    """A threshold from normal images that were held out.
+
+    Attributes
+    ----------
+    value
+        To be used as ``score > value``.
+    rate
+        What is known of its false-positive rate.
+    set_by
+        Number of the image whose score it is; None where no single image sets it.
+    """
+
+    value: float
+    rate: FalsePositiveRate
+    set_by: int | None
+
+
+def held_out_threshold(
     scores: NDArray[np.float64],
-    contamination: float,
+    target: float,
     *,
+    groups: NDArray[np.int64] | None = None,
     of: str = "training",
     stacklevel: int = 4,
-) -> float:
-    """The ceil((n + 1)(1 - contamination))-th smallest of n held-out normal scores.
+) -> HeldOutThreshold:
+    """The threshold that a share of ``target`` of further normal images exceeds.
 
-    A further normal image from the same source exceeds it with a probability of at most
-    ``contamination`` (split conformal prediction; Vovk et al., 2005; Laxhammar & Falkman, 2010).
+    With enough scores it is the ceil((n + 1)(1 - target))-th smallest: a further normal image from
+    the same source exceeds it with a probability of at most ``target``, whatever the law of the
+    scores (split conformal prediction; Vovk et al., 2005; Laxhammar & Falkman, 2010). With fewer it
+    is the limit of a fitted tail (:mod:`~pyimgano.models.fitted_tail`), with a
+    :class:`ThresholdWarning`; with one it is infinity, also with a warning.
 
     Parameters
     ----------
     scores
         float64 (n,), each from a detector that did not see its image.
-    contamination
+    target
         Share of normal images allowed above the threshold.
+    groups
+        int64 (n,): images of one group show the same picture and count once, by the first of them.
+        None: each image is a group of its own.
     of
         What kind of images the scores are of, for warnings.
     stacklevel
         Of the warnings, so that they point at the call of ``fit``.
-
-    Returns
-    -------
-    float
-        To be used as ``score > threshold``. With too few scores for ``contamination`` it is the
-        maximum, with one score infinity, both with a :class:`ThresholdWarning`.
     """
-    n = len(scores)
-    check_contamination(contamination)
+    check_contamination(target)
+    first = np.arange(len(scores)) if groups is None else np.unique(groups, return_index=True)[1]
+    counted = scores[first]
+    n = len(counted)
     if n <= 1:
+        seen = f"{len(scores)} {of} image{'s' * (len(scores) != 1)}"
+        same = " that show the same picture" * (len(scores) > 1)
         warnings.warn(
-            f"threshold_ is infinite: {n} {of} image{'s' * (n != 1)} cannot give one",
+            f"threshold_ is infinite: {seen}{same} cannot give one",
             ThresholdWarning,
             stacklevel=stacklevel,
         )
-        return math.inf
-    rate = FalsePositiveRate(contamination, n)
-    if not rate.attainable:
+        return HeldOutThreshold(math.inf, FalsePositiveRate(target, n), None)
+    if not FalsePositiveRate(target, n).attainable:
+        rate = FalsePositiveRate(target, n, fitted=True)
         warnings.warn(
-            f"threshold_ is the highest of {n} {of} scores: a share of {contamination:g} needs at"
-            f" least {rate.n_needed} {of} images",
+            f"threshold_ is an estimate: to show that {_percent(target)} of the good images are"
+            f" flagged takes {rate.n_needed} {of} images, here are {n}, so the tail of their scores"
+            " is taken to follow a Gumbel law",
             ThresholdWarning,
             stacklevel=stacklevel,
         )
-    return float(np.sort(scores)[rate.rank - 1])
+        return HeldOutThreshold(fitted_limit(counted, target), rate, None)
+    rate = FalsePositiveRate(target, n)
+    at = int(first[np.argsort(counted, kind="stable")[rate.rank - 1]])
+    return HeldOutThreshold(float(scores[at]), rate, at)
 
 
 @dataclass(frozen=True)
 class FalsePositiveRate:
-    """What is known of the share of normal images above a :func:`conformal_threshold`.
+    """What is known of the share of normal images above a :func:`held_out_threshold`.
 
-    The threshold is the ``rank``-th smallest of ``n`` held-out scores. If the scores of these
+    The threshold is the ``rank``-th smallest of ``n`` held-out scores, or the limit of a tail that
+    was fitted to them. If the scores of these
     images and of future normal ones are exchangeable and have no ties, the true false-positive
     rate, over the draw of the n images, follows the distribution Beta(n + 1 - rank, rank),
-    whatever the distribution of the scores; ties make it lower. Light that drifts or another
-    batch of parts breaks the assumption, and no number of training images makes up for that.
+    whatever the distribution of the scores; ties make it lower. The figures of a fitted tail hold
+    if the scores follow a Gumbel law beside that. Light that drifts or another batch of parts
+    breaks the assumption, and no number of training images makes up for that.
 
     Parameters
     ----------
     target
         The rate asked for, in (0, 1).
     n
-        Held-out normal images.
+        Held-out normal images; such that show the same picture count once.
+    fitted
+        Whether the threshold is the limit of a fitted tail.
 
     References
     ----------
@@ -105,6 +143,7 @@ class FalsePositiveRate:
 
     target: float
     n: int
+    fitted: bool = False
 
     def __post_init__(self) -> None:
         check_contamination(self.target)
@@ -131,6 +170,8 @@ class FalsePositiveRate:
     @property
     def expected(self) -> float:
         """Mean of the false-positive rate; 0 for an infinite threshold."""
+        if self.fitted:
+            return self.target
         return (self.n + 1 - self.rank) / (self.n + 1) if self.rank else 0.0
 
     @cached_property
@@ -138,6 +179,8 @@ class FalsePositiveRate:
         """Ends between which the true rate lies with a probability of 95 %, 2.5 % on each side."""
         if not self.rank:
             return 0.0, 0.0
+        if self.fitted:
+            return fitted_interval(self.n, self.target)
         # Imported here: scoring images does not need it.
         from scipy.special import betaincinv
 
@@ -149,25 +192,33 @@ class FalsePositiveRate:
         """One or two sentences for people."""
         if not self.rank:
             return (
-                f"a false-positive rate of {_percent(self.target)} is unattainable with {self.n}"
-                f" image{'s' * (self.n != 1)}: nothing is flagged; at least {self.n_needed} are"
-                " needed"
+                f"nothing is flagged: {self.n} image{'s' * (self.n != 1)} cannot give a threshold,"
+                f" {_of_100(self.target)} of 100 good parts takes at least {self.n_needed}"
             )
         low, high = self.interval
         text = (
-            f"expected false-positive rate {_percent(self.expected)}, 95 % interval"
-            f" {_percent(low)} to {_percent(high)} ({self.n} images)"
+            f"about {_of_100(self.expected)} of 100 good parts will be flagged"
+            f" (95 % interval: {_of_100(low)} to {_of_100(high)}; {self.n} images)"
         )
-        if self.attainable:
-            return text
-        return (
-            f"{text}; {_percent(self.target)} is unattainable with {self.n} images (smallest:"
-            f" {_percent(1 / (self.n + 1))}), it needs at least {self.n_needed}"
-        )
+        if self.fitted:
+            text += (
+                f", estimated by a fitted tail: fewer than {self.n_needed} images cannot show it"
+            )
+        return text
+
+    def outlook(self) -> str:
+        """What more images would bring, for people."""
+        n = max(self.n_needed, 100, 2 * self.n)
+        low, high = FalsePositiveRate(self.target, n).interval
+        return f"with {n} good images the interval would be {_of_100(low)} to {_of_100(high)}"
 
     def assumed(self) -> dict[str, Any]:
         """What all other figures follow from, as plain data."""
-        return {"target": float(self.target), "n_images": int(self.n)}
+        return {
+            "target": float(self.target),
+            "n_images": int(self.n),
+            "fitted": bool(self.fitted),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """All figures as plain data."""
@@ -178,6 +229,12 @@ class FalsePositiveRate:
             "expected": self.expected,
             "interval_95": list(self.interval),
         }
+
+
+def _of_100(share: float) -> str:
+    """So many of 100, to two digits, and never as a power of ten."""
+    text = f"{100 * share:.2g}"
+    return f"{100 * share:.6f}".rstrip("0").rstrip(".") if "e" in text else text
 
 
 def _percent(share: float) -> str:

@@ -76,8 +76,11 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
     params = entries["params"]
     scores = _take_scores(tensors)
     state: Tensors = {"decision_scores": scores}
-    if "health" in tensors:  # files of older versions have none
+    # Files of older versions have neither of the two.
+    if "health" in tensors:
         state["health"] = _take_health(tensors)
+    if "digests" in tensors:
+        state["digests"] = take(tensors, "digests", (None, 32), np.uint8, 0, 255)
     if entries["detector"] == "patchcore":
         _check_backbone(params, entries["features"])
         params["weights"] = None
@@ -109,9 +112,10 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
 
 def _take_scores(tensors: Tensors) -> NDArray[np.float64]:
     found = tensors.get("decision_scores")
-    is_single = found is not None and found.shape == (1,) and found.dtype == np.float64
-    if is_single and np.isnan(tensors["decision_scores"][0]):  # there was none to hold out
-        return tensors.pop("decision_scores")
+    if found is not None and found.ndim == 1 and found.dtype == np.float64 and len(found):
+        is_one_picture = bool(np.isnan(found).all())  # with none to hold out
+        if is_one_picture:
+            return tensors.pop("decision_scores")
     return take(tensors, "decision_scores", (None,), np.float64, -_LARGEST, _LARGEST)
 
 

@@ -127,7 +127,14 @@ ONNX = fields(
 FEATURES = {"embedded": EMBEDDED, "pooled": POOLED, "torchvision": TORCHVISION, "onnx": ONNX}
 
 _TRAINING = fields({"n_images": integer(1, 2**40), "sha256": SHA256, "of": text(200)})
-_RATE = fields({"target": number(1e-300, 1.0 - 2.0**-53), "n_images": integer(0, 2**40)})
+_RATE = fields(
+    {
+        "target": number(1e-300, 1.0 - 2.0**-53),
+        "n_images": integer(0, 2**40),
+        "fitted": flag,
+    },
+    absent={"fitted": False},
+)
 _FITTED: dict[str, Rule] = {
     "threshold": extended,
     "threshold_source": text(10_000),

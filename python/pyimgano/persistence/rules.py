@@ -140,8 +140,12 @@ def mapping(rule: Rule, most: int, key: str = r"[A-Za-z][A-Za-z0-9_.-]{0,63}") -
     return check
 
 
-def fields(rules: Mapping[str, Rule]) -> Rule:
-    """Exactly these names, each with a value by its rule."""
+def fields(rules: Mapping[str, Rule], absent: Mapping[str, Any] | None = None) -> Rule:
+    """Exactly these names, each with a value by its rule.
+
+    ``absent`` has values of names that files of older versions lack.
+    """
+    defaults = absent or {}
 
     def check(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -149,6 +153,7 @@ def fields(rules: Mapping[str, Rule]) -> Rule:
         for name in value:
             if name not in rules:
                 raise Malformed(f"has an entry {name[:40]!r} that this format does not know")
+        value = {**defaults, **value}
         for name in rules:
             if name not in value:
                 raise Malformed(f"lacks the entry {name!r}")

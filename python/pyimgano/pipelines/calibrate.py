@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from pyimgano.errors import (
     ThresholdWarning,
 )
 from pyimgano.models.base import Detector, PixelDetector, each_once
-from pyimgano.models.threshold import FalsePositiveRate, conformal_threshold
+from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable
@@ -31,9 +32,6 @@ from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import join_errors, shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
-
-#: False-positive rate aimed at by default.
-DEFAULT_TARGET = 0.01
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,12 @@ class Calibration:
 
 def run_calibrate(
     detector: Detector,
-    normal: Sources,
+    normal: Sources = (),
     anomalous: Sources = (),
     *,
     objective: str | None = None,
     target: float | None = None,
+    threshold: float | None = None,
     strict: bool = False,
     verbose: bool = False,
 ) -> Calibration:
@@ -106,12 +105,14 @@ def run_calibrate(
         As for :func:`~pyimgano.datasets.sources.stream_images`; images that the detector has not
         learnt from.
     objective
-        ``"fpr"``: :func:`~pyimgano.models.threshold.conformal_threshold` of the normal images at
-        the rate ``target``; anomalous ones are only counted. ``"f1"``, ``"youden"``, ``"recall"``:
+        ``"fpr"``: :func:`~pyimgano.models.threshold.held_out_threshold` of the normal images at the
+        rate ``target``; anomalous ones are only counted. ``"f1"``, ``"youden"``, ``"recall"``:
         :func:`~pyimgano.calibration.fit_threshold`. None: ``"f1"`` with anomalous images and
         without a target, else ``"fpr"``.
     target
-        A rate for ``"fpr"`` (default 0.01) and ``"recall"``.
+        A rate for ``"fpr"`` (default 0.1, as in fit) and ``"recall"``.
+    threshold
+        The threshold itself; images, if any, only show what it does.
     strict
         Raise if a file or folder is left out that somebody could miss.
     verbose
@@ -128,57 +129,107 @@ def run_calibrate(
         Objective and images or target do not go together.
     """
     left_out = LeftOut()
-    with noting(RepeatedImageWarning) as repeats:
+    with noting(RepeatedImageWarning) as notes:
         # Each file once: one that counts twice would make the rate look better known than it is.
-        normal_paths = each_once(gather_images(normal, left_out=left_out), "normal")
-        anomalous_paths = each_once(gather_images(anomalous, left_out=left_out), "anomalous")
+        good_paths = each_once(gather_images(normal, left_out=left_out), "normal")
+        bad_paths = each_once(gather_images(anomalous, left_out=left_out), "anomalous")
     if strict:
         left_out.check()
-    both = set(map(os.path.realpath, normal_paths)) & set(map(os.path.realpath, anomalous_paths))
+    both = set(map(os.path.realpath, good_paths)) & set(map(os.path.realpath, bad_paths))
     if both:
         raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")
-    if not normal_paths:
-        raise InvalidInputError("calibration needs normal images")
-    if objective is None:
-        objective = "f1" if anomalous_paths and target is None else "fpr"
-    if objective == "fpr" and target is not None and not 0.0 < target < 1.0:
-        raise InvalidInputError(f"target must be above 0 and below 1, got {target}")
-    if objective not in OBJECTIVES:
-        raise unknown_name("objective", objective, OBJECTIVES)
-    if objective != "fpr" and not anomalous_paths:
-        raise InvalidInputError(f"objective {objective!r} needs anomalous images")
+    objective = _check_request(good_paths, bad_paths, objective, target, threshold)
     health = HealthTally()
-    scores, peaks = _score(detector, [*normal_paths, *anomalous_paths], verbose, health)
-    n = len(normal_paths)
-    good, bad = scores[:n], scores[n:]
+    scores, peaks, learnt = _score(detector, [*good_paths, *bad_paths], verbose, health)
+    notes += _say_learnt([*good_paths, *bad_paths], learnt)
+    good_used = np.flatnonzero(~learnt[: len(good_paths)])
+    if objective is not None and not len(good_used):
+        raise InvalidInputError(
+            "calibration needs normal images that the detector has not learnt from, and has learnt"
+            f" all {len(good_paths)}"
+        )
+    good, bad = scores[good_used], scores[len(good_paths) :]
     before = _operating(float(detector.threshold_), good, bad)
     rate = None
-    with noting(ThresholdWarning) as notes:
-        if objective == "fpr":
-            rate = FalsePositiveRate(DEFAULT_TARGET if target is None else target, n)
-            threshold = conformal_threshold(good, rate.target, of="normal")
-            what = f"target false-positive rate {rate.target:g}"
+    with noting(ThresholdWarning) as warned:
+        if threshold is not None:
+            value, source = threshold, "set by hand"
         else:
-            threshold = fit_threshold(good, bad, objective, target=target)
-            what = f"best {objective}" if target is None else f"{objective} of {target:g}"
-        seen = _looks_seen(detector, good)
-        if seen:
-            warnings.warn(seen, ThresholdWarning, stacklevel=2)
-    source = f"calibrated on {n} normal and {len(bad)} anomalous images: {what}"
-    detector.set_threshold(threshold, source=source, false_positive_rate=rate)
+            assert objective is not None
+            value, rate, what = _choose(good, bad, objective, target)
+            source = f"calibrated on {len(good)} normal and {len(bad)} anomalous images: {what}"
+            if seen := _looks_seen(detector, good):
+                warnings.warn(seen, ThresholdWarning, stacklevel=2)
+    detector.set_threshold(value, source=source, false_positive_rate=rate)
     after = _operating(float(detector.threshold_), good, bad)
-    if peaks is not None and hasattr(detector, "map_threshold_"):
-        detector.map_threshold_ = _map_level(peaks[:n], after)
-    all_notes = [*repeats, *notes, *health.lines()]
+    if len(good) and peaks is not None and hasattr(detector, "map_threshold_"):
+        detector.map_threshold_ = _map_level(peaks[good_used], after)
+    all_notes = [*notes, *warned, *health.lines()]
     return Calibration(before, after, source, rate, all_notes, left_out)
+
+
+def _check_request(
+    good: Sequence[str],
+    bad: Sequence[str],
+    objective: str | None,
+    target: float | None,
+    threshold: float | None,
+) -> str | None:
+    """The objective; None where the threshold itself is given."""
+    if threshold is not None:
+        if objective is not None or target is not None:
+            raise InvalidInputError("threshold excludes objective and target")
+        if math.isnan(threshold):
+            raise InvalidInputError("the threshold is NaN")
+        return None
+    if not good:
+        raise InvalidInputError("calibration needs normal images")
+    if objective is None:
+        objective = "f1" if bad and target is None else "fpr"
+    if objective not in OBJECTIVES:
+        raise unknown_name("objective", objective, OBJECTIVES)
+    if objective == "fpr" and target is not None and not 0.0 < target < 1.0:
+        raise InvalidInputError(f"target must be above 0 and below 1, got {target}")
+    if objective != "fpr" and not bad:
+        raise InvalidInputError(f"objective {objective!r} needs anomalous images")
+    return objective
+
+
+def _choose(
+    good: NDArray[np.float64], bad: NDArray[np.float64], objective: str, target: float | None
+) -> tuple[float, FalsePositiveRate | None, str]:
+    """The threshold, what is known of its rate, and what it is in words."""
+    if objective == "fpr":
+        found = held_out_threshold(
+            good, DEFAULT_TARGET if target is None else target, of="normal", stacklevel=2
+        )
+        return found.value, found.rate, f"target false-positive rate {found.rate.target:g}"
+    what = f"best {objective}" if target is None else f"{objective} of {target:g}"
+    return fit_threshold(good, bad, objective, target=target), None, what
+
+
+def _say_learnt(paths: Sequence[str], learnt: NDArray[np.bool_]) -> list[str]:
+    """What to say of images that the detector's file proves to be training images."""
+    found = np.flatnonzero(learnt)
+    if not len(found):
+        return []
+    n, first = len(found), shown(paths[int(found[0])])
+    are = "is an image" if n == 1 else "are images"
+    return [
+        f"{n} of {len(paths)} {are} that the detector has learnt from, such as {first}: good ones"
+        " among them are not counted"
+    ]
 
 
 def _score(
     detector: Detector, paths: list[str], verbose: bool, health: HealthTally
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Score and highest map value of each image; no values for a detector without maps."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.bool_]]:
+    """Score, highest map value and whether it was learnt from, of each image.
+
+    No map values for a detector without maps.
+    """
     with_maps = isinstance(detector, PixelDetector)
-    scores, peaks = [], []
+    scores, peaks, learnt = [], [], []
     errors: list[ImageReadError] = []
     stream = predict_stream(detector, paths, with_maps=with_maps)
     with closing(stream), track(len(paths), "scoring", verbose) as advance:
@@ -189,11 +240,13 @@ def _score(
                 continue
             scores.append(found.prediction.score)
             health.add(found.prediction.warnings)
+            learnt.append(detector.has_learnt(found.image))
             if found.prediction.anomaly_map is not None:
                 peaks.append(float(found.prediction.anomaly_map.max()))
     if errors:
         raise join_errors(errors, len(paths))
-    return np.array(scores), np.array(peaks) if len(peaks) == len(scores) else None
+    has_peaks = len(peaks) == len(scores)
+    return np.array(scores), np.array(peaks) if has_peaks else None, np.array(learnt, dtype=bool)
 
 
 def _operating(threshold: float, good: NDArray[np.float64], bad: NDArray[np.float64]) -> Operating:

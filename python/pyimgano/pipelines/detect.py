@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,20 +12,21 @@ from typing import Any
 
 from pyimgano.datasets.left_out import LeftOut
 from pyimgano.datasets.sources import Sources, gather_found, gather_images
-from pyimgano.errors import DatasetError, ThresholdWarning
+from pyimgano.errors import DatasetError
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
-from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.models.good_photos import GoodPhotos
+from pyimgano.pipelines.good_photos import fit_good
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule, Regions
-from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
+from pyimgano.reporting.files import check_target, file_stem, make_folder, write_csv, write_json
+from pyimgano.reporting.good_page import write_good_page
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
 from pyimgano.reporting.records import joined_warnings, path_fields
 from pyimgano.types import Prediction, Unreadable
 from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import shown
-from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
 _NUMBER_WIDTH = 4
@@ -64,6 +66,8 @@ class DetectionRun:
 
     Attributes
     ----------
+    good
+        The good photos, the threshold that they give, and warnings.
     n_overlays, overlays
         Pictures written, and their folder in the output folder: none for a detector without anomaly
         maps, which ``notes`` then says.
@@ -71,10 +75,7 @@ class DetectionRun:
         Files and folders that are no input.
     """
 
-    threshold: float
-    threshold_source: str
-    false_positive_rate: FalsePositiveRate | None
-    n_normal: int
+    good: GoodPhotos
     skipped: list[str]
     notes: list[str]
     detections: list[Detection]
@@ -108,6 +109,8 @@ def run_detect(
     output: str | os.PathLike[str],
     model: str = "patchcore",
     overlays: bool = True,
+    leave_out: Sequence[str] = (),
+    report: str | os.PathLike[str] | None = None,
     strict: bool = False,
     verbose: bool = False,
     **model_kwargs: Any,
@@ -127,6 +130,10 @@ def run_detect(
         Name of a detector.
     overlays
         False writes no pictures; a detector without anomaly maps has none to write.
+    leave_out
+        As for :func:`~pyimgano.pipelines.good_photos.fit_good`.
+    report
+        HTML page about the good photos; None: no page.
     strict
         Raise if a file or folder is left out that somebody could miss.
     verbose
@@ -150,22 +157,21 @@ def run_detect(
     _refuse_shared(normal_paths, found)
     detector = create_model(model, verbose=verbose, **model_kwargs)
     detector.validate()
+    page = None if report is None else check_target(report)
     with OutputFolder(output, "detect") as folder:
         files = [folder.claim(name) for name in ("results.csv", "results.json")]
-        with noting(ThresholdWarning) as notes:
-            detector.fit(normal_paths)
+        good = fit_good(detector, normal_paths, leave_out)
+        if page is not None:
+            write_good_page(page, good, detector)
         writer = _OverlayWriter(detector, folder, test) if overlays else None
         detections = _score(detector, found, writer, verbose)
-        n_overlays, pictures = 0, ""
+        n_overlays, pictures, notes = 0, "", list(good.notes)
         if writer is not None:
             n_overlays, pictures = writer.rank(), writer.folder
             if writer.without_map:
                 notes.append(f"{model} gives no anomaly maps: no overlays")
         run = DetectionRun(
-            detector.threshold_,
-            detector.threshold_source_,
-            detector.false_positive_rate_,
-            len(normal_paths) - len(detector.skipped_),
+            good,
             [shown(path) for path in detector.skipped_],
             notes,
             detections,
@@ -275,15 +281,15 @@ def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
         ["file", "score", "label", "n_regions", "warnings", "error"],
         [_cells(d) for d in run.detections],
     )
-    finite = math.isfinite(run.threshold)
-    rate = run.false_positive_rate
+    good, rate = run.good, run.good.rate
     write_json(
         results,
         {
-            "threshold": run.threshold if finite else None,
-            "threshold_source": run.threshold_source,
+            "threshold": good.threshold if math.isfinite(good.threshold) else None,
+            "threshold_source": good.source,
             "false_positive_rate": None if rate is None else rate.to_json(),
-            "n_normal": run.n_normal,
+            "n_normal": len(good.names),
+            "good_photos": good.to_json(),
             "skipped": run.skipped,
             "left_out": run.left_out.to_json(),
             "notes": run.notes,

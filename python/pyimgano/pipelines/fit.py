@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyimgano.datasets.left_out import LeftOut
 from pyimgano.datasets.sources import Sources, gather_images
-from pyimgano.errors import RepeatedImageWarning, ThresholdWarning
 from pyimgano.models import create_model
-from pyimgano.models.threshold import FalsePositiveRate
+from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.persistence.detector_file import check_storable, kind_of
+from pyimgano.pipelines.good_photos import fit_good
 from pyimgano.reporting.files import check_target
+from pyimgano.reporting.good_page import write_good_page
 from pyimgano.utils.images import shown
-from pyimgano.utils.notes import noting
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,8 @@ class FitRun:
         Other files and folders that were left out.
     bank_shape
         Rows and columns of the memory bank; None for a detector without one.
-    threshold, threshold_source, false_positive_rate
-        As the detector has them.
-    notes
-        Warnings.
+    good
+        The photos, the threshold that they give, and warnings.
     """
 
     path: str
@@ -47,10 +46,7 @@ class FitRun:
     skipped: list[str]
     left_out: LeftOut
     bank_shape: tuple[int, int] | None
-    threshold: float
-    threshold_source: str
-    false_positive_rate: FalsePositiveRate | None
-    notes: list[str]
+    good: GoodPhotos
 
 
 def run_fit(
@@ -60,6 +56,8 @@ def run_fit(
     model: str = "patchcore",
     bank_dtype: str = "float32",
     embed_backbone: bool = False,
+    leave_out: Sequence[str] = (),
+    report: str | os.PathLike[str] | None = None,
     strict: bool = False,
     verbose: bool = False,
     **model_kwargs: Any,
@@ -76,6 +74,10 @@ def run_fit(
         Name of the detector.
     bank_dtype, embed_backbone
         As for :meth:`~pyimgano.models.base.Detector.save`.
+    leave_out
+        As for :func:`~pyimgano.pipelines.good_photos.fit_good`.
+    report
+        HTML page about the photos; None: no page.
     strict
         Raise if a file or folder is left out that somebody could miss.
     verbose
@@ -103,9 +105,11 @@ def run_fit(
     detector.validate()
     target = check_target(output)
     check_storable(detector, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
-    with noting(ThresholdWarning, RepeatedImageWarning) as notes:
-        detector.fit(paths)
+    page = None if report is None else check_target(report)
+    good = fit_good(detector, paths, leave_out)
     detector.save(target, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
+    if page is not None:
+        write_good_page(page, good, detector)
     bank = getattr(detector, "memory_bank_", None)
     return FitRun(
         path=shown(target),
@@ -115,10 +119,7 @@ def run_fit(
         skipped=[shown(path) for path in detector.skipped_],
         left_out=left_out,
         bank_shape=None if bank is None else (int(bank.shape[0]), int(bank.shape[1])),
-        threshold=float(detector.threshold_),
-        threshold_source=detector.threshold_source_,
-        false_positive_rate=detector.false_positive_rate_,
-        notes=notes,
+        good=good,
     )
 
 

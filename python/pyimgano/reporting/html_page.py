@@ -40,19 +40,19 @@ def html_page(results: Results, folder: Path, *, picture_bytes: int = PICTURE_BY
     if left_out:
         notes.append(f"{left_out} pictures are missing or were left out to keep this page small")
     first = runs[0] if runs else None
-    return _fill(
-        _asset("template.html"),
+    return fill(
+        asset("template.html"),
         {
             "title": escape(_title(runs)),
             "subtitle": escape(_subtitle(runs)),
-            "style": _asset("style.css"),
+            "style": asset("style.css"),
             "table": _table(results),
             "hint": escape(_hint(results)),
             "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
             "plots": "".join(_plots(block, runs[block.run]) for block in blocks),
             "footer": escape(_versions(first)) if first else "",
             "data": _embed(data),
-            "script": _asset("script.js"),
+            "script": asset("script.js"),
         },
     )
 
@@ -189,11 +189,12 @@ def escape(text: str) -> str:
     return html.escape(printable(text))
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A file of the folder ``page``."""
     return files("pyimgano.reporting").joinpath("page", name).read_text(encoding="utf-8")
 
 
-def _fill(template: str, values: Mapping[str, str]) -> str:
+def fill(template: str, values: Mapping[str, str]) -> str:
     """Replace the fields of a template in one pass: what is put in is not looked at again."""
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
 

@@ -190,7 +190,7 @@ def verdict_panel(
     photos.
     """
     assert prediction.anomaly_map is not None
-    verdict = "ANOMALOUS" if prediction.label else "normal"
+    verdict = "defect" if prediction.label else "ok"
     line = f"{name}  {verdict}  score {prediction.score:.3f} / {threshold:.3f}"
     return panel(
         to_rgb8(image, bit_depth),

@@ -162,6 +162,17 @@ class HealthRange:
             lines.extend(self._line("sharpness", health.sharpness, *_SHARPNESS_WORDS))
         return (*lines, *self._colour(health))
 
+    def odd_ones(self) -> dict[int, tuple[str, ...]]:
+        """Which of the good photos were taken unlike the others, by number, and in what."""
+        few = len(self.images) < _FEWEST_FOR_ODD
+        found = {}
+        for i, one in enumerate(self.images):
+            others = self.images[:i] + self.images[i + 1 :]
+            known = type(self).of(others) if few and others else self
+            if told := known.warnings(one):
+                found[i] = told
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Ends of every figure over the good photos, and their number."""
         hidden = () if any(i.colour for i in self.images) else _COLOURS

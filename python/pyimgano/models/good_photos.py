@@ -1,0 +1,137 @@
+"""What a person should know of the good photos that a detector learnt from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyimgano.models.base import Detector
+from pyimgano.models.odd import odd_images
+from pyimgano.models.threshold import FalsePositiveRate
+
+
+@dataclass(frozen=True)
+class OddPhoto:
+    """A good photo that a person should look at.
+
+    Attributes
+    ----------
+    number
+        Among the training images.
+    name, score
+        Its file and held-out score.
+    apart
+        Whether a gap parts its score from those of the others.
+    """
+
+    number: int
+    name: str
+    score: float
+    apart: bool
+
+
+@dataclass(frozen=True)
+class GoodPhotos:
+    """What a fit says of the photos it learnt from.
+
+    Attributes
+    ----------
+    names
+        The photos that were learnt from.
+    scores
+        The held-out score of each.
+    left_out
+        Photos that were left out because the user asked for it.
+    odd
+        Those to look at, the oddest first.
+    twins
+        Groups of photos that show the same picture.
+    unhealthy
+        Photos that were taken unlike the others, by number, and in what.
+    threshold, source, rate
+        Of the detector.
+    notes
+        Warnings.
+    """
+
+    names: list[str]
+    scores: list[float]
+    left_out: list[str]
+    odd: list[OddPhoto]
+    twins: list[list[str]]
+    unhealthy: dict[int, tuple[str, ...]]
+    threshold: float
+    source: str
+    rate: FalsePositiveRate | None
+    notes: list[str]
+
+    def lines(self) -> list[str]:
+        """What people should know, a line each; empty where all is well."""
+        found = [f"left out, as asked for: {name}" for name in self.left_out]
+        apart = [photo for photo in self.odd if photo.apart]
+        found += [f"looks odd: {photo.name} (score {photo.score:.2f})" for photo in apart]
+        if rest := [photo for photo in self.odd if not photo.apart]:
+            listed = ", ".join(f"{photo.name} ({photo.score:.2f})" for photo in rest)
+            kind = "next" if apart else "highest"
+            found.append(f"{kind} scores among the good photos, worth a look: {listed}")
+        if apart:
+            found.append(
+                "a photo that is no good part raises the threshold and hides defects: leave it out"
+                f" with --leave-out NAME, or all {len(apart)} with --leave-out odd"
+            )
+        for group in self.twins:
+            others = f"{', '.join(group[1:4])}{' ...' if len(group) > 4 else ''}"
+            found.append(f"{len(group)} photos show the same picture: {group[0]} = {others}")
+        for number, told in self.unhealthy.items():
+            found.append(f"taken unlike the others: {self.names[number]} is {'; '.join(told)}")
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return {
+            "n_images": len(self.names),
+            "left_out_as_asked": self.left_out,
+            "odd": [
+                {"file": photo.name, "score": photo.score, "apart": photo.apart}
+                for photo in self.odd
+            ],
+            "same_picture": self.twins,
+            "taken_unlike_the_others": {
+                self.names[number]: list(told) for number, told in self.unhealthy.items()
+            },
+            "scores": [
+                {"file": name, "score": None if math.isnan(score) else score}
+                for name, score in zip(self.names, self.scores, strict=True)
+            ],
+        }
+
+
+def describe_good(
+    detector: Detector, left_out: Sequence[str] = (), notes: Sequence[str] = ()
+) -> GoodPhotos:
+    """What a detector that was just fitted says of its training images."""
+    names, scores = detector.training_names_, detector.decision_scores_
+    odd, n_apart = odd_images(scores, detector.twins_)
+    groups, counts = np.unique(detector.twins_, return_counts=True)
+    twins = [
+        [names[i] for i in np.flatnonzero(detector.twins_ == group).tolist()]
+        for group in groups[counts > 1].tolist()
+    ]
+    return GoodPhotos(
+        names=list(names),
+        scores=scores.tolist(),
+        left_out=list(left_out),
+        odd=[
+            OddPhoto(i, names[i], float(scores[i]), place < n_apart) for place, i in enumerate(odd)
+        ],
+        twins=twins,
+        unhealthy={} if detector.health_ is None else detector.health_.odd_ones(),
+        threshold=detector.threshold_,
+        source=detector.threshold_source_,
+        rate=detector.false_positive_rate_,
+        notes=list(notes),
+    )

@@ -1,0 +1,92 @@
+"""Training images that show the same picture: copies, a photo in two formats, a frozen camera.
+
+A held-out image whose copy stays in the memory bank is scored against itself: its score says
+nothing of further images. So images that are the same but for noise, compression and gain count as
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_SIDE = 64
+#: What may be left between two thumbnails after the best gain and offset: share of their contrast,
+#: mean and highest difference (of [0, 1]). Different photos of one part in one fixture differ by
+#: more than twice that, the same photo as JPEG of quality 70 or with strong noise by less.
+_RELATIVE, _MEAN, _HIGHEST = 0.15, 2.0 / 255, 5.0 / 255
+#: Images compared at once.
+_BLOCK = 256
+
+
+def thumbnail(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Grey values of an image, float32 (4096,), for :func:`group_twins`.
+
+    Parameters
+    ----------
+    pixels
+        float32 (h, w, 3) in [0, 1].
+    """
+    small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    grey: NDArray[np.float32] = np.asarray(small, dtype=np.float32).reshape(_SIDE * _SIDE, -1)
+    return np.asarray(grey.mean(axis=1), dtype=np.float32)
+
+
+def group_twins(
+    digests: Sequence[Hashable], thumbnails: NDArray[np.float32] | None = None
+) -> NDArray[np.int64]:
+    """For each image the number of the first one that shows the same picture.
+
+    Parameters
+    ----------
+    digests
+        Of each image's content; images of equal digest are the same.
+    thumbnails
+        float32 (n, 4096), see :func:`thumbnail`; None: only equal digests count.
+
+    Returns
+    -------
+    ndarray
+        int64 (n,): an image's own number where it is the first of its kind.
+    """
+    first: dict[Hashable, int] = {}
+    groups = np.array([first.setdefault(one, i) for i, one in enumerate(digests)], dtype=np.int64)
+    if thumbnails is None or len(first) < 2:
+        return groups
+    own = np.fromiter(first.values(), dtype=np.int64, count=len(first))
+    leader = _group_thumbnails(thumbnails[own])
+    merged = dict(zip(own.tolist(), own[leader].tolist(), strict=True))
+    return np.array([merged[i] for i in groups.tolist()], dtype=np.int64)
+
+
+def _group_thumbnails(thumbnails: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Each image joins the first earlier one that leads a group and shows the same picture."""
+    n = len(thumbnails)
+    centred = thumbnails - thumbnails.mean(axis=1, keepdims=True)
+    contrast = np.linalg.norm(centred, axis=1)
+    directions = centred / np.maximum(contrast, 1e-12)[:, None]
+    closest = float(np.sqrt(1.0 - _RELATIVE**2))  # correlation at that relative difference
+    leader = np.arange(n)
+    leaders = np.empty(0, dtype=np.int64)
+    for start in range(0, n, _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, n))
+        candidates = np.concatenate([leaders, block])
+        near = directions[block] @ directions[candidates].T >= closest
+        for row, i in enumerate(block.tolist()):
+            for j in candidates[near[row] & (candidates < i)].tolist():
+                if leader[j] == j and _same(centred[j], centred[i], contrast[j]):
+                    leader[i] = j
+                    break
+        leaders = np.concatenate([leaders, block[leader[block] == block]])
+    return leader
+
+
+def _same(a: NDArray[np.float32], b: NDArray[np.float32], contrast: float) -> bool:
+    gain = float(a @ b) / contrast**2
+    left = (b - gain * a).reshape(_SIDE, _SIDE)
+    if float(np.sqrt(np.mean(left**2))) > _MEAN:
+        return False
+    return float(np.abs(cv2.blur(left, (3, 3))).max()) <= _HIGHEST

@@ -1,0 +1,87 @@
+"""Look at good photos before they are learnt from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyimgano.datasets.left_out import LeftOut
+from pyimgano.datasets.sources import Sources, gather_images
+from pyimgano.models import create_model
+from pyimgano.models.good_photos import GoodPhotos
+from pyimgano.pipelines.good_photos import fit_good
+from pyimgano.reporting.files import check_target
+from pyimgano.reporting.good_page import write_good_page
+from pyimgano.utils.images import shown
+
+
+@dataclass(frozen=True)
+class GoodCheck:
+    """What was found.
+
+    Attributes
+    ----------
+    good
+        The photos.
+    skipped
+        Unreadable photos that were left out.
+    left_out
+        Other files and folders that were left out.
+    """
+
+    good: GoodPhotos
+    skipped: list[str]
+    left_out: LeftOut
+
+
+def run_check_good(
+    sources: Sources,
+    *,
+    report: str | os.PathLike[str] | None = None,
+    leave_out: Sequence[str] = (),
+    model: str = "patchcore",
+    strict: bool = False,
+    verbose: bool = False,
+    **model_kwargs: Any,
+) -> GoodCheck:
+    """Score each good photo by a detector that has learnt from all the others.
+
+    Parameters
+    ----------
+    sources
+        As for :func:`~pyimgano.datasets.sources.stream_images`.
+    report
+        HTML page with pictures; None: no page.
+    leave_out
+        As for :func:`~pyimgano.pipelines.good_photos.fit_good`.
+    model
+        Name of the detector.
+    strict
+        Raise if a file or folder is left out that somebody could miss.
+    verbose
+        Progress bars.
+    **model_kwargs
+        Parameters of the model.
+
+    Raises
+    ------
+    DatasetError
+        A source has no images; or, with ``strict``, something was left out.
+    ImageReadError
+        Names every file that cannot be read.
+    OutputError
+        The page cannot be written; known before anything is learnt.
+    """
+    left_out = LeftOut()
+    paths = gather_images(sources, left_out=left_out)
+    if strict:
+        left_out.check()
+    detector = create_model(model, verbose=verbose, **model_kwargs)
+    detector.validate()
+    target = None if report is None else check_target(report)
+    good = fit_good(detector, paths, leave_out)
+    if target is not None:
+        write_good_page(target, good, detector)
+    return GoodCheck(good, [shown(path) for path in detector.skipped_], left_out)

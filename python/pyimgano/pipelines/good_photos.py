@@ -1,0 +1,69 @@
+"""Learning from good photos, without those that the user does not want."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Sequence
+
+from pyimgano.errors import InvalidInputError, RepeatedImageWarning, ThresholdWarning
+from pyimgano.models.base import Detector
+from pyimgano.models.good_photos import GoodPhotos, describe_good
+from pyimgano.models.odd import odd_images
+from pyimgano.utils.images import shown
+from pyimgano.utils.notes import noting
+
+#: In place of a file name: the photos that stand apart from the rest.
+ODD = "odd"
+
+
+def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
+    """Fit a detector on good photos and tell of them.
+
+    Parameters
+    ----------
+    detector
+        Not fitted yet, or to be fitted anew.
+    paths
+        The photos.
+    leave_out
+        Photos not to learn from: names or paths, with ``*`` and ``?`` as in a shell; ``"odd"`` for
+        those that stand apart, which takes a second fit.
+
+    Raises
+    ------
+    InvalidInputError
+        No photo has a name that is to be left out, or none is left.
+    """
+    patterns = [one for one in leave_out if one != ODD]
+    kept, dropped = _part(paths, patterns)
+    with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+        detector.fit(kept)
+    if ODD in leave_out:
+        odd, n_apart = odd_images(detector.decision_scores_, detector.twins_)
+        apart = {detector.training_names_[i] for i in odd[:n_apart]}
+        if apart:
+            dropped += [path for path in kept if shown(path) in apart]
+            with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+                detector.fit([path for path in kept if shown(path) not in apart])
+    return describe_good(detector, [shown(path) for path in dropped], notes)
+
+
+def _part(paths: Sequence[str], patterns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The photos to learn from, and those that a pattern names."""
+    dropped: set[str] = set()
+    for pattern in patterns:
+        found = {path for path in paths if _names(pattern, path)}
+        if not found:
+            raise InvalidInputError(
+                f"cannot leave out {shown(pattern)}: no good photo is called so"
+            )
+        dropped |= found
+    if len(dropped) == len(paths):
+        raise InvalidInputError("every good photo is left out: none remains to learn from")
+    return [p for p in paths if p not in dropped], [p for p in paths if p in dropped]
+
+
+def _names(pattern: str, path: str) -> bool:
+    names = (path, os.path.basename(path))
+    return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)

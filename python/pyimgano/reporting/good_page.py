@@ -1,0 +1,141 @@
+"""One self-contained HTML page about the good photos."""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import ImageReadError
+from pyimgano.reporting.files import write_bytes
+from pyimgano.reporting.html_page import asset, escape, fill
+from pyimgano.reporting.overlay import MapScale, encode, heat_overlay, to_rgb8
+from pyimgano.reporting.pictures import thumbnail_size
+from pyimgano.utils.images import MAX_PIXELS, read_image
+from pyimgano.utils.preprocess import resize_image
+
+if TYPE_CHECKING:
+    from pyimgano.models.base import Detector
+    from pyimgano.models.good_photos import GoodPhotos
+
+_SIDE, _QUALITY = 360, 82
+#: Pictures of twins and of photos that were taken unlike the others, of each at most.
+_MOST = 24
+
+
+def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: Detector) -> None:
+    """Write the page: photos to look at with their heat maps, equal ones, all scores.
+
+    Parameters
+    ----------
+    path
+        The file.
+    good
+        What the fit says.
+    detector
+        That was just fitted on these photos.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    scale = MapScale.of(detector)
+    odd = [
+        _card(
+            photo.name,
+            f"held-out score {photo.score:.2f}" + (", stands apart" if photo.apart else ""),
+            _pictures(photo.name, photo.number, detector, scale),
+        )
+        for photo in good.odd
+    ]
+    unhealthy = [
+        _card(good.names[i], "; ".join(told), _pictures(good.names[i], None, detector, scale))
+        for i, told in list(good.unhealthy.items())[:_MOST]
+    ]
+    twins = [
+        _card(
+            " = ".join(group),
+            "count as one photo",
+            [one for name in group[:3] for one in _pictures(name, None, detector, scale)],
+        )
+        for group in good.twins[:_MOST]
+    ]
+    sections = [
+        _section("Look at these first", odd, "The highest scores among the good photos."),
+        _section("Taken unlike the others", unhealthy, ""),
+        _section("The same picture more than once", twins, ""),
+    ]
+    page = fill(
+        asset("good.html"),
+        {
+            "title": "The good photos",
+            "subtitle": escape(_subtitle(good)),
+            "style": asset("style.css"),
+            "lines": "".join(f"<li>{escape(line)}</li>" for line in _lines(good)),
+            "sections": "".join(sections),
+            "rows": "".join(_rows(good)),
+        },
+    )
+    write_bytes(path, page.encode("utf-8"))
+
+
+def _subtitle(good: GoodPhotos) -> str:
+    return f"{len(good.names)} photos, each scored by a detector that learnt from all others"
+
+
+def _lines(good: GoodPhotos) -> list[str]:
+    lines = [f"threshold {good.threshold:.2f} ({good.source})"]
+    if good.rate is not None:
+        lines += [good.rate.describe(), good.rate.outlook()]
+    return [*lines, *good.lines(), *good.notes]
+
+
+def _section(title: str, cards: list[str], hint: str) -> str:
+    if not cards:
+        return ""
+    text = f'<p class="soft small">{escape(hint)}</p>' if hint else ""
+    body = f'{text}<div class="cards">{"".join(cards)}</div>'
+    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+
+
+def _card(title: str, text: str, pictures: list[NDArray[np.uint8]]) -> str:
+    images = "".join(
+        f'<img src="data:image/webp;base64,{_webp(one)}" alt="{escape(title)}">' for one in pictures
+    )
+    caption = f"<figcaption><b>{escape(title)}</b><br>{escape(text)}</figcaption>"
+    return f'<figure class="card"><div class="pair">{images}</div>{caption}</figure>'
+
+
+def _webp(picture: NDArray[np.uint8]) -> str:
+    return base64.b64encode(encode(".webp", picture, quality=_QUALITY)).decode("ascii")
+
+
+def _pictures(
+    name: str, number: int | None, detector: Detector, scale: MapScale
+) -> list[NDArray[np.uint8]]:
+    """The photo, and with its number the heat map of what is odd in it."""
+    reading: dict[str, Any] = {"max_pixels": getattr(detector, "max_pixels", MAX_PIXELS)}
+    try:
+        source = read_image(name, **reading)
+    except ImageReadError:  # an array, or a name with bytes that are no text
+        return []
+    size = thumbnail_size(source.shape[:2], _SIDE)
+    image = to_rgb8(resize_image(source, size), getattr(detector, "bit_depth", None))
+    found = None if number is None else detector.held_out_map(number, source)
+    if found is None:
+        return [image]
+    small = np.asarray(resize_image(found, size), dtype=np.float32)
+    return [image, heat_overlay(image, small, scale)]
+
+
+def _rows(good: GoodPhotos) -> list[str]:
+    order = sorted(range(len(good.names)), key=lambda i: -good.scores[i])
+    return [
+        f'<tr><td class="name">{escape(good.names[i])}</td><td>{good.scores[i]:.3f}</td>'
+        f"<td>{'above the threshold' if good.scores[i] > good.threshold else ''}</td></tr>"
+        for i in order
+    ]
