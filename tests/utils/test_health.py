@@ -76,6 +76,24 @@ def test_tiny_and_narrow_images_have_figures(shape: tuple[int, ...]) -> None:
     assert HealthRange.of([health]).warnings(health) == ()
 
 
+def test_arrays_in_any_layout_have_the_same_figures() -> None:
+    image = photo(2)
+    for view in (
+        np.asfortranarray(image),
+        image[..., ::-1].copy()[..., ::-1],
+        np.repeat(image, 2, axis=1)[:, ::2],
+        np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0),
+        image.astype(">u2").astype(np.uint8),
+    ):
+        assert measure_health(view) == measure_health(image)
+    assert measure_health(image[..., 1:2]) == measure_health(image[..., 1])
+    frozen = image.copy()
+    frozen.flags.writeable = False
+    assert measure_health(frozen) == measure_health(image)
+    deep = image.astype(np.uint16) * 257
+    assert measure_health(deep.astype(">u2")) == measure_health(deep)
+
+
 def test_a_grey_image_has_no_colour_also_when_it_is_stored_as_rgb() -> None:
     grey = photo(0)[..., 1]
     assert measure_health(grey).colour is None

@@ -16,7 +16,7 @@ from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
 from pyimgano.models.base import Detector, names_of
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
-from pyimgano.models.opened import open_images
+from pyimgano.models.opened import extract_with_health
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
@@ -277,10 +277,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         self, batch: Sequence[ImageInput], timer: StageTimer
     ) -> tuple[NDArray[np.float32], list[ImageHealth | None]]:
         with timer.stage("features"):
-            opened = open_images(batch, self.features_)
-            rows = np.asarray(
-                self.features_.extract([image for image, _ in opened]), dtype=np.float32
-            )
+            rows, healths = extract_with_health(batch, self.features_)
         name = type(self.features_).__name__
         if rows.ndim != 2 or len(rows) != len(batch) or rows.shape[1] == 0:
             raise InvalidInputError(
@@ -289,7 +286,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             )
         if not np.isfinite(rows).all():
             raise InvalidInputError(f"{name}.extract gave features that are not finite")
-        return rows, [health for _, health in opened]
+        return rows, healths
 
     def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
         groups = group_twins([digest(row) for row in rows])

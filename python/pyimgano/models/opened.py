@@ -1,4 +1,4 @@
-"""Images of which only an extractor knows how it reads them: opened for their health."""
+"""Features of images together with their health, whatever reads them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
 from pyimgano.features.pooled import PooledEmbeddedFeatures
@@ -14,41 +15,48 @@ from pyimgano.types import ImageInput
 from pyimgano.utils.health import ImageHealth, measure_health
 from pyimgano.utils.images import MAX_PIXELS, read_image
 
-#: An image as the extractor takes it, and its health where it is known.
-Opened = tuple[ImageInput, ImageHealth | None]
 
+def extract_with_health(
+    images: Sequence[ImageInput], extractor: Any
+) -> tuple[NDArray[np.float32], list[ImageHealth | None]]:
+    """What an extractor gives for images, and the health of each.
 
-def open_images(images: Sequence[ImageInput], extractor: Any) -> list[Opened]:
-    """Each image as the extractor takes it, and its health.
-
-    This package's own extractor gets the decoded image, so that no file is decoded twice. Another
-    gets what was given; of an image that it alone can read the health stays unknown.
+    This package's own extractor gets one decoded image after the other, so that no file is decoded
+    twice. Another gets what was given; of an image that it alone can read the health is None.
 
     Raises
     ------
     ImageReadError
-        A file cannot be read by this package's own extractor.
+        A file cannot be read by the extractor.
     """
-    own = type(extractor) is PooledEmbeddedFeatures
-    return [_open(image, extractor.max_pixels if own else MAX_PIXELS, own) for image in images]
+    if type(extractor) is not PooledEmbeddedFeatures:
+        rows = np.asarray(extractor.extract(images), dtype=np.float32)
+        return rows, [_try_to_measure(image) for image in images]
+    parts, healths = [], []
+    for image in images:
+        array = _decoded(image, extractor.max_pixels)
+        parts.append(extractor.extract([array]))
+        healths.append(_measured(array))
+    return np.concatenate(parts), healths
 
 
-def _open(image: ImageInput, max_pixels: int, own: bool) -> Opened:
-    array: Any = image
-    if isinstance(image, (str, os.PathLike)):
-        try:
-            array = read_image(image, max_pixels=max_pixels)
-        except ImageReadError:
-            if own:
-                raise
-            return image, None
-    return array if own else image, measure_health(array) if _is_image(array) else None
+def _try_to_measure(image: ImageInput) -> ImageHealth | None:
+    try:
+        return _measured(_decoded(image, MAX_PIXELS))
+    except ImageReadError:
+        return None
 
 
-def _is_image(array: Any) -> bool:
-    return (
+def _decoded(image: Any, max_pixels: int) -> Any:
+    is_path = isinstance(image, (str, os.PathLike))
+    return read_image(image, max_pixels=max_pixels) if is_path else image
+
+
+def _measured(array: Any) -> ImageHealth | None:
+    is_image = (
         isinstance(array, np.ndarray)
         and array.dtype in (np.uint8, np.uint16)
         and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3)))
         and array.size > 0
     )
+    return measure_health(array) if is_image else None

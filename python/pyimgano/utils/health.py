@@ -77,14 +77,16 @@ def measure_health(image: NDArray[Any], *, bit_depth: int | None = None) -> Imag
     Parameters
     ----------
     image
-        (H, W) or (H, W, 3), uint8 or uint16, RGB or grey, as it was decoded.
+        (H, W), (H, W, 1) or (H, W, 3), uint8 or uint16, RGB or grey, as it was decoded.
     bit_depth
         Bits used in 16-bit images; None: all 16.
     """
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
     top = 255.0 if image.dtype == np.uint8 else float(2 ** (bit_depth or 16) - 1)
     height, width = image.shape[:2]
     fine = _halved(image, _SHARPNESS_SIDE)
-    coarse = _halved(fine, _LIGHT_SIDE).astype(np.float32) / np.float32(top)
+    coarse = np.ascontiguousarray(_halved(fine, _LIGHT_SIDE), np.float32) / np.float32(top)
     colour = None
     if coarse.ndim == 3:
         means = np.array([float(mean) for mean in cv2.mean(coarse)[:3]])
