@@ -205,7 +205,7 @@ def test_a_looping_link_in_a_folder_of_images_stops_neither_fit_nor_predict(
     assert [r["path"] for r in records if "error" in r] == [str(tmp_path / "in/05.png")]
     code, out, err = run(capsys, "fit", tmp_path / "in", "-o", tmp_path / "d.pyimgano", *SIZE)
     assert (code, "images       11" in out) == (0, True)
-    assert "1 folder left out: 1 link that cannot be followed" in err
+    assert "1 link left out: 1 link that cannot be followed" in err
 
 
 def test_synth_into_a_folder_that_cannot_be_written_to_is_one_line(

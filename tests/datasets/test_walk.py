@@ -99,7 +99,7 @@ def test_a_link_that_leads_back_is_one_record(tmp_path: Path, target: str) -> No
     assert images == ["a.png", "sub/b.png"]
     (reason,) = problems
     assert reason.endswith("sub/loop: the link leads back to a folder that it is in")
-    assert left_out.describe().startswith("1 folder left out: 1 link that leads back")
+    assert left_out.describe().startswith("1 link left out: 1 link that leads back")
 
 
 @pytest.mark.parametrize("name", ["loop", "loop.png"])

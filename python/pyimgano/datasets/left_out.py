@@ -23,24 +23,24 @@ class Reason:
     expected
         Nobody would miss it: it is counted, and neither shown nor an error where left-out files
         are one.
-    folders
-        It is about folders, not files.
+    what
+        Files, folders or links.
     """
 
     one: str
     many: str
     expected: bool = False
-    folders: bool = False
+    what: str = "file"
 
 
-CLOSED = Reason("folder that cannot be read", "folders that cannot be read", folders=True)
-BROKEN = Reason("link that cannot be followed", "links that cannot be followed", folders=True)
-LOOP = Reason("link that leads back", "links that lead back", folders=True)
+CLOSED = Reason("folder that cannot be read", "folders that cannot be read", what="folder")
+BROKEN = Reason("link that cannot be followed", "links that cannot be followed", what="link")
+LOOP = Reason("link that leads back", "links that lead back", what="link")
 NO_SUFFIX = Reason("without a suffix", "without a suffix")
 HIDDEN = Reason("hidden", "hidden", expected=True)
 NO_IMAGE = Reason("no image", "no images", expected=True)
-OWN_OUTPUT = Reason("folder of results", "folders of results", expected=True, folders=True)
-REPEATED = Reason("folder linked again", "folders linked again", expected=True, folders=True)
+OWN_OUTPUT = Reason("folder of results", "folders of results", expected=True, what="folder")
+REPEATED = Reason("folder linked again", "folders linked again", expected=True, what="folder")
 
 
 def of_suffix(suffix: str) -> Reason:
@@ -98,10 +98,9 @@ class LeftOut:
             f" ({shown(one.first)}{', ...' if one.count > 1 else ''})"
             for one in missed
         ]
-        folders = {one.reason.folders for one in missed}
-        what = "files and folders" if len(folders) > 1 else "folder" if True in folders else "file"
-        plural = "s" if self.total > 1 and len(folders) == 1 else ""
-        return f"{self.total} {what}{plural} left out: {', '.join(parts)}"
+        kinds = {one.reason.what for one in missed}
+        what = kinds.pop() + ("s" if self.total > 1 else "")
+        return f"{self.total} {'files and folders' if kinds else what} left out: {', '.join(parts)}"
 
     def check(self) -> None:
         """Raise if there is anything that somebody could miss.
