@@ -15,6 +15,11 @@ ImageInput: TypeAlias = str | os.PathLike[str] | NDArray[Any]
 ImageSize: TypeAlias = int | tuple[int, int] | None
 
 
+def verdict_of(label: int) -> str:
+    """What people are told of an image: ``"defect"`` for 1, ``"ok"`` for 0."""
+    return "defect" if label else "ok"
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What a detector says of one image.
@@ -40,6 +45,11 @@ class Prediction:
     label: int
     anomaly_map: NDArray[np.float32] | None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """``"defect"`` or ``"ok"``: the label in words."""
+        return verdict_of(self.label)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pyimgano.cli import benchmark, detect, options
+from pyimgano.cli import benchmark, detect, detector_options
 from tests.pipelines.test_comparison import PATCHCORE  # registers test_brightness
 
 SMALL = ["--image-size", "48x64", "--quiet", "--overlays", "0"]
@@ -70,7 +70,7 @@ def test_options_reach_the_models_that_have_them() -> None:
         ["--dataset", "mvtec", "--root", "x", "--weights", "w.pth", "--image-size", "native",
          "--model", "patchcore:embedded", "patchcore", "test_brightness"]
     )  # fmt: skip
-    specs = options.detector_specs(args)
+    specs = detector_options.detector_specs(args)
     assert [spec.parameters for spec in specs] == [
         {"backbone": "embedded", "image_size": None},
         {"backbone": "wide_resnet50_2", "image_size": None, "weights": "w.pth"},
@@ -82,11 +82,11 @@ def test_options_reach_the_models_that_have_them() -> None:
 def test_a_model_that_knows_its_own_backbone_is_not_given_the_commands() -> None:
     parser = detect.build_parser()
     argv = ["--normal", "a", "--test", "b", "--output", "c", "--model", "vision_padim_anomalib"]
-    (spec,) = options.detector_specs(parser.parse_args(argv))
+    (spec,) = detector_options.detector_specs(parser.parse_args(argv))
     assert spec.parameters == {}
-    (spec,) = options.detector_specs(parser.parse_args([*argv, "--backbone", "resnet34"]))
+    (spec,) = detector_options.detector_specs(parser.parse_args([*argv, "--backbone", "resnet34"]))
     assert spec.parameters == {"backbone": "resnet34"}
-    (spec,) = options.detector_specs(parser.parse_args([*argv[:-1], "patchcore"]))
+    (spec,) = detector_options.detector_specs(parser.parse_args([*argv[:-1], "patchcore"]))
     assert spec.parameters == {"backbone": "embedded"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyimgano.cli import benchmark, main, options
+from pyimgano.cli import benchmark, detector_options, main
 from pyimgano.features.onnx_backbone import OnnxFeatures
 from pyimgano.features.onnx_file import load_onnx
 from tests.features.onnx_support import tiny
@@ -81,11 +81,11 @@ def test_the_benchmark_runs_an_onnx_file_by_the_engine_given(
 
 def test_in_a_comparison_each_backbone_gets_the_options_it_has() -> None:
     parser = argparse.ArgumentParser()
-    options.add_detector_options(parser, backbone="resnet18", several=True)
+    detector_options.add_detector_options(parser, backbone="resnet18", several=True)
     models = ["patchcore:embedded", "patchcore:a.onnx", "patchcore"]
     given = ["--engine", "openvino", "--weights", "w.pth", "--layers", "layer2"]
     args = parser.parse_args(["--model", *models, *given])
-    assert [dict(spec.parameters) for spec in options.detector_specs(args)] == [
+    assert [dict(spec.parameters) for spec in detector_options.detector_specs(args)] == [
         {"backbone": "embedded"},
         {"backbone": "a.onnx", "layers": ["layer2"], "engine": "openvino"},
         {"backbone": "resnet18", "weights": "w.pth", "layers": ["layer2"]},

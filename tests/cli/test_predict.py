@@ -25,7 +25,7 @@ def test_predict_prints_a_table(work: Path, capsys) -> None:
     assert re.search(r"^ +score +verdict +ms +file\n", out)
     assert len(re.findall(r"^ +\d+\.\d{4}  defect +\d+\.\d  .*bad/\d\.png$", out, re.M)) == 3
     assert re.search(r"region \d+ x \d+ at \(\d+, \d+\), \d+ px", out)
-    assert re.search(r"4 images scored, [34] anomalous, \d+\.\d images/s", err)
+    assert re.search(r"4 images scored, [34] with a defect, \d+\.\d images/s", err)
 
 
 def test_predict_prints_json_lines_with_what_the_loaded_detector_says(work: Path, capsys) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options
 from pyimgano.errors import PyimganoError
 from tests.conftest import REPO
 
@@ -87,7 +87,7 @@ def backbones(words: list[str]) -> list[str]:
         return []
     return [
         spec.parameters.get("backbone", "")
-        for spec in options.detector_specs(args)
+        for spec in detector_options.detector_specs(args)
         if "backbone" in spec.parameters or spec.model.endswith("_anomalib")
     ]
 

@@ -53,7 +53,9 @@ def test_records_hold_the_detectors_own_scores_in_order(detector: PatchCore, fol
     assert [r["label"] for r in records] == detector.predict(paths).tolist()
     assert {r["threshold"] for r in records} == {detector.threshold_}
     assert all(r["ms"] > 0 for r in records)
-    assert set(records[0]) == {"path", "score", "label", "threshold", "ms", "warnings"}
+    assert set(records[0]) == {
+        *("path", "score", "label", "verdict", "threshold", "ms", "warnings")
+    }
 
 
 @pytest.mark.parametrize("batch_size", [2, 3, 100])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options, options
 from pyimgano.utils.images import shown
 
 PROG = "pyimgano-benchmark"
@@ -38,7 +38,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         metavar="NAME",
         help="one, several, or all (default: all)",
     )
-    options.add_detector_options(parser, backbone="wide_resnet50_2", several=True)
+    detector_options.add_detector_options(parser, backbone="wide_resnet50_2", several=True)
     run = parser.add_argument_group("run")
     run.add_argument(
         "--seed",
@@ -98,7 +98,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
     from pyimgano.reporting.results import CategoryResult, Results
     from pyimgano.reporting.table import benchmark_table
 
-    specs = options.detector_specs(args)
+    specs = detector_options.detector_specs(args)
 
     def report(title: str, one: CategoryResult) -> None:
         if one.error is not None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options, options
 
 PROG = "pyimgano check-good"
 
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     options.add_strict_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    options.add_detector_options(parser, backbone="embedded")
+    detector_options.add_detector_options(parser, backbone="embedded")
     return parser
 
 
@@ -42,7 +42,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from pyimgano.reporting.records import json_line
     from pyimgano.reporting.table import text_table
 
-    (spec,) = options.detector_specs(args)
+    (spec,) = detector_options.detector_specs(args)
     run = run_check_good(
         args.images,
         report=args.report,

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options, options
 
 PROG = "pyimgano detect"
 
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    options.add_detector_options(parser, backbone="embedded")
+    detector_options.add_detector_options(parser, backbone="embedded")
     return parser
 
 
@@ -40,9 +40,11 @@ def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.detect import run_detect
     from pyimgano.reporting.table import text_table
+    from pyimgano.types import verdict_of
     from pyimgano.utils.images import shown
+    from pyimgano.utils.text import counted
 
-    (spec,) = options.detector_specs(args)
+    (spec,) = detector_options.detector_specs(args)
     run = run_detect(
         normal=args.normal,
         test=args.test,
@@ -58,7 +60,7 @@ def _run(argv: Sequence[str] | None) -> int:
         **spec.parameters,
     )
     rows = [
-        [d.file, f"{d.score:.4f}", "defect" if d.label else "ok", _told(d.warnings)]
+        [d.file, f"{d.score:.4f}", verdict_of(d.label or 0), _told(d.warnings)]
         for d in run.detections[: max(0, args.top)]
         if d.score is not None
     ]
@@ -69,9 +71,8 @@ def _run(argv: Sequence[str] | None) -> int:
     left_out = len(run.detections) - len(run.unreadable) - len(rows)
     if left_out > 0:
         print(f"... and {left_out} more, with lower scores")
-    print(
-        f"defects found in {run.n_anomalous} of {len(run.detections) - len(run.unreadable)} images"
-    )
+    n_scored = len(run.detections) - len(run.unreadable)
+    print(f"defects found in {run.n_anomalous} of {counted(n_scored, 'image')}")
     options.tell_good(run.good)
     pictures = f", {run.overlays}/" if run.n_overlays else ""
     print(f"results.csv, results.json{pictures} in {shown(args.output)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options, options
 from pyimgano.utils.images import shown
 
 PROG = "pyimgano export-backbone"
@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--normalization",
-        type=options.normalization,
+        type=detector_options.normalization,
         default="imagenet",
         metavar="M,S",
         help="imagenet, or mean,std of the network's input; noted in the file (default: imagenet)",

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options, options
 
 PROG = "pyimgano fit"
 
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
-    options.add_detector_options(parser, backbone="embedded")
+    detector_options.add_detector_options(parser, backbone="embedded")
     return parser
 
 
@@ -58,7 +58,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.fit import run_fit
 
-    (spec,) = options.detector_specs(args)
+    (spec,) = detector_options.detector_specs(args)
     run = run_fit(
         args.images,
         args.output,

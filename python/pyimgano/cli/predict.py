@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyimgano.cli import options
+from pyimgano.utils.text import counted
 
 PROG = "pyimgano predict"
 _INTERRUPTED = 130
@@ -134,9 +135,9 @@ def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> 
     if args.quiet:
         return
     if first:
-        print(f"{'score':>10}  {'verdict':<9}  {'ms':>8}  file")
-    verdict = "defect" if record["label"] else "ok"
-    lines = [f"{record['score']:10.4f}  {verdict:<9}  {record['ms']:8.1f}  {shown(record['path'])}"]
+        print(f"{'score':>10}  {'verdict':<7}  {'ms':>8}  file")
+    verdict = f"{record['verdict']:<7}"
+    lines = [f"{record['score']:10.4f}  {verdict}  {record['ms']:8.1f}  {shown(record['path'])}"]
     lines += [f"{'':10}    {warning}" for warning in record["warnings"]]
     for region in record.get("regions", ()):
         x, y, width, height = region["box"]
@@ -146,7 +147,7 @@ def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> 
         )
     left = record.get("n_regions", 0) - len(record.get("regions", ()))
     if left:
-        lines.append(f"{'':10}    and {left} more regions, with lower scores")
+        lines.append(f"{'':10}    and {counted(left, 'more region')}, with lower scores")
     encoding = sys.stdout.encoding or "utf-8"
     text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
     print(text, flush=True)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import options
+from pyimgano.cli import detector_options, options
 
 PROG = "pyimgano synth"
 
@@ -28,7 +28,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--defects", type=int, default=5, metavar="N", help="test images per kind of defect (5)"
     )
     parser.add_argument(
-        "--image-size", type=options.image_size, default=256, metavar="S", help="S or HxW (256)"
+        "--image-size",
+        type=detector_options.image_size,
+        default=256,
+        metavar="S",
+        help="S or HxW (256)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
     parser.add_argument(

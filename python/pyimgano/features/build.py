@@ -66,7 +66,7 @@ def build_features(
         )
     if backbone == EMBEDDED:
         if weights is not None or layers is not None:
-            raise InvalidInputError('backbone="embedded" has no weights and no layers to choose')
+            raise InvalidInputError("the backbone embedded has no weights and no layers to choose")
         _check_cpu(backbone, device)
         from pyimgano.features.embedded import EmbeddedFeatures
 

@@ -82,7 +82,10 @@ class TorchvisionFeatures:
     ) -> None:
         check_count("batch_size", batch_size)
         purpose = f"backbone {backbone!r}"
-        hint = 'or use backbone="embedded", which needs neither torch nor weights'
+        hint = (
+            'or use backbone="embedded" (--backbone embedded), which needs neither torch nor'
+            " weights"
+        )
         try:
             torch = require("torch", extra="torch", purpose=purpose)
             models = require("torchvision.models", extra="torch", purpose=purpose)

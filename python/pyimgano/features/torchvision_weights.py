@@ -17,7 +17,10 @@ from pyimgano.utils.optional_deps import require
 if TYPE_CHECKING:
     from torch import nn
 
-_WAYS_OUT = 'pass weights=FILE with a local file, or use backbone="embedded"'
+_WAYS_OUT = (
+    'pass weights=FILE (--weights FILE) with a local file, or use backbone="embedded"'
+    " (--backbone embedded)"
+)
 
 
 def load_weights(

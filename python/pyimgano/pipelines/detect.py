@@ -24,7 +24,7 @@ from pyimgano.reporting.good_page import write_good_page
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
 from pyimgano.reporting.records import joined_warnings, path_fields
-from pyimgano.types import Prediction, Unreadable
+from pyimgano.types import Prediction, Unreadable, verdict_of
 from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import shown
 from pyimgano.utils.progress import track
@@ -55,6 +55,7 @@ class Detection:
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         found: dict[str, Any] = {"file": self.file, "score": self.score, "label": self.label}
+        found["verdict"] = None if self.label is None else verdict_of(self.label)
         if self.regions is not None:
             found |= {"regions": self.regions.to_json(), "n_regions": self.regions.total}
         return {**found, "warnings": list(self.warnings), "error": self.error}
@@ -278,7 +279,7 @@ class _OverlayWriter:
 def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
     write_csv(
         table,
-        ["file", "score", "label", "n_regions", "warnings", "error"],
+        ["file", "score", "label", "verdict", "n_regions", "warnings", "error"],
         [_cells(d) for d in run.detections],
     )
     good, rate = run.good, run.good.rate
@@ -301,4 +302,5 @@ def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
 
 def _cells(d: Detection) -> tuple[Any, ...]:
     n_regions = None if d.regions is None else d.regions.total
-    return d.file, d.score, d.label, n_regions, joined_warnings(d.warnings), d.error
+    verdict = None if d.label is None else verdict_of(d.label)
+    return d.file, d.score, d.label, verdict, n_regions, joined_warnings(d.warnings), d.error

@@ -24,6 +24,7 @@ from pyimgano.reporting.records import Record, RecordFiles, error_record, predic
 from pyimgano.types import Unreadable
 from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import shown
+from pyimgano.utils.text import counted
 
 #: Digits of the running number in file names.
 _NUMBER_WIDTH = 7
@@ -61,7 +62,8 @@ class PredictSummary:
         """One line for people."""
         rate = f", {self.n_scored / self.seconds:.1f} images/s" if self.seconds else ""
         failed = f", {self.n_failed} not scored" if self.n_failed else ""
-        return f"{self.n_scored} images scored, {self.n_anomalous} anomalous{failed}{rate}"
+        defects = f"{self.n_anomalous} with a defect"
+        return f"{counted(self.n_scored, 'image')} scored, {defects}{failed}{rate}"
 
 
 class PredictRun:

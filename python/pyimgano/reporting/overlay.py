@@ -190,8 +190,7 @@ def verdict_panel(
     photos.
     """
     assert prediction.anomaly_map is not None
-    verdict = "defect" if prediction.label else "ok"
-    line = f"{name}  {verdict}  score {prediction.score:.3f} / {threshold:.3f}"
+    line = f"{name}  {prediction.verdict}  score {prediction.score:.3f} / {threshold:.3f}"
     return panel(
         to_rgb8(image, bit_depth),
         prediction.anomaly_map,

@@ -23,7 +23,7 @@ from pyimgano.utils.images import shown
 Record = dict[str, Any]
 #: Columns of the CSV file.
 COLUMNS = (
-    *("path", "score", "label", "threshold", "ms", "n_regions"),
+    *("path", "score", "label", "verdict", "threshold", "ms", "n_regions"),
     *("warnings", "map", "overlay", "error"),
 )
 
@@ -55,6 +55,7 @@ def prediction_record(
         **path_fields(prediction.path or ""),
         "score": prediction.score,
         "label": prediction.label,
+        "verdict": prediction.verdict,
         "threshold": threshold if math.isfinite(threshold) else None,
         "ms": round(ms, 3),
         "warnings": list(prediction.warnings),

@@ -16,6 +16,11 @@ _UNSAFE = (
 _ESCAPES = {code: repr(chr(code))[1:-1] for code in _UNSAFE}
 
 
+def counted(n: int, noun: str) -> str:
+    """A number and its noun: ``1 image``, ``2 images``."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def printable(text: str) -> str:
     r"""A text in one line, control and bidirectional marks escaped as in Python (``\x1b``)."""
     return text.translate(_ESCAPES)
