@@ -8,7 +8,7 @@ DEMO := .venv-demo
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
-.PHONY: help demo test test-fast asan lint format wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
+.PHONY: help demo train test test-fast asan lint format wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,13 @@ $(VENV)/.installed: $(SOURCES)
 	$(VENV)/bin/pip install --quiet --upgrade "pip>=25.1"
 	$(VENV)/bin/pip install --quiet --group dev --editable ".[all]"
 	touch $@
+
+train: $(VENV)/.installed ## distil a network: TEACHER=weights file [TEXTURES=folder] [PICTURES=folder] [WORKERS=2] [DEVICE=cuda]
+	@test -n "$(TEACHER)" || { echo "give the teacher's weights: make $@ TEACHER=resnet18.pth"; exit 2; }
+	test -e $(OUT)/training/store/pictures.json || $(VENV)/bin/python -m training prepare \
+		--store $(OUT)/training/store $(if $(TEXTURES),--textures $(TEXTURES)) $(if $(PICTURES),--pictures $(PICTURES))
+	nice $(VENV)/bin/python -m training run --store $(OUT)/training/store --run $(OUT)/training/run \
+		--teacher $(TEACHER) --workers $(or $(WORKERS),2) --device $(or $(DEVICE),cpu)
 
 test: $(VENV)/.installed ## every test, with all extras
 	cargo test --quiet --workspace

@@ -1,0 +1,54 @@
+"""A teacher with random weights, a store of tiny pictures, and settings for a few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="distillation needs the extra pyimgano[export]")
+pytest.importorskip("torchvision", reason="distillation needs the extra pyimgano[export]")
+
+from tests.conftest import texture  # noqa: E402
+from training.pictures.picture import Picture  # noqa: E402
+from training.pictures.store import Store, write_store  # noqa: E402
+from training.run import Plan  # noqa: E402
+from training.settings import Settings  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a ResNet-18 that was never trained, cut after layer3."""
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    state = resnet18(weights=None).state_dict()
+    path = tmp_path_factory.mktemp("teacher") / "teacher.pth"
+    torch.save({n: t for n, t in state.items() if not n.startswith(("layer4", "fc"))}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Twenty-four textures of 100 x 120 pixels, of two kinds."""
+    kinds = ("texture", "own")
+    pictures = [
+        Picture(f"p{i}", kinds[i % 2], np.asarray(texture(i, (100, 120))), "made here")
+        for i in range(24)
+    ]
+    return write_store(tmp_path_factory.mktemp("store"), pictures)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Rounds of two steps with four pictures of 32 or 48 pixels."""
+    return Settings(
+        sizes=(32, 48), batch_pixels=4 * 32 * 32, round_steps=2, window=2, warmup_steps=2
+    )
+
+
+@pytest.fixture
+def plan(tmp_path: Path, store: Store, teacher_file: Path) -> Plan:
+    """Eight steps into an empty folder."""
+    return Plan(tmp_path, store.folder, teacher_file, until=8, evaluate_rounds=1)

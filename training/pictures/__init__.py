@@ -1,0 +1,1 @@
+"""Where training pictures come from, and how each becomes an input of the network."""
