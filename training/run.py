@@ -36,7 +36,7 @@ class Plan:
     device: str = "cpu"
     threads: int = 1
     save_seconds: float = 180
-    evaluate_rounds: int = 40
+    evaluate_rounds: int = 20
 
 
 class Run:
