@@ -47,7 +47,7 @@ class HeldOut:
             norm.reset_running_stats()
             norm.momentum = None  # a plain mean over the passes
         student.train()
-        for part in self.settling.split(32):
+        for part in torch.split(self.settling, 32):
             student(normalise(part))
         for norm in norms:
             norm.momentum = MOMENTUM
@@ -69,7 +69,7 @@ class HeldOut:
     def errors(self, student: Student) -> dict[str, float]:
         """Relative errors of layer2 and layer3 of each kind, and the means of the two."""
         student.eval()
-        parts = [as_targets(student(normalise(i))) for i in self.images.split(16)]
+        parts = [as_targets(student(normalise(i))) for i in torch.split(self.images, 16)]
         out: dict[str, float] = {}
         for position, name in list(enumerate(TARGETS))[1:]:
             found = torch.cat([part[position] for part in parts])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from multiprocessing import connection, get_context
 
-from torch import multiprocessing
-
+from training.errors import TrainingError
 from training.run import Plan, start
 from training.settings import Settings
 from training.workers import join
@@ -14,7 +15,10 @@ from training.workers import join
 def worker(number: int, settings: Settings, plan: Plan, meeting: str) -> None:
     """What each process does."""
     join(number, settings.workers, meeting)
-    start(settings, plan, number)
+    try:
+        start(settings, plan, number)
+    except TrainingError as error:
+        sys.exit(f"worker {number}: {error}")
 
 
 def launch(settings: Settings, plan: Plan) -> None:
@@ -22,6 +26,22 @@ def launch(settings: Settings, plan: Plan) -> None:
     if settings.workers == 1:
         start(settings, plan, 0)
         return
+    context = get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
-        arguments = (settings, plan, f"{folder}/meeting")
-        multiprocessing.spawn(worker, arguments, settings.workers, join=True)
+        # They end with this process, also when it is told to stop.
+        processes = [
+            context.Process(
+                target=worker, args=(number, settings, plan, f"{folder}/meeting"), daemon=True
+            )
+            for number in range(settings.workers)
+        ]
+        for process in processes:
+            process.start()
+        running = list(processes)
+        while running and not any(process.exitcode for process in processes):
+            connection.wait([process.sentinel for process in running])
+            running = [process for process in running if process.is_alive()]
+        for process in running:  # what is left when another one failed
+            process.terminate()
+        if any(process.exitcode for process in processes):
+            raise TrainingError("a worker stopped before the end: its own words stand above")

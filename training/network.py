@@ -26,14 +26,15 @@ def folded(student: Student) -> Student:
     for chain in (plain.stem, *(m.shortcut for m in plain.modules() if isinstance(m, Block))):
         if isinstance(chain, nn.Sequential):
             for position, layer in enumerate(chain):
-                if isinstance(layer, nn.BatchNorm2d):
-                    chain[position - 1] = fuse_conv_bn_eval(chain[position - 1], layer)
+                before = chain[position - 1]
+                if isinstance(layer, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
+                    chain[position - 1] = fuse_conv_bn_eval(before, layer)
                     chain[position] = nn.Identity()
     for block in plain.modules():
         if isinstance(block, Block):
-            block.conv1 = fuse_conv_bn_eval(block.conv1, block.norm1)
-            block.conv2 = fuse_conv_bn_eval(block.conv2, block.norm2)
-            block.norm1 = block.norm2 = nn.Identity()
+            for conv, norm in (("conv1", "norm1"), ("conv2", "norm2")):
+                setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+                setattr(block, norm, nn.Identity())
     return plain
 
 

@@ -26,7 +26,7 @@ def orthogonalise(matrix: torch.Tensor) -> torch.Tensor:
         product = step @ product
         # All of these are polynomials of one symmetric matrix, so they commute.
         gram = step @ gram @ step
-    out = product @ wide
+    out: torch.Tensor = product @ wide
     return out if matrix.shape[0] <= matrix.shape[1] else out.T
 
 

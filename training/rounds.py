@@ -43,7 +43,7 @@ class Batch:
 
 def teach(teacher: Teacher, images: torch.Tensor) -> list[torch.Tensor]:
     """The teacher's targets in float16, for uint8 pictures where the teacher is."""
-    parts = [teacher(normalise(part)) for part in images.split(TEACHER_BATCH)]
+    parts = [teacher(normalise(part)) for part in torch.split(images, TEACHER_BATCH)]
     return [torch.cat(layer).half() for layer in zip(*parts, strict=True)]
 
 

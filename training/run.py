@@ -47,7 +47,7 @@ class Run:
         self.device = torch.device(plan.device)
         torch.set_num_threads(plan.threads)
         store = Store(plan.pictures)
-        teacher = Teacher(plan.teacher).to(self.device, memory_format=torch.channels_last)
+        teacher = Teacher(plan.teacher).to(self.device).to(memory_format=torch.channels_last)
         self.held_out = HeldOut(store, teacher, self.device)
         scales = self.held_out.scales
         self.rounds = Rounds(store, teacher, scales, settings, worker, plan.threads)
@@ -58,7 +58,7 @@ class Run:
         self.step, self.loss, self.saved = 0, float("nan"), time.monotonic()
 
     def _placed(self, student: Student) -> Student:
-        return student.to(self.device, memory_format=torch.channels_last)
+        return student.to(self.device).to(memory_format=torch.channels_last)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Take over the state of a checkpoint, down to the optimizer's."""
@@ -101,7 +101,7 @@ class Run:
             outputs = as_targets(self.student(normalise(batch.images)))
         hint = self.settings.hint_at(self.step)
         loss = distillation_loss(outputs, batch.targets, batch.weights, hint)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step(self.settings.rate_at(self.step))
         self.step += 1
         self.loss = float(loss.detach())

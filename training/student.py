@@ -58,15 +58,12 @@ class Student(nn.Module):
     @torch.no_grad()
     def rescale(self, factors: tuple[float, float, float]) -> None:
         """Multiply the maps of each layer; what comes after a layer is normalised again."""
-        scaled = [(self.stem[4], factors[0])]
-        for layer, factor in zip((self.layer1, self.layer2, self.layer3), factors, strict=True):
-            for block in layer:
-                scaled.append((block.norm2, factor))
-                if isinstance(block.shortcut, nn.Sequential):
-                    scaled.append((block.shortcut[1], factor))
-        for norm, factor in scaled:
-            norm.weight.mul_(factor)
-            norm.bias.mul_(factor)
+        names = {"stem.4": factors[0]}
+        for number, factor in enumerate(factors, start=1):
+            for end in ("0.norm2", "0.shortcut.1", "1.norm2"):
+                names[f"layer{number}.{end}"] = factor
+        for name, parameter in self.named_parameters():
+            parameter.mul_(names.get(name.rpartition(".")[0], 1.0))
 
 
 def new_student(seed: int) -> Student:

@@ -20,7 +20,7 @@ def average(tensors: list[torch.Tensor]) -> None:
     flat = torch.cat([t.flatten() for t in floats])
     distributed.all_reduce(flat)
     flat /= distributed.get_world_size()
-    for tensor, part in zip(floats, flat.split([t.numel() for t in floats]), strict=True):
+    for tensor, part in zip(floats, torch.split(flat, [t.numel() for t in floats]), strict=True):
         tensor.copy_(part.view_as(tensor))
 
 

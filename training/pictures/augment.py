@@ -42,9 +42,9 @@ def view(rng: Rng, levels: list[Pixels], size: int) -> Pixels:
     if np.allclose(matrix, np.rint(matrix)):
         affine = np.rint(affine)  # whole pixels are copied, not mixed
     cubic = rng.random() < 0.5
-    border, colour = cv2.BORDER_REFLECT_101, (0, 0, 0)
+    border, colour = cv2.BORDER_REFLECT_101, [0, 0, 0]
     if rng.random() < 0.07:
-        border, colour = cv2.BORDER_CONSTANT, tuple(int(c) for c in rng.integers(0, 256, 3))
+        border, colour = cv2.BORDER_CONSTANT, rng.integers(0, 256, 3).tolist()
     flags = (cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(
         pixels, affine, (size, size), flags=flags, borderMode=border, borderValue=colour
@@ -65,7 +65,8 @@ def collage(rng: Rng, below: Pixels, above: Pixels) -> Pixels:
     if rng.random() < 0.4:
         mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.6, 8)).astype(np.uint8)
     share = mask[..., None].astype(np.float32) / 255 * rng.choice([1.0, rng.uniform(0.3, 1)])
-    return np.rint(below + share * (above.astype(np.float32) - below)).astype(np.uint8)
+    mixed: Pixels = np.rint(below + share * (above.astype(np.float32) - below)).astype(np.uint8)
+    return mixed
 
 
 def _light(rng: Rng, image: Floats) -> Floats:
@@ -123,12 +124,15 @@ def picture_for(rng: Rng, store: Store, kinds: dict[str, list[int]], size: int) 
     pixels = view(rng, store.levels(store.draw(rng, kinds)), size)
     if rng.random() < 0.3:
         pixels = collage(rng, pixels, view(rng, store.levels(store.draw(rng, kinds)), size))
-    image = pixels.astype(np.float32) / 255
+    image: Floats = pixels.astype(np.float32) / np.float32(255)
     image = _optics(rng, _light(rng, _colour(rng, image)))
     pixels = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
-    if rng.random() < 0.1:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))]
-        pixels = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR).astype(
-            np.uint8
-        )
-    return pixels
+    return _compressed(rng, pixels) if rng.random() < 0.1 else pixels
+
+
+def _compressed(rng: Rng, pixels: Pixels) -> Pixels:
+    """As a JPEG file gives it back."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))]
+    decoded = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return decoded.astype(np.uint8)

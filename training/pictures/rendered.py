@@ -15,6 +15,10 @@ Floats = NDArray[np.float32]
 Rng = np.random.Generator
 
 
+def _floats(values: NDArray[np.floating]) -> Floats:
+    return np.asarray(values, dtype=np.float32)
+
+
 def fractal(rng: Rng, slope: float | None = None) -> Floats:
     """Noise with a spectrum of 1 / f**slope, scaled to [0, 1]."""
     slope = rng.uniform(0.6, 2.2) if slope is None else slope
@@ -26,7 +30,7 @@ def fractal(rng: Rng, slope: float | None = None) -> Floats:
     spectrum[0, 0] = 0
     noise = np.fft.irfft2(spectrum, s=(SIZE, SIZE))
     low, high = np.percentile(noise, (0.5, 99.5))
-    return np.clip((noise - low) / (high - low + 1e-9), 0, 1).astype(np.float32)
+    return _floats(np.clip((noise - low) / (high - low + 1e-9), 0, 1))
 
 
 def waves(rng: Rng) -> Floats:
@@ -78,13 +82,14 @@ def _outline(rng: Rng, radius: float) -> NDArray[np.int32]:
     turn, centre = rng.uniform(0, np.pi), rng.uniform(-0.1, 1.1, 2) * SIZE
     points = np.stack([np.cos(angle) * reach * aspect, np.sin(angle) * reach / aspect], 1)
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return np.rint((points @ rotation.T + centre) * 16).astype(np.int32)
+    corner_points: NDArray[np.int32] = np.rint((points @ rotation.T + centre) * 16).astype(np.int32)
+    return corner_points
 
 
 def _mask(outline: NDArray[np.int32]) -> Floats:
     mask = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillPoly(mask, [outline], 255, cv2.LINE_AA, 4)
-    return mask.astype(np.float32) / 255
+    return _floats(mask) / np.float32(255)
 
 
 def leaves(rng: Rng) -> Floats:
@@ -96,7 +101,7 @@ def leaves(rng: Rng) -> Floats:
         mask = _mask(_outline(rng, radius))[..., None]
         leaf = np.roll(stock[rng.integers(4)], tuple(rng.integers(0, SIZE, 2)), (0, 1))
         image += mask * (leaf * rng.uniform(0.5, 1.3) - image)
-    return image
+    return _floats(image)
 
 
 def drawing(rng: Rng) -> Floats:
@@ -127,25 +132,25 @@ def drawing(rng: Rng) -> Floats:
             for x in range(a[0], min(SIZE, a[0] + pitch * 8), pitch):
                 for y in range(a[1], min(SIZE, a[1] + pitch * int(rng.integers(1, 8))), pitch):
                     cv2.circle(image, (x, y), size, colour, -1, cv2.LINE_AA)
-    return image.astype(np.float32) / 255
+    return _floats(image) / np.float32(255)
 
 
 def _heights(rng: Rng) -> Floats:
     """A relief: noise, ribs, crossed ribs, or domes."""
     kind = rng.random()
     if kind < 0.3:
-        return fractal(rng) * rng.uniform(2, 20)
+        return _floats(fractal(rng) * rng.uniform(2, 20))
     if kind < 0.55:
-        return waves(rng) * rng.uniform(0.5, 5)
+        return _floats(waves(rng) * rng.uniform(0.5, 5))
     if kind < 0.75:
-        return np.maximum(waves(rng), waves(rng)) * rng.uniform(0.5, 5)
+        return _floats(np.maximum(waves(rng), waves(rng)) * rng.uniform(0.5, 5))
     relief = np.zeros((SIZE, SIZE), np.float32)
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     for _ in range(int(rng.integers(3, 20))):
         radius, cy, cx = rng.uniform(8, 60), *rng.uniform(0, SIZE, 2)
         dome = np.sqrt(np.maximum(radius**2 - (y - cy) ** 2 - (x - cx) ** 2, 0))
         relief = np.maximum(relief, dome * rng.uniform(0.3, 1))
-    return relief
+    return _floats(relief)
 
 
 def shaded(rng: Rng) -> Floats:
@@ -164,7 +169,7 @@ def shaded(rng: Rng) -> Floats:
         mask = cv2.GaussianBlur(_mask(_outline(rng, rng.uniform(40, 120))), (0, 0), 0.7)[..., None]
         ground = np.float32(rng.random()) + 0.05 * fractal(rng)[..., None]
         image = ground + mask * (image - ground)
-    return image
+    return _floats(image)
 
 
 def rod(rng: Rng) -> Floats:
