@@ -23,6 +23,7 @@ NOT_RUN = {
         "installs packages",
         "needs the full sets, takes hours",
     ],
+    "embedded-network.md": ["trains for hours"],
     "production.md": ["needs a camera"],
     "reports.md": ["needs a cluster"],
 }

@@ -88,7 +88,8 @@ def evaluate(args: argparse.Namespace) -> None:
     measured(args.network, args.output, sets, args.others)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
     parser = argparse.ArgumentParser(
         "python -m training", description="Distil a network of your own for pyimgano."
     )
@@ -135,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0, or 2 for input that cannot be used."""
-    args = _parser().parse_args(arguments)
+    args = build_parser().parse_args(arguments)
     # Before torch starts its pool; more threads than cores to run them cost more than they give.
     os.environ.setdefault("OMP_NUM_THREADS", str(getattr(args, "threads", 1)))
     try:

@@ -112,6 +112,12 @@ def mistakes(words: list[str]) -> str:
         wrong = [e for e in ",".join(extras).split(",") if e and e not in
                  project["optional-dependencies"]]  # fmt: skip
         return f"no such extra: {wrong}" if wrong else ""
+    if words[:3] == ["python", "-m", "training"]:
+        try:
+            import_module("training.__main__").build_parser().parse_args(words[3:])
+        except (SystemExit, ImportError) as error:
+            return f"is refused: {error}"
+        return ""
     if subcommand(words) is None:
         return f"cannot tell what {words[0]!r} is"
     try:

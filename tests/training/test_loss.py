@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from training.loss import KINDS, Scale, distillation_loss, relative_errors
+torch = pytest.importorskip("torch", reason="distillation needs the extra pyimgano[export]")
+
+from training.loss import KINDS, Scale, distillation_loss, relative_errors  # noqa: E402
 
 
 @pytest.fixture

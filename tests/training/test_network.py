@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from training.errors import TrainingError
-from training.network import folded, read_network, to_onnx, write_network
-from training.optimizer import Optimizer, orthogonalise
-from training.student import Student, new_student
+torch = pytest.importorskip("torch", reason="distillation needs the extra pyimgano[export]")
+
+from pyimgano.features.onnx_backbone import OnnxFeatures  # noqa: E402
+from training.errors import TrainingError  # noqa: E402
+from training.network import folded, read_network, to_onnx, write_network  # noqa: E402
+from training.optimizer import Optimizer, orthogonalise  # noqa: E402
+from training.student import Student, new_student  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="distillation needs the extra pyimgano[export]")
+
 from tests.conftest import texture, write_image
 from training.__main__ import main
 from training.errors import TrainingError

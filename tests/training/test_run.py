@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from training.checkpoint import read_checkpoint
-from training.errors import TrainingError
-from training.launch import launch
-from training.run import LATEST, LOG, Plan
-from training.settings import Settings
+torch = pytest.importorskip("torch", reason="distillation needs the extra pyimgano[export]")
+
+from training.checkpoint import read_checkpoint  # noqa: E402
+from training.errors import TrainingError  # noqa: E402
+from training.launch import launch  # noqa: E402
+from training.run import LATEST, LOG, Plan  # noqa: E402
+from training.settings import Settings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

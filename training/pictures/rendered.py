@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ Floats = NDArray[np.float32]
 Rng = np.random.Generator
 
 
-def _floats(values: NDArray[np.floating]) -> Floats:
+def _floats(values: NDArray[Any]) -> Floats:
     return np.asarray(values, dtype=np.float32)
 
 
