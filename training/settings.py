@@ -53,8 +53,9 @@ class Settings:
         return fresh, whole - fresh
 
     def cooled(self, step: int, steps: int) -> Settings:
-        """The same run, cooling down from a step on."""
-        return replace(self, cooldown_from=step, cooldown_steps=steps)
+        """The same run, cooling down from a step on; what is averaged gets as short."""
+        average = min(self.average, 1 - 10 / max(steps, 20))
+        return replace(self, cooldown_from=step, cooldown_steps=steps, average=average)
 
     def to_json(self) -> str:
         """One line of JSON."""
