@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import json
 import math
+import re
 import shutil
 import weakref
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_the_json_holds_what_the_result_holds(mvtec_root: Path, tmp_path: Path) 
 
 def test_too_few_training_images_for_the_threshold_are_noted(mvtec_root: Path) -> None:
     (one,) = bench(mvtec_root, categories="bolt", contamination=0.1).categories
-    assert any("at least 9 training images" in note for note in one.notes)
+    assert any("takes 9 training images, here are 6" in note for note in one.notes)
 
 
 def test_one_seed_gives_one_result_and_another_differs_in_its_bank_only(mvtec_root: Path) -> None:
@@ -183,3 +184,15 @@ def test_a_fitted_detector_lives_no_longer_than_its_job(
     result = bench(mvtec_root, seeds=(0, 1))
     assert len(result.categories) == 4
     assert alive == [0, 0, 0, 0]
+
+
+def test_test_images_that_are_copies_of_training_images_are_noted(mvtec_root: Path) -> None:
+    good = mvtec_root / "bolt/test/good"
+    shutil.copy(sorted((mvtec_root / "bolt/train/good").iterdir())[0], good / "copy.png")
+    (one,) = bench(mvtec_root, categories="bolt").categories
+    (note,) = one.notes
+    assert re.fullmatch(
+        r"1 of 7 is an image that the detector has learnt from, such as .*copy\.png: the figures"
+        r" are too good",
+        note,
+    )

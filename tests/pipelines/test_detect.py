@@ -146,3 +146,10 @@ def test_a_full_disk_is_an_error_that_names_the_file(
     full_disk(file)
     with pytest.raises(OutputError, match=rf"cannot write .*{re.escape(file)}: No space left"):
         detect(folders)
+
+
+def test_a_copy_of_a_good_photo_among_those_to_check_is_noted(folders: Path) -> None:
+    copied = sorted((folders / "normal").glob("*.png"))[0]
+    (folders / "test/renamed.png").write_bytes(copied.read_bytes())
+    (note,) = [note for note in detect(folders).notes if "learnt from" in note]
+    assert "renamed.png: its score says nothing" in note

@@ -25,6 +25,7 @@ from pyimgano.errors import (
 )
 from pyimgano.models.base import Detector, PixelDetector, each_once
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
+from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable
@@ -141,7 +142,10 @@ def run_calibrate(
     objective = _check_request(good_paths, bad_paths, objective, target, threshold)
     health = HealthTally()
     scores, peaks, learnt = _score(detector, [*good_paths, *bad_paths], verbose, health)
-    notes += _say_learnt([*good_paths, *bad_paths], learnt)
+    paths = [*good_paths, *bad_paths]
+    notes += say_learnt(
+        [paths[i] for i in np.flatnonzero(learnt)], len(paths), "good ones are not counted"
+    )
     good_used = np.flatnonzero(~learnt[: len(good_paths)])
     if objective is not None and not len(good_used):
         raise InvalidInputError(
@@ -208,19 +212,6 @@ def _choose(
     return fit_threshold(good, bad, objective, target=target), None, what
 
 
-def _say_learnt(paths: Sequence[str], learnt: NDArray[np.bool_]) -> list[str]:
-    """What to say of images that the detector's file proves to be training images."""
-    found = np.flatnonzero(learnt)
-    if not len(found):
-        return []
-    n, first = len(found), shown(paths[int(found[0])])
-    are = "is an image" if n == 1 else "are images"
-    return [
-        f"{n} of {len(paths)} {are} that the detector has learnt from, such as {first}: good ones"
-        " among them are not counted"
-    ]
-
-
 def _score(
     detector: Detector, paths: list[str], verbose: bool, health: HealthTally
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.bool_]]:
@@ -240,7 +231,7 @@ def _score(
                 continue
             scores.append(found.prediction.score)
             health.add(found.prediction.warnings)
-            learnt.append(detector.has_learnt(found.image))
+            learnt.append(is_learnt(detector, found.image))
             if found.prediction.anomaly_map is not None:
                 peaks.append(float(found.prediction.anomaly_map.max()))
     if errors:

@@ -17,6 +17,7 @@ from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.pipelines.good_photos import fit_good
+from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule, Regions
 from pyimgano.reporting.files import check_target, file_stem, make_folder, write_csv, write_json
@@ -165,8 +166,8 @@ def run_detect(
         if page is not None:
             write_good_page(page, good, detector)
         writer = _OverlayWriter(detector, folder, test) if overlays else None
-        detections = _score(detector, found, writer, verbose)
-        n_overlays, pictures, notes = 0, "", list(good.notes)
+        detections, learnt = _score(detector, found, writer, verbose)
+        n_overlays, pictures, notes = 0, "", [*good.notes, *learnt]
         if writer is not None:
             n_overlays, pictures = writer.rank(), writer.folder
             if writer.without_map:
@@ -199,9 +200,9 @@ def _score(
     found: list[str | Unreadable],
     writer: _OverlayWriter | None,
     verbose: bool,
-) -> list[Detection]:
-    """The most anomalous first, what has no score last."""
-    detections = []
+) -> tuple[list[Detection], list[str]]:
+    """The most anomalous first, what has no score last; and a note on images learnt from."""
+    detections, learnt = [], []
     rule = RegionRule.of(detector)
     stream = predict_stream(detector, found, with_maps=writer is not None)
     with closing(stream), track(len(found), "scoring", verbose) as advance:
@@ -212,11 +213,13 @@ def _score(
                 detections.append(Detection(name, None, None, outcome.reason))
             else:
                 detections.append(_detection(name, outcome.prediction, rule))
+                if is_learnt(detector, outcome.image):
+                    learnt.append(path)
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
     detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
-    return detections
+    return detections, say_learnt(learnt, len(found), "its score says nothing")
 
 
 def _detection(name: str, found: Prediction, rule: RegionRule) -> Detection:

@@ -17,6 +17,7 @@ from pyimgano.datasets.base import TestSplit
 from pyimgano.errors import ThresholdWarning, UndefinedMetricWarning
 from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
 from pyimgano.kernels import pro_curve
+from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.gallery import gallery_folder, write_gallery
 from pyimgano.reporting.overlay import MapScale
@@ -114,6 +115,9 @@ def evaluate_category(
             folder = Path(output) / gallery_folder(category)
             write_gallery(detector, split, predictions, folder, n_overlays)
     labels = [None] * len(split.paths) if split.labels is None else split.labels.tolist()
+    normal = [path for path, label in zip(split.paths, labels, strict=True) if not label]
+    learnt = [path for path in normal if is_learnt(detector, path)]
+    notes += say_learnt(learnt, len(split.paths), "the figures are too good")
     return CategoryResult(
         category=category,
         seed=seed,
