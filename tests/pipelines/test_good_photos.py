@@ -43,7 +43,11 @@ def test_the_odd_photo_is_named_first_and_nothing_is_left_out(photos: list[str])
     assert {"blot.png", "dark.png"} >= {base(p.name) for p in good.odd if p.apart}
     assert len(good.names) == 20
     assert good.left_out == []
-    assert any(line.startswith("looks odd: ") and "blot.png" in line for line in good.lines())
+    rows = {name: why for name, _, why in good.rows()}
+    assert rows["blot.png"].startswith("looks odd")
+    assert "dark.png" in rows
+    assert "darker than" in rows["dark.png"]
+    assert any("--leave-out NAME" in line for line in good.lines())
 
 
 def test_equal_photos_are_named_and_count_once(photos: list[str]) -> None:

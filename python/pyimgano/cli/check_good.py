@@ -40,7 +40,6 @@ def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.check_good import run_check_good
     from pyimgano.reporting.records import json_line
-    from pyimgano.reporting.table import text_table
 
     (spec,) = detector_options.detector_specs(args)
     run = run_check_good(
@@ -58,8 +57,7 @@ def _run(argv: Sequence[str] | None) -> int:
     if args.json:
         print(json_line(good.to_json(), ascii_only=True))
     else:
-        odd = [[p.name, f"{p.score:.2f}", "odd" if p.apart else ""] for p in good.odd]
-        print(text_table(["look at", "score", ""], odd))
+        print(f"images       {len(good.names)}")
         options.tell_good(good)
         if args.report is not None:
             print(f"pictures     {args.report}")

@@ -102,8 +102,12 @@ def tell_good(good: GoodPhotos) -> None:
     print(f"threshold    {good.threshold:.4f} ({printable(good.source)})")
     if good.rate is not None:
         print(f"             {good.rate.describe()}")
-        print(f"             {good.rate.outlook()}; --target-fpr sets the share: a lower one lets")
-        print("             more defects pass")
+        print(f"             {good.rate.outlook()}; --target-fpr sets the share:")
+        print("             a lower one lets more defects pass")
+    rows = [(printable(name), score, printable(why)) for name, score, why in good.rows()]
+    width = max((len(name) for name, _, _ in rows), default=0)
+    for i, (name, score, why) in enumerate(rows):
+        print(f"{'' if i else 'look at':<13}{name:<{width}}  {score:>8}  {why}".rstrip())
     for i, line in enumerate(good.lines()):
         print(f"{'' if i else 'good photos':<13}{printable(line)}")
 

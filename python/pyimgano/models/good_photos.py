@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,26 +70,38 @@ class GoodPhotos:
     rate: FalsePositiveRate | None
     notes: list[str]
 
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Name, score and what there is to say of each photo that a person should look at."""
+        odd = {photo.number: photo for photo in self.odd}
+        found = []
+        for i in dict.fromkeys([*odd, *self.unhealthy]):
+            why = ["looks odd"] if i in odd and odd[i].apart else []
+            if self.scores[i] == self.threshold:
+                why.append("sets the threshold")
+            why += self.unhealthy.get(i, ())
+            found.append((self._short(self.names[i]), f"{self.scores[i]:.2f}", "; ".join(why)))
+        return found
+
     def lines(self) -> list[str]:
-        """What people should know, a line each; empty where all is well."""
-        found = [f"left out, as asked for: {name}" for name in self.left_out]
-        apart = [photo for photo in self.odd if photo.apart]
-        found += [f"looks odd: {photo.name} (score {photo.score:.2f})" for photo in apart]
-        if rest := [photo for photo in self.odd if not photo.apart]:
-            listed = ", ".join(f"{photo.name} ({photo.score:.2f})" for photo in rest)
-            kind = "next" if apart else "highest"
-            found.append(f"{kind} scores among the good photos, worth a look: {listed}")
-        if apart:
+        """What else people should know, a line each."""
+        found = [f"left out, as asked for: {self._short(name)}" for name in self.left_out]
+        if n_apart := sum(photo.apart for photo in self.odd):
             found.append(
-                "a photo that is no good part raises the threshold and hides defects: leave it out"
-                f" with --leave-out NAME, or all {len(apart)} with --leave-out odd"
+                "a photo that is no good part raises the threshold and hides defects: --leave-out"
+                f" NAME leaves it out, --leave-out odd {'all of them' if n_apart > 1 else 'too'}"
             )
         for group in self.twins:
-            others = f"{', '.join(group[1:4])}{' ...' if len(group) > 4 else ''}"
-            found.append(f"{len(group)} photos show the same picture: {group[0]} = {others}")
-        for number, told in self.unhealthy.items():
-            found.append(f"taken unlike the others: {self.names[number]} is {'; '.join(told)}")
+            first, *others = map(self._short, group)
+            more = " ..." if len(others) > 3 else ""
+            equal = f"{first} = {', '.join(others[:3])}{more}"
+            found.append(f"{len(group)} photos show the same picture and count as one: {equal}")
         return found
+
+    def _short(self, name: str) -> str:
+        """A name without the folder that all of them are in."""
+        shared = os.path.commonprefix([*self.names, *self.left_out])  # noqa: RUF071 (of any text)
+        folder = os.path.dirname(shared)
+        return name[len(folder) + 1 :] if folder and name.startswith(folder) else name
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -91,7 +91,8 @@ def _lines(good: GoodPhotos) -> list[str]:
     lines = [f"threshold {good.threshold:.2f} ({good.source})"]
     if good.rate is not None:
         lines += [good.rate.describe(), good.rate.outlook()]
-    return [*lines, *good.lines(), *good.notes]
+    rows = [f"{name}: score {score}{why and '; ' + why}" for name, score, why in good.rows()]
+    return [*lines, *rows, *good.lines(), *good.notes]
 
 
 def _section(title: str, cards: list[str], hint: str) -> str:
