@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-COLUMNS, WIDTH, GAP = 2, 480, 8
+COLUMNS, WIDTH, GAP = 2, 800, 8
 
 
 def main() -> int:

@@ -23,7 +23,9 @@ from pyimgano.postprocess import RegionRule, Regions
 from pyimgano.reporting.files import check_target, file_stem, make_folder, write_csv, write_json
 from pyimgano.reporting.good_page import write_good_page
 from pyimgano.reporting.output_folder import OutputFolder
-from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
+from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.panel import verdict_panel
+from pyimgano.reporting.picture_file import write_png
 from pyimgano.reporting.records import joined_warnings, path_fields
 from pyimgano.types import Prediction, Unreadable, verdict_of
 from pyimgano.utils.health_tally import HealthTally

@@ -19,7 +19,9 @@ from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
 from pyimgano.reporting.output_folder import OutputFolder
-from pyimgano.reporting.overlay import MapScale, verdict_panel, write_png
+from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.panel import verdict_panel
+from pyimgano.reporting.picture_file import write_png
 from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
 from pyimgano.types import Unreadable
 from pyimgano.utils.health_tally import HealthTally

@@ -61,15 +61,18 @@ class RegionRule:
         InvalidInputError
             There is no map, or it holds NaN or infinity.
         """
-        return find_regions(*self._cut(prediction), limit=limit)
+        return find_regions(*self.cut(prediction), limit=limit)
 
     def marked(self, prediction: Prediction) -> NDArray[np.bool_]:
         """The pixels of all regions, bool (H, W); as for :meth:`regions`."""
-        anomaly_map, level = self._cut(prediction)
+        anomaly_map, level = self.cut(prediction)
         return np.asarray(anomaly_map > level)
 
-    def _cut(self, prediction: Prediction) -> tuple[NDArray[np.float32], float]:
-        """A map and a level that it exceeds in the regions and nowhere else."""
+    def cut(self, prediction: Prediction) -> tuple[NDArray[np.float32], float]:
+        """A map and a level that it exceeds in the regions and nowhere else; infinity if it is ok.
+
+        Raises as :meth:`regions` does.
+        """
         anomaly_map = prediction.anomaly_map
         if anomaly_map is None or anomaly_map.size == 0:
             raise InvalidInputError("regions need an anomaly map: this prediction has none")

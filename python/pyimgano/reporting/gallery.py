@@ -11,7 +11,9 @@ from pyimgano.datasets.base import TestSplit
 from pyimgano.models.base import Detector
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder
-from pyimgano.reporting.overlay import MapScale, panel, to_rgb8, write_png
+from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.panel import panel
+from pyimgano.reporting.picture_file import write_png
 from pyimgano.types import Prediction
 from pyimgano.utils.images import read_image, shown
 
@@ -69,12 +71,12 @@ def write_gallery(
         if prediction.anomaly_map is None:
             continue
         picture = panel(
-            to_rgb8(read_image(path)),
-            prediction.anomaly_map,
+            read_image(path),
+            prediction,
             scale,
-            caption=f"{shown(Path(path.parent.name, path.name))}  score {prediction.score:.3f}"
-            f"  threshold {detector.threshold_:.3f}",
-            marked=rule.marked(prediction),
+            rule=rule,
+            caption=f"score {prediction.score:.3f}, threshold {detector.threshold_:.3f}\n"
+            f"{shown(Path(path.parent.name, path.name))}",
             mask=None if split.masks is None else split.masks[i],
         )
         name = file_stem(shown(f"{path.parent.name}_{path.stem}"))

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
 from pyimgano.reporting.files import write_bytes
+from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.html_page import asset, escape, fill
-from pyimgano.reporting.overlay import MapScale, encode, heat_overlay, to_rgb8
-from pyimgano.reporting.pictures import thumbnail_size
+from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
+from pyimgano.reporting.picture_file import encode
 from pyimgano.utils.images import MAX_PIXELS, read_image
 from pyimgano.utils.preprocess import resize_image
 
@@ -124,7 +125,7 @@ def _pictures(
         source = read_image(name, **reading)
     except ImageReadError:  # an array, or a name with bytes that are no text
         return []
-    size = thumbnail_size(source.shape[:2], _SIDE)
+    size = thumbnail_size(source.shape, _SIDE)
     image = to_rgb8(resize_image(source, size), getattr(detector, "bit_depth", None))
     found = None if number is None else detector.held_out_map(number, source)
     if found is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import OutputError
-from pyimgano.postprocess import RegionRule
-from pyimgano.reporting.files import write_bytes
-from pyimgano.types import Prediction
-from pyimgano.utils.preprocess import resize_image
-
-_WHITE = (255, 255, 255)
-_GREEN = (90, 230, 90)
-_BAND = 22
+WHITE = (255, 255, 255)
+GREEN = (90, 230, 90)
 
 
 @dataclass(frozen=True)
@@ -42,7 +34,8 @@ class MapScale:
         """Colour starts half-way between normal surface (``level``) and the threshold."""
         if not math.isfinite(threshold):
             threshold = 2 * level if level > 0 else 1.0
-        return cls((level + threshold) / 2, max(threshold, level + 1e-12))
+        least = max(1e-12, 1e-6 * abs(level))  # else no colours lie between floor and threshold
+        return cls((level + threshold) / 2, max(threshold, level + least))
 
     @classmethod
     def of(cls, detector: Any) -> MapScale:
@@ -51,13 +44,18 @@ class MapScale:
             getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", math.inf)
         )
 
-    def unit(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
+    def unit(self, anomaly_map: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Map values in [0, 1): 0 at the floor, 1/2 at the threshold, never quite 1.
 
         A gross defect lies far above the threshold; a linear scale would show it as one flat patch.
         """
-        excess = np.maximum(anomaly_map - self.floor, 0.0) / (self.threshold - self.floor)
-        return np.asarray(excess / (1.0 + excess), dtype=np.float32)
+        excess = np.maximum(anomaly_map - self.floor, 0.0)
+        return np.asarray(excess / (excess + (self.threshold - self.floor)), dtype=np.float32)
+
+    def value(self, unit: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """The map values that :meth:`unit` brings to [0, 1)."""
+        excess = unit / (1.0 - unit) * (self.threshold - self.floor)
+        return np.asarray(self.floor + excess, dtype=np.float32)
 
 
 def to_rgb8(image: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.uint8]:
@@ -95,9 +93,11 @@ def heat_overlay(
         uint8 (H, W, 3), RGB.
     """
     colours, alpha = _heat(anomaly_map, scale)
-    alpha = alpha[..., None]
-    blended = (image * (1.0 - alpha) + colours * alpha).astype(np.uint8)
-    return blended if marked is None else _contour(blended, marked, _WHITE)
+    hot = alpha > 0  # seldom much of an image
+    part = alpha[hot][:, None]
+    blended = image.copy()
+    blended[hot] = (image[hot] * (1.0 - part) + colours[hot] * part).astype(np.uint8)
+    return blended if marked is None else outline(blended, marked, WHITE)
 
 
 def heat_layer(
@@ -109,7 +109,7 @@ def heat_layer(
     """
     colours, alpha = _heat(anomaly_map, scale)
     layer = np.dstack([colours, 255.0 * alpha]).astype(np.uint8)
-    return layer if marked is None else _contour(layer, marked, (*_WHITE, 255))
+    return layer if marked is None else outline(layer, marked, (*WHITE, 255))
 
 
 def _heat(
@@ -122,96 +122,12 @@ def _heat(
     return rgb, np.minimum(1.5 * unit, 0.75).astype(np.float32)
 
 
-def _contour(
+def outline(
     image: NDArray[np.uint8], mask: NDArray[Any], colour: tuple[int, ...]
 ) -> NDArray[np.uint8]:
+    """Draw the outlines of a mask into an RGB or RGBA picture."""
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    thick = max(1, round(max(image.shape[:2]) / 320))
+    thick = max(1, round(math.sqrt(mask.size) / 400))
     return np.asarray(cv2.drawContours(image, outlines, -1, colour, thick))
-
-
-def panel(
-    image: NDArray[np.uint8],
-    anomaly_map: NDArray[np.float32],
-    scale: MapScale,
-    *,
-    caption: str,
-    marked: NDArray[Any] | None = None,
-    mask: NDArray[np.uint8] | None = None,
-    height: int = 320,
-) -> NDArray[np.uint8]:
-    """Image and heat map side by side under a caption of one or more lines.
-
-    Defect regions are outlined in white on the heat map, a known mask in green on the image.
-
-    Returns
-    -------
-    ndarray
-        uint8 (height + caption, w, 3), RGB.
-    """
-    left, right = image.copy(), heat_overlay(image, anomaly_map, scale, marked)
-    if mask is not None and mask.any():
-        left = _contour(left, mask, _GREEN)
-    width = max(1, round(image.shape[1] * height / image.shape[0]))
-    pair = [resize_image(side, (height, width)) for side in (left, right)]
-    gap = np.full((height, 4, 3), 255, dtype=np.uint8)
-    body = np.hstack([pair[0], gap, pair[1]])
-    return np.vstack([*(_band(line, body.shape[1]) for line in caption.split("\n")), body])
-
-
-def _band(line: str, width: int) -> NDArray[np.uint8]:
-    """A line of text, as large as it fits."""
-    band = np.full((_BAND, width, 3), 255, dtype=np.uint8)
-    text = line.encode("ascii", "replace").decode()
-    size = 0.42
-    while size > 0.2 and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)[0][0] > (
-        width - 8
-    ):
-        size -= 0.02
-    cv2.putText(band, text, (4, 15), cv2.FONT_HERSHEY_SIMPLEX, size, (20, 20, 20), 1, cv2.LINE_AA)
-    return band
-
-
-def verdict_panel(
-    image: NDArray[Any],
-    prediction: Prediction,
-    scale: MapScale,
-    *,
-    rule: RegionRule,
-    name: str,
-    threshold: float,
-    bit_depth: int | None = None,
-) -> NDArray[np.uint8]:
-    """The panel of one prediction, which has a map.
-
-    The caption tells name, verdict and score, and in further lines how the image is unlike the good
-    photos.
-    """
-    assert prediction.anomaly_map is not None
-    line = f"{name}  {prediction.verdict}  score {prediction.score:.3f} / {threshold:.3f}"
-    return panel(
-        to_rgb8(image, bit_depth),
-        prediction.anomaly_map,
-        scale,
-        caption="\n".join((line, *prediction.warnings)),
-        marked=rule.marked(prediction),
-    )
-
-
-def encode(suffix: str, picture: NDArray[np.uint8], *, quality: int | None = None) -> bytes:
-    """A grey, RGB or RGBA picture as the bytes of an image file."""
-    if picture.ndim == 3:
-        swap = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-        picture = np.asarray(cv2.cvtColor(picture, swap), dtype=np.uint8)
-    options = [] if quality is None else [cv2.IMWRITE_WEBP_QUALITY, quality]
-    ok, data = cv2.imencode(suffix, picture, options)
-    if not ok:
-        raise OutputError(f"cannot encode a picture of shape {picture.shape} as {suffix}")
-    return bytes(data.tobytes())
-
-
-def write_png(path: str | os.PathLike[str], rgb: NDArray[np.uint8]) -> None:
-    """Write an RGB picture; the file name may hold any character."""
-    write_bytes(path, encode(".png", rgb))

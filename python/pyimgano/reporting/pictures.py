@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.reporting.files import make_folder, write_bytes
-from pyimgano.reporting.overlay import MapScale, encode, heat_layer, to_rgb8
+from pyimgano.reporting.fit import fit_mask, thumbnail_size
+from pyimgano.reporting.overlay import MapScale, heat_layer, to_rgb8
+from pyimgano.reporting.picture_file import encode
 from pyimgano.utils.images import read_image
 from pyimgano.utils.preprocess import resize_image
 
@@ -54,16 +55,16 @@ class PictureWriter:
         ``marked`` are the pixels of its defect regions, as :func:`heat_layer` takes them.
         """
         image = to_rgb8(read_image(path), self._bit_depth)
-        size = thumbnail_size(image.shape[:2])
+        size = thumbnail_size(image.shape, SIDE)
         files = {"image": (".webp", encode(".webp", resize_image(image, size), quality=QUALITY))}
         if anomaly_map is not None:
-            heat_size = thumbnail_size(image.shape[:2], HEAT_SIDE)
+            heat_size = thumbnail_size(image.shape, HEAT_SIDE)
             small = np.asarray(resize_image(anomaly_map, heat_size), dtype=np.float32)
-            outlined = None if marked is None else _small_mask(marked, heat_size)
+            outlined = None if marked is None else fit_mask(marked, heat_size)
             heat = heat_layer(small, self._scale, outlined)
             files["heat"] = (".webp", encode(".webp", heat, quality=QUALITY))
         if mask is not None and mask.any():
-            files["mask"] = (".png", encode(".png", _small_mask(mask, size)))
+            files["mask"] = (".png", encode(".png", fit_mask(mask, size)))
         names = {}
         for kind, (suffix, data) in files.items():
             target = self._folder / f"{self._count:04d}-{kind}{suffix}"
@@ -71,18 +72,3 @@ class PictureWriter:
             names[kind] = target.relative_to(self._root).as_posix()
         self._count += 1
         return names
-
-
-def thumbnail_size(shape: tuple[Any, ...], side: int = SIDE) -> tuple[int, int]:
-    """Height and width with the longer one at most ``side``."""
-    height, width = int(shape[0]), int(shape[1])
-    factor = min(1.0, side / max(height, width))
-    return max(1, round(height * factor)), max(1, round(width * factor))
-
-
-def _small_mask(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A mask that keeps even its thinnest defect: any defect pixel marks its small pixel."""
-    share = cv2.resize(
-        (mask != 0).astype(np.float32), (size[1], size[0]), interpolation=cv2.INTER_AREA
-    )
-    return np.where(share > 0, 255, 0).astype(np.uint8)
