@@ -19,7 +19,9 @@ from pyimgano.pipelines.calibrate import run_calibrate
 from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.postprocess import RegionRule
-from pyimgano.reporting.overlay import MapScale, verdict_panel
+from pyimgano.reporting.lettering import LINE_HEIGHT
+from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.panel import verdict_panel
 from pyimgano.types import Prediction
 from tests.conftest import texture, with_blot, write_image
 
@@ -103,9 +105,10 @@ def test_detect_writes_regions_that_go_with_its_labels(paths: list[str], tmp_pat
 
 
 def white(picture: np.ndarray) -> int:
-    """Outlined pixels on the right half of a panel."""
-    right = picture[22:, picture.shape[1] // 2 + 4 :]
-    return int((right == 255).all(axis=2).sum())
+    """Outlined pixels of the heat map, which shows an image of 40 x 60 eight times enlarged."""
+    top = 2 * LINE_HEIGHT  # verdict and name
+    heat = picture[top : top + 320, 480 + 4 :]
+    return int((heat == 255).all(axis=2).sum())
 
 
 @pytest.mark.parametrize("map_threshold", [0.5, 99.0, math.inf])

@@ -8,7 +8,8 @@ import pytest
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.gallery import choose_images
-from pyimgano.reporting.overlay import MapScale, heat_overlay, panel, to_rgb8, write_png
+from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
+from pyimgano.reporting.picture_file import write_png
 from pyimgano.utils.images import read_image
 from tests.conftest import texture
 
@@ -25,6 +26,18 @@ def test_an_infinite_threshold_still_gives_a_scale() -> None:
     assert np.isfinite(scale.unit(np.array([0.0, 2.0, 9.0], np.float32))).all()
 
 
+def test_the_values_of_colours_are_known() -> None:
+    values = np.array([2.5, 3.0, 40.0])
+    np.testing.assert_allclose(SCALE.value(SCALE.unit(values)), values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 3e4, 1e20])
+def test_a_level_at_the_threshold_still_gives_a_scale(level: float) -> None:
+    scale = MapScale.around(level, level)
+    assert scale.unit(np.array([level, 2 * level + 1], np.float32))[0] == 0
+    assert scale.unit(np.array([1e30])) == pytest.approx(1)
+
+
 def test_normal_surface_keeps_its_look_and_defects_are_coloured_and_outlined() -> None:
     image = np.full((40, 60, 3), 100, np.uint8)
     anomaly_map = np.zeros((40, 60), np.float32)
@@ -35,19 +48,6 @@ def test_normal_surface_keeps_its_look_and_defects_are_coloured_and_outlined() -
     red, green, blue = (int(v) for v in drawn[15, 15])
     assert red > green
     assert red > blue
-
-
-def test_a_panel_shows_both_sides_and_the_true_outline() -> None:
-    image = np.full((80, 160, 3), 100, np.uint8)
-    mask = np.zeros((80, 160), np.uint8)
-    mask[20:40, 20:40] = 1
-    picture = panel(
-        image, np.zeros((80, 160), np.float32), SCALE, caption="x", mask=mask, height=80
-    )
-    assert picture.shape == (22 + 80, 2 * 160 + 4, 3)
-    left, right = picture[22:, :160], picture[22:, 164:]
-    assert left[20, 30].tolist() == [90, 230, 90]
-    np.testing.assert_array_equal(right, image)
 
 
 def test_deep_and_grey_images_can_be_shown() -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.overlay import MapScale, heat_layer, heat_overlay
-from pyimgano.reporting.pictures import PictureWriter, thumbnail_size
+from pyimgano.reporting.pictures import PictureWriter
 from tests.conftest import texture, write_image
 
 
@@ -35,8 +36,8 @@ def test_pictures_are_small_and_keep_the_thinnest_defect(tmp_path: Path) -> None
 
 
 def test_small_images_are_not_enlarged() -> None:
-    assert thumbnail_size((48, 64)) == (48, 64)
-    assert thumbnail_size((1000, 2)) == (288, 1)
+    assert thumbnail_size((48, 64), 288) == (48, 64)
+    assert thumbnail_size((1000, 2), 288) == (288, 1)
 
 
 def test_the_layer_over_the_image_is_the_overlay() -> None:

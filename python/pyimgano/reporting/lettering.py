@@ -17,10 +17,10 @@ _INK = (20, 20, 20)
 #: A longer paragraph loses its middle.
 _MOST_LINES = 5
 
-# Hebrew, Arabic and their like, alone or with blanks, digits and marks in between.
+# Hebrew, Arabic and their like, with blanks, digits and marks in between. Brackets and slashes end
+# a run: each part of a path stays in its place.
 _RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe"
-_RTL_RUN = re.compile(rf"[{_RTL}](?:[{_RTL}\d .,_()\[\]-]*[{_RTL}])?")
-_MIRRORED = str.maketrans("()[]", ")(][")
+_RTL_RUN = re.compile(rf"[{_RTL}](?:[{_RTL}\d .,_-]*[{_RTL}])?")
 
 
 def band(text: str, width: int) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ def _font() -> cv2.FontFace:
 
 def _turned(run: re.Match[str]) -> str:
     parts = re.findall(r"\d+|.", run[0])  # numbers run from left to right in these scripts too
-    return "".join(reversed(parts)).translate(_MIRRORED)
+    return "".join(reversed(parts))
 
 
 @lru_cache(maxsize=4096)

@@ -69,9 +69,10 @@ def panel(
     """
     values, level = rule.cut(prediction)
     size = panel_size(image.shape)
-    left = to_rgb8(fit_image(image, size), bit_depth)
+    left = to_rgb8(fit_image(image, size), bit_depth).copy()  # it is drawn on
     heat = np.asarray(fit_image(_map(prediction), size), dtype=np.float32)
-    right = heat_overlay(left, heat, scale, fit_mask(values > level, size))
+    marked = fit_mask(values > level, size) if prediction.label else None
+    right = heat_overlay(left, heat, scale, marked)
     outlines = {"region": WHITE} if prediction.label else {}
     if mask is not None and mask.any():
         outline(left, fit_mask(mask, size), GREEN)
