@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-COLUMNS, WIDTH, GAP = 2, 800, 8
+COLUMNS, WIDTH, GAP = 2, 640, 8
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def main() -> int:
         cells += [np.full_like(cells[0], 255)] * (COLUMNS - len(cells))
         rows.append(np.hstack(cells))
     target.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(target), np.vstack(rows))
+    cv2.imwrite(str(target), np.vstack(rows), [cv2.IMWRITE_PNG_COMPRESSION, 9])
     print(target)
     return 0
 

@@ -54,7 +54,9 @@ def test_the_page_shows_the_odd_photo_with_its_heat_map(
     assert re.search(r"blot\.png +\d+\.\d\d  looks odd", out)
     text = page.read_text(encoding="utf-8")
     assert "blot.png" in text
-    card = text.partition("Look at these first")[2].partition("</figure>")[0]
+    legend, _, card = text.partition("Look at these first")[2].partition("<figure")
+    card = card.partition("</figure>")[0]
+    assert re.search(r'alt="colours of the heat maps: floor [\d.]+, map threshold [\d.]+"', legend)
     assert card.count("data:image/webp;base64,") == 2  # the photo, and its heat map
     assert "http:" not in text
     assert "https:" not in text

@@ -129,7 +129,7 @@ def test_the_crop_of_a_deep_image_is_scaled_by_its_bit_depth() -> None:
 def test_any_shape_has_its_panel_grey_or_not(shape: tuple[int, int], grey: bool) -> None:
     image = noise(*shape)
     picture = drawn(image[..., 0] if grey else image, found(shape, (2, 2, 9.0)))
-    assert picture.shape[1] >= 380
+    assert picture.shape[1] >= 440
     assert max(picture.shape[:2]) < 2400
 
 

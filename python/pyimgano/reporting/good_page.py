@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from pyimgano.errors import ImageReadError
 from pyimgano.reporting.files import write_bytes
 from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.html_page import asset, escape, fill
+from pyimgano.reporting.legend import legend
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
 from pyimgano.reporting.picture_file import encode
 from pyimgano.utils.images import MAX_PIXELS, read_image
@@ -66,7 +68,12 @@ def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: De
         for group in good.twins[:_MOST]
     ]
     sections = [
-        _section("Look at these first", odd, "The highest scores among the good photos."),
+        _section(
+            "Look at these first",
+            odd,
+            "The highest scores among the good photos.",
+            _legend(scale, getattr(detector, "map_threshold_", math.inf)),
+        ),
         _section("Taken unlike the others", unhealthy, ""),
         _section("The same picture more than once", twins, ""),
     ]
@@ -96,11 +103,23 @@ def _lines(good: GoodPhotos) -> list[str]:
     return [*lines, *rows, *good.lines(), *good.notes]
 
 
-def _section(title: str, cards: list[str], hint: str) -> str:
+def _legend(scale: MapScale, map_threshold: float) -> str:
+    """The scale of the heat maps."""
+    if not math.isfinite(map_threshold):
+        return ""
+    values = [("floor", scale.floor), ("map threshold", map_threshold)]
+    told = ", ".join(f"{name} {value:.4g}" for name, value in values)
+    strip = _webp(legend(_SIDE, scale, values, {}))
+    return (
+        f'<p><img src="data:image/webp;base64,{strip}" alt="colours of the heat maps: {told}"></p>'
+    )
+
+
+def _section(title: str, cards: list[str], hint: str, key: str = "") -> str:
     if not cards:
         return ""
     text = f'<p class="soft small">{escape(hint)}</p>' if hint else ""
-    body = f'{text}<div class="cards">{"".join(cards)}</div>'
+    body = f'{text}{key}<div class="cards">{"".join(cards)}</div>'
     return f"<section><h2>{escape(title)}</h2>{body}</section>"
 
 

@@ -64,7 +64,7 @@ def _places(labels: list[str], spots: list[int], width: int) -> list[int]:
     """Where labels begin: in order, below their spots, or as near as they do not meet."""
     widths = [text_width(label) for label in labels]
     lefts: list[int] = []
-    free = 0
+    free = 2
     for spot, wide in zip(spots, widths, strict=True):
         lefts.append(max(free, spot - wide // 2))
         free = lefts[-1] + wide + _GAP

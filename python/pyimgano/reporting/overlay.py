@@ -129,5 +129,5 @@ def outline(
     outlines, _ = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
     )
-    thick = max(1, round(math.sqrt(mask.size) / 400))
+    thick = max(1, round(math.sqrt(mask.size) / 320))
     return np.asarray(cv2.drawContours(image, outlines, -1, colour, thick))

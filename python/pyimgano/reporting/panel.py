@@ -19,7 +19,7 @@ from pyimgano.types import Prediction
 _BLUE = (40, 120, 255)
 _GAP, _FRAME = 4, 3
 #: So wide is a picture at least: its legend fits.
-_LEAST_WIDTH = 380
+_LEAST_WIDTH = 440
 #: The part shown at full resolution is a square of this side, or as large where an image is narrow.
 _CROP_SIDE = 384
 
