@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pyimgano import _rust
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 
 FloatMap: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
@@ -34,7 +35,7 @@ def at_least(name: str, value: Any, least: int) -> int:
 
 def threads(n_threads: int | None) -> int | None:
     """A number of threads, or None for the default."""
-    return None if n_threads is None else at_least("n_threads", n_threads, 1)
+    return None if n_threads is None else _rust.resolve_threads(at_least("n_threads", n_threads, 1))
 
 
 def image(name: str, array: NDArray[Any]) -> NDArray[Any]:

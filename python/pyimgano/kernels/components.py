@@ -160,7 +160,7 @@ def filter_components(
     connectivity : int
         8, or 4 to leave out the diagonals.
     n_threads : int, optional
-        Threads to use: default ``PYIMGANO_NUM_THREADS``, else one per core.
+        Threads to use: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
 
     Returns
     -------

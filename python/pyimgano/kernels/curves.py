@@ -66,7 +66,7 @@ def pixel_metrics(
     integration_limit : float
         False-positive rate up to which AUPRO integrates, above 0 and at most 1.
     n_threads : int, optional
-        Threads to use: default ``PYIMGANO_NUM_THREADS``, else one per core.
+        Threads to use: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def pro_curve(
     max_points : int, optional
         Give at most so many of the vertices, spread evenly along the curve, for plotting.
     n_threads : int, optional
-        Threads to use: default ``PYIMGANO_NUM_THREADS``, else one per core.
+        Threads to use: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
 
     Returns
     -------

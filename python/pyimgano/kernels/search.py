@@ -69,7 +69,7 @@ def greedy_coreset(
     random_state : int, numpy.random.Generator or None
         Where `start` is drawn from; None draws a new one each time. Unused if `start` is given.
     n_threads : int, optional
-        Threads to use: default ``PYIMGANO_NUM_THREADS``, else one per core.
+        Threads to use: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
     progress : callable, optional
         Called a few times a second as ``progress(done, total)`` in picks, from the calling thread.
         What it raises ends the selection and propagates.
@@ -132,7 +132,7 @@ class KnnIndex:
         An id per row. A query skips the rows of its own group: a training image's patches can so
         be scored against those of all other images.
     n_threads : int, optional
-        Threads to build with: default ``PYIMGANO_NUM_THREADS``, else one per core.
+        Threads to build with: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
 
     Raises
     ------
@@ -197,7 +197,7 @@ class KnnIndex:
         groups : array-like of int, shape (m,), optional
             An id per query, exactly where the bank has groups: its rows of that id are skipped.
         n_threads : int, optional
-            Threads to use: default ``PYIMGANO_NUM_THREADS``, else one per core.
+            Threads to use: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
 
         Returns
         -------

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
-use crate::{Matrix, Result};
+use crate::{Matrix, Result, memory};
 
 /// Axes kept; one short of a panel, whose last column is left zero.
 pub(crate) const AXES: usize = PANEL - 1;
@@ -37,9 +37,9 @@ impl Axes {
     /// Axes of an evenly spaced sample of `rows`. Runs on the current pool.
     pub fn of(rows: Matrix<'_>, simd: Simd, progress: &Progress) -> Result<Self> {
         let d = rows.cols();
-        let centre = centre_of(rows);
+        let centre = centre_of(rows)?;
         let count = d.min(AXES);
-        let mut panel = vec![0.0; d * PANEL];
+        let mut panel = memory::zeros(d * PANEL)?;
         if d <= NARROW {
             // Few columns are their own axes: no rounding at all.
             for j in 0..d {
@@ -48,23 +48,23 @@ impl Axes {
             return Ok(Self { centre, panel, skew: 0.0, count });
         }
         let n = rows.rows().min(SAMPLE);
-        let mut sample = vec![0.0; n * d];
+        let mut sample = memory::zeros(n * d)?;
         for (i, out) in sample.chunks_exact_mut(d).enumerate() {
             progress.check()?;
             subtract(rows.row(i * rows.rows() / n), &centre, out);
         }
-        let turned = transposed(&sample, n, d);
-        let mut axes = first_guess(count, d);
+        let turned = transposed(&sample, n, d)?;
+        let mut axes = first_guess(count, d)?;
         for round in 0..=ROUNDS {
             orthonormalise(&mut axes, progress)?;
             to_panel(&axes, &mut panel);
-            let mut seen = vec![0.0; n * PANEL];
+            let mut seen = memory::zeros(n * PANEL)?;
             products(simd, &panel, &sample, d, &mut seen, progress)?;
             if round == ROUNDS {
                 axes = principal(&axes, &seen, progress)?;
                 break;
             }
-            let mut pulled = vec![0.0; d * PANEL];
+            let mut pulled = memory::zeros(d * PANEL)?;
             products(simd, &seen, &turned, n, &mut pulled, progress)?;
             for (a, axis) in axes.iter_mut().enumerate() {
                 for (j, value) in axis.iter_mut().enumerate() {
@@ -106,29 +106,29 @@ fn products(
 }
 
 /// The mean of an evenly spaced sample.
-pub(crate) fn centre_of(rows: Matrix<'_>) -> Vec<f32> {
+pub(crate) fn centre_of(rows: Matrix<'_>) -> Result<Vec<f32>> {
     let n = rows.rows().min(SAMPLE);
-    let mut sums = vec![0.0f64; rows.cols()];
+    let mut sums = memory::filled(rows.cols(), 0.0f64)?;
     for i in 0..n {
         for (sum, x) in sums.iter_mut().zip(rows.row(i * rows.rows() / n)) {
             *sum += f64::from(*x);
         }
     }
-    sums.into_iter().map(|sum| (sum / n as f64) as f32).collect()
+    memory::collected(sums.into_iter().map(|sum| (sum / n as f64) as f32))
 }
 
-fn transposed(values: &[f32], rows: usize, cols: usize) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
+fn transposed(values: &[f32], rows: usize, cols: usize) -> Result<Vec<f32>> {
+    let mut out = memory::zeros(values.len())?;
     for (j, column) in out.chunks_exact_mut(rows).enumerate() {
         for (i, value) in column.iter_mut().enumerate() {
             *value = values[i * cols + j];
         }
     }
-    out
+    Ok(out)
 }
 
 /// Directions with no meaning, always the same (xorshift).
-fn first_guess(count: usize, d: usize) -> Vec<Vec<f64>> {
+fn first_guess(count: usize, d: usize) -> Result<Vec<Vec<f64>>> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut next = || {
         state ^= state << 13;
@@ -136,7 +136,7 @@ fn first_guess(count: usize, d: usize) -> Vec<Vec<f64>> {
         state ^= state << 17;
         (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
     };
-    (0..count).map(|_| (0..d).map(|_| next()).collect()).collect()
+    (0..count).map(|_| memory::collected((0..d).map(|_| next()))).collect()
 }
 
 fn to_panel(axes: &[Vec<f64>], panel: &mut [f32]) {
@@ -210,16 +210,16 @@ fn principal(axes: &[Vec<f64>], seen: &[f32], progress: &Progress) -> Result<Vec
     let turns = eigenvectors(&mut spread);
     let mut order: Vec<usize> = (0..k).collect();
     order.sort_by(|a, b| spread[*b][*b].total_cmp(&spread[*a][*a]).then(a.cmp(b)));
-    let mut turned: Vec<Vec<f64>> = order
+    let mut turned = order
         .into_iter()
         .map(|e| {
-            let mut axis = vec![0.0; axes[0].len()];
+            let mut axis = memory::filled(axes[0].len(), 0.0)?;
             for (turn, old) in turns[e].iter().zip(axes) {
                 axis.iter_mut().zip(old).for_each(|(x, y)| *x += turn * y);
             }
-            axis
+            Ok(axis)
         })
-        .collect();
+        .collect::<Result<Vec<Vec<f64>>>>()?;
     orthonormalise(&mut turned, progress)?;
     Ok(turned)
 }
@@ -268,8 +268,8 @@ fn turn(rows: &mut [Vec<f64>], p: usize, q: usize, c: f64, s: f64) {
 
 /// ‖P Pᵀ − I‖ in the Frobenius norm, which bounds how far the singular values are from 1.
 fn skew(panel: &[f32], d: usize, count: usize, progress: &Progress) -> Result<f64> {
-    let axes: Vec<Vec<f64>> =
-        (0..count).map(|a| (0..d).map(|j| f64::from(panel[j * PANEL + a])).collect()).collect();
+    let axis = |a: usize| memory::collected((0..d).map(|j| f64::from(panel[j * PANEL + a])));
+    let axes = (0..count).map(axis).collect::<Result<Vec<Vec<f64>>>>()?;
     let mut sum = 0.0;
     for (a, x) in axes.iter().enumerate() {
         progress.check()?;

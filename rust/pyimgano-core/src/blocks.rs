@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::Result;
 use crate::bounds::half;
 use crate::embed::{Embedded, LONG, SHORT};
 use crate::simd::PANEL;
 use crate::task::Progress;
+use crate::{Result, memory};
 
 /// Values of one panel of short images.
 pub(crate) const STEP: usize = SHORT * PANEL;
@@ -41,31 +41,35 @@ pub(crate) struct Ball {
     pub longest: f64,
 }
 
+impl Ball {
+    /// A place for a ball.
+    const NONE: Self =
+        Self { centre: [0.0; SHORT], norm: 0.0, radius: 0.0, slack: 0.0, longest: 0.0 };
+}
+
 impl Blocks {
     /// Splits rows again and again across the axis along which they spread most.
     pub fn of(images: &Embedded, progress: &Progress) -> Result<Self> {
         let n = images.rest.len();
-        let mut rows: Vec<u32> = (0..n as u32).collect();
+        let mut rows = memory::collected(0..n as u32)?;
         split(&mut rows, images, progress)?;
-        let mut panels = vec![0.0; n.div_ceil(PANEL) * STEP];
-        let mut norms = vec![0.0; n];
-        let balls = rows
-            .par_chunks(PANEL)
+        let mut panels = memory::zeros(n.div_ceil(PANEL) * STEP)?;
+        let mut norms = memory::zeros(n)?;
+        let mut balls = memory::filled(n.div_ceil(PANEL), Ball::NONE)?;
+        rows.par_chunks(PANEL)
             .zip(panels.par_chunks_mut(STEP))
             .zip(norms.par_chunks_mut(PANEL))
-            .map(|((rows, panel), norms)| {
+            .zip(&mut balls)
+            .try_for_each(|(((rows, panel), norms), ball)| {
                 progress.check()?;
-                Ok(fill(rows, images, panel, norms))
-            })
-            .collect::<Result<_>>()?;
-        let biases = norms
-            .chunks(PANEL)
-            .map(|norms| {
-                let mut bias = [f32::NEG_INFINITY; PANEL];
-                bias.iter_mut().zip(norms).for_each(|(b, norm)| *b = -half(f64::from(*norm)));
-                bias
-            })
-            .collect();
+                *ball = fill(rows, images, panel, norms);
+                Ok(())
+            })?;
+        let biases = memory::collected(norms.chunks(PANEL).map(|norms| {
+            let mut bias = [f32::NEG_INFINITY; PANEL];
+            bias.iter_mut().zip(norms).for_each(|(b, norm)| *b = -half(f64::from(*norm)));
+            bias
+        }))?;
         Ok(Self { rows, panels, norms, biases, balls })
     }
 
@@ -88,7 +92,7 @@ fn split(rows: &mut [u32], images: &Embedded, progress: &Progress) -> Result<()>
     progress.check()?;
     let axis = widest(rows, images);
     let value = |row: u32| images.long[row as usize * LONG + axis];
-    let mut keyed: Vec<(f32, u32)> = rows.iter().map(|row| (value(*row), *row)).collect();
+    let mut keyed = memory::collected(rows.iter().map(|row| (value(*row), *row)))?;
     let middle = rows.len().div_ceil(PANEL) / 2 * PANEL;
     keyed.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     rows.iter_mut().zip(&keyed).for_each(|(row, (_, kept))| *row = *kept);

@@ -6,6 +6,13 @@ use crate::simd::Simd;
 use crate::task::Progress;
 use crate::{Error, Matrix, Result};
 
+/// The error where `name` holds something else than it did at a first look.
+pub(crate) fn changed(name: &str) -> Error {
+    Error::Argument(format!(
+        "{name} changed while it was read: another thread must not write to it"
+    ))
+}
+
 /// The largest magnitude in `matrix`, or an error that calls it `name` and says where its first
 /// NaN or infinity is. Runs on the current pool.
 pub(crate) fn finite(
@@ -36,8 +43,10 @@ pub(crate) fn finite(
         .position_first(|chunk| progress.check().is_err() || chunk.iter().any(|x| !x.is_finite()))
         .unwrap_or(0);
     progress.check()?;
-    let inside = data[chunk * CHUNK..].iter().position(|x| !x.is_finite());
-    let at = chunk * CHUNK + inside.unwrap_or(0);
+    let Some(inside) = data[chunk * CHUNK..].iter().position(|x| !x.is_finite()) else {
+        return Err(changed(name));
+    };
+    let at = chunk * CHUNK + inside;
     Err(Error::NotFinite(format!(
         "{name} must be finite: row {}, column {} is {}",
         at / matrix.cols(),

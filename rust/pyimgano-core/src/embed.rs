@@ -10,7 +10,7 @@ use crate::axes::{AXES, Axes, NARROW, subtract};
 use crate::bounds::{U, gamma};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
-use crate::{Matrix, Result};
+use crate::{Matrix, Result, memory};
 
 /// Columns of the short image: the first axes and the rest's length.
 pub(crate) const SHORT: usize = 33;
@@ -39,7 +39,8 @@ impl Embedded {
     /// Images of all `rows`, whose centred values must lie in [`RANGE`](crate::bounds::RANGE).
     pub fn of(rows: Matrix<'_>, axes: &Axes, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = rows.rows();
-        let mut all = Self { long: vec![0.0; n * LONG], rest: vec![0.0; n], slack: vec![0.0; n] };
+        let (long, rest) = (memory::zeros(n * LONG)?, memory::zeros(n)?);
+        let mut all = Self { long, rest, slack: memory::zeros(n)? };
         let errors = Errors::new(axes);
         all.long
             .par_chunks_mut(ROWS * LONG)
@@ -66,7 +67,7 @@ impl Embedded {
     /// `places` holds every place once. Done along the cycles of that permutation, so that no second
     /// copy of the images is ever held. Stopped midway, it leaves them in no order at all.
     pub fn reorder(&mut self, places: &[u32], progress: &Progress) -> Result<()> {
-        let mut done = vec![false; places.len()];
+        let mut done = memory::zeros(places.len())?;
         for first in 0..places.len() {
             if done[first] {
                 continue;

@@ -11,19 +11,14 @@ pub enum Error {
     NotFinite(String),
     /// The caller's [`Monitor`](crate::Monitor) asked to stop.
     Interrupted,
-    /// There is no memory for the result.
+    /// The operating system has no memory, or no threads, for this.
     Memory(String),
-    /// The operating system refused something (threads).
-    System(String),
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument(text)
-            | Self::NotFinite(text)
-            | Self::Memory(text)
-            | Self::System(text) => f.write_str(text),
+            Self::Argument(text) | Self::NotFinite(text) | Self::Memory(text) => f.write_str(text),
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

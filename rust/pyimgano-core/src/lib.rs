@@ -14,6 +14,7 @@ pub mod curves;
 mod embed;
 pub mod error;
 pub mod matrix;
+pub mod memory;
 pub mod monitor;
 pub mod neighbors;
 mod parallel;

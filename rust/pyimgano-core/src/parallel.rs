@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::task::Progress;
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
 
 /// Work on fewer pixels than this is done before a second thread has woken up.
 pub const WORTH_SHARING: usize = 1 << 15;
@@ -17,18 +17,21 @@ pub const WORTH_SHARING: usize = 1 << 15;
 pub fn for_each<S: Send>(
     n_items: usize,
     progress: &Progress,
-    init: impl Fn() -> S + Sync,
+    init: impl Fn() -> Result<S> + Sync,
     work: impl Fn(&mut S, usize) -> Result<()> + Sync,
 ) -> Result<Vec<S>> {
     let n_threads = rayon::current_num_threads().min(n_items).max(1);
     let shared = Shared {
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
-        states: Mutex::new(Vec::with_capacity(n_threads)),
+        states: Mutex::new(memory::reserved(n_threads)?),
         failure: Mutex::new(None),
     };
     let drain = || {
-        let mut state = init();
+        let mut state = match init() {
+            Ok(state) => state,
+            Err(error) => return shared.fail(0, error),
+        };
         while let Some(item) = shared.take(n_items) {
             if let Err(error) = progress.check().and_then(|()| work(&mut state, item)) {
                 shared.fail(item, error);
@@ -84,10 +87,15 @@ mod tests {
     fn every_item_is_done_once_for_any_number_of_threads() {
         for n_threads in [1, 2, 5] {
             let states = task::run(Some(n_threads), &Silent, 1, |progress| {
-                for_each(100, progress, Vec::new, |seen, item| {
-                    seen.push(item);
-                    Ok(())
-                })
+                for_each(
+                    100,
+                    progress,
+                    || Ok(Vec::new()),
+                    |seen, item| {
+                        seen.push(item);
+                        Ok(())
+                    },
+                )
             });
             let mut seen = states.expect("nothing fails").concat();
             seen.sort_unstable();
@@ -102,7 +110,7 @@ mod tests {
                 for_each(
                     50,
                     progress,
-                    || (),
+                    || Ok(()),
                     |(), item| match item {
                         7.. => Err(Error::Argument(item.to_string())),
                         _ => Ok(()),
@@ -126,7 +134,7 @@ mod tests {
                 for_each(
                     usize::MAX,
                     progress,
-                    || (),
+                    || Ok(()),
                     |(), _| {
                         std::thread::sleep(std::time::Duration::from_micros(20));
                         Ok(())

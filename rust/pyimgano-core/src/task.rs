@@ -99,7 +99,7 @@ mod tests {
     impl Monitor for StopAt {
         fn tick(&self, _done: usize, _total: usize) -> Result<()> {
             self.0.set(self.0.get() + 1);
-            if self.0.get() > 2 { Err(Error::System("stopped".into())) } else { Ok(()) }
+            if self.0.get() > 2 { Err(Error::Argument("stopped".into())) } else { Ok(()) }
         }
     }
 
@@ -116,7 +116,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(1));
             }
         });
-        assert_eq!(outcome, Err(Error::System("stopped".into())));
+        assert_eq!(outcome, Err(Error::Argument("stopped".into())));
     }
 
     #[test]

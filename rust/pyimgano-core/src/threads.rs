@@ -1,41 +1,80 @@
-//! Thread pools that survive `fork`.
+//! Thread pools that survive `fork`, and how many threads they have.
+//!
+//! A forked child has none of its parent's threads. What they held is held for ever there, so a fork
+//! waits until no pool is being made, and the child begins without pools.
 
+#[cfg(unix)]
+use std::cell::RefCell;
 use std::ops::Deref;
 #[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 #[cfg(target_os = "linux")]
 use crate::placement::{self, Cores};
-use crate::{Error, Result};
+use crate::{Error, Result, memory};
+
+/// The most threads that can be asked for.
+pub const MOST: usize = 1024;
+
+/// Pools that are kept. Those of other sizes end with the last call that uses them.
+const KEPT: usize = 4;
+
+/// Bytes of a thread's stack.
+const STACK: usize = 2 << 20;
+
+/// Bytes that a thread may ask for while it starts.
+const STARTING: usize = 256 << 10;
 
 /// A pool of threads.
 pub struct Pool {
     threads: ThreadPool,
-    /// The workers' numbers in the system; 0 until a worker has started.
+    /// The workers' numbers in the system, if they are to be placed.
     #[cfg(target_os = "linux")]
-    ids: Arc<[AtomicI32]>,
+    ids: Option<Arc<[AtomicI32]>>,
     /// The cores that were shared out among them.
     #[cfg(target_os = "linux")]
     cores: Mutex<Option<Cores>>,
 }
 
 impl Pool {
-    fn new(size: usize) -> std::result::Result<Self, rayon::ThreadPoolBuildError> {
-        let builder =
-            ThreadPoolBuilder::new().num_threads(size).thread_name(|i| format!("pyimgano-{i}"));
+    fn new(kind: Kind) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+        // Threads that have started ask for more, and the C library ends the process where that is
+        // refused: what all of them need must be there before the first one starts.
+        drop(memory::reserved::<u8>(kind.size * (STACK + STARTING))?);
+        let (ready, started) = mpsc::channel();
         #[cfg(target_os = "linux")]
-        {
-            let ids: Arc<[AtomicI32]> = (0..size).map(|_| AtomicI32::new(0)).collect();
-            let known = Arc::clone(&ids);
-            let builder = builder
-                .start_handler(move |i| known[i].store(placement::thread_id(), Ordering::Relaxed));
-            Ok(Self { threads: builder.build()?, ids, cores: Mutex::new(None) })
-        }
-        #[cfg(not(target_os = "linux"))]
-        Ok(Self { threads: builder.build()? })
+        let ids: Option<Arc<[AtomicI32]>> =
+            kind.pinned.then(|| (0..kind.size).map(|_| AtomicI32::new(0)).collect());
+        #[cfg(target_os = "linux")]
+        let known = ids.clone();
+        let on_start = move |_worker: usize| {
+            #[cfg(target_os = "linux")]
+            if let Some(known) = &known {
+                known[_worker].store(placement::thread_id(), Ordering::Relaxed);
+            }
+            // What is made once per thread.
+            drop(crossbeam_epoch::pin());
+            // Sending fails only if no one waits any more.
+            let _ = ready.send(());
+        };
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(kind.size)
+            .stack_size(STACK)
+            .thread_name(|i| format!("pyimgano-{i}"))
+            .start_handler(on_start)
+            .build()?;
+        // Before anyone else takes the memory.
+        started.iter().take(kind.size).for_each(drop);
+        Ok(Self {
+            threads,
+            #[cfg(target_os = "linux")]
+            ids,
+            #[cfg(target_os = "linux")]
+            cores: Mutex::new(None),
+        })
     }
 
     /// Wakes all workers at once, from here: one that another worker wakes may be put on that one's
@@ -51,16 +90,14 @@ impl Pool {
 impl Pool {
     /// Shares out the caller's cores among the workers, unless that was done before.
     fn place(&self) {
+        let Some(ids) = &self.ids else { return };
         let mut shared = self.cores.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(cores) = Cores::allowed().filter(|cores| shared.as_ref() != Some(cores)) else {
             return;
         };
-        let ids: Vec<i32> = self.ids.iter().map(|id| id.load(Ordering::Relaxed)).collect();
-        // 0 would stand for the calling thread.
-        if !ids.contains(&0) {
-            cores.share_out(&ids);
-            *shared = Some(cores);
-        }
+        let ids: Vec<i32> = ids.iter().map(|id| id.load(Ordering::Relaxed)).collect();
+        cores.share_out(&ids);
+        *shared = Some(cores);
     }
 }
 
@@ -72,50 +109,137 @@ impl Deref for Pool {
     }
 }
 
-/// Pools by size, and the process that made them: after a fork their threads are gone.
-struct Pools {
-    process: u32,
-    by_size: Vec<(usize, Arc<Pool>)>,
+/// What tells one pool from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    size: usize,
+    pinned: bool,
 }
 
-static POOLS: Mutex<Pools> = Mutex::new(Pools { process: 0, by_size: Vec::new() });
+/// The pools of this process, the one used last at the end.
+struct Pools {
+    kept: Vec<(Kind, Arc<Pool>)>,
+    /// Whether forks have been told.
+    known: bool,
+}
 
-/// The number of threads to use: `asked`, else `PYIMGANO_NUM_THREADS`, else one per core.
+static POOLS: Mutex<Pools> = Mutex::new(Pools { kept: Vec::new(), known: false });
+
+fn pools() -> MutexGuard<'static, Pools> {
+    POOLS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(unix)]
+thread_local! {
+    /// The pools, between the two sides of a fork by this thread.
+    static HELD: RefCell<Option<MutexGuard<'static, Pools>>> = const { RefCell::new(None) };
+}
+
+#[cfg(unix)]
+extern "C" fn before_fork() {
+    let _ = HELD.try_with(|held| held.replace(Some(pools())));
+}
+
+#[cfg(unix)]
+extern "C" fn after_fork_in_parent() {
+    let _ = HELD.try_with(|held| held.take());
+}
+
+#[cfg(unix)]
+extern "C" fn after_fork_in_child() {
+    let _ = HELD.try_with(|held| {
+        if let Some(mut pools) = held.take() {
+            // Dropping an inherited pool would signal threads that do not exist here: leave it be.
+            std::mem::forget(std::mem::take(&mut pools.kept));
+        }
+    });
+}
+
+impl Pools {
+    /// Makes forks wait while pools are made.
+    fn announce(&mut self) -> Result<()> {
+        #[cfg(unix)]
+        if !self.known {
+            // SAFETY: the handlers are functions of this library, which is never unloaded, and
+            // they do not unwind.
+            let refused = unsafe {
+                libc::pthread_atfork(
+                    Some(before_fork),
+                    Some(after_fork_in_parent),
+                    Some(after_fork_in_child),
+                )
+            };
+            if refused != 0 {
+                return Err(Error::Memory("there is no memory to prepare for forks".into()));
+            }
+        }
+        self.known = true;
+        Ok(())
+    }
+}
+
+/// Makes what all pools share, so that no fork meets it half made. [`pool`] does the same, but then a
+/// fork by another thread at that very moment, of the first call, may leave the child stuck.
+pub fn prepare() -> Result<()> {
+    drop(crossbeam_epoch::pin());
+    pools().announce()
+}
+
+/// The number of threads to use: `asked`, else `PYIMGANO_NUM_THREADS`, else one per core; from 1 to
+/// [`MOST`].
 pub fn resolve(asked: Option<usize>) -> Result<usize> {
     if let Some(n) = asked {
         return match n {
+            1..=MOST => Ok(n),
             0 => Err(Error::Argument("n_threads must be at least 1, got 0".into())),
-            n => Ok(n),
+            _ => Err(Error::Argument(format!("n_threads must be at most {MOST}, got {n}"))),
         };
     }
     match std::env::var("PYIMGANO_NUM_THREADS") {
         Ok(text) if !text.trim().is_empty() => match text.trim().parse::<usize>() {
-            Ok(n) if n > 0 => Ok(n),
+            Ok(n @ 1..=MOST) => Ok(n),
             _ => Err(Error::Argument(format!(
-                "PYIMGANO_NUM_THREADS must be a whole number of at least 1, got {text:?}"
+                "PYIMGANO_NUM_THREADS must be a whole number from 1 to {MOST}, got {text:?}"
             ))),
         },
-        _ => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        _ => Ok(std::thread::available_parallelism().map_or(1, usize::from).min(MOST)),
+    }
+}
+
+/// Whether `PYIMGANO_PIN_THREADS` asks for workers with a core each.
+fn pinned() -> Result<bool> {
+    let text = std::env::var("PYIMGANO_PIN_THREADS").unwrap_or_default();
+    match text.trim() {
+        "" | "0" => Ok(false),
+        "1" => Ok(true),
+        _ => Err(Error::Argument(format!("PYIMGANO_PIN_THREADS must be 0 or 1, got {text:?}"))),
     }
 }
 
 /// The pool of this process with `resolve(n_threads)` threads.
 pub fn pool(n_threads: Option<usize>) -> Result<Arc<Pool>> {
-    let size = resolve(n_threads)?;
-    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-    let process = std::process::id();
-    if pools.process != process {
-        // Dropping an inherited pool would signal threads that do not exist here: leave it be.
-        std::mem::forget(std::mem::take(&mut pools.by_size));
-        pools.process = process;
+    let kind = Kind { size: resolve(n_threads)?, pinned: pinned()? };
+    let mut pools = pools();
+    pools.announce()?;
+    let found = pools.kept.iter().position(|(other, _)| *other == kind);
+    let entry = match found {
+        Some(at) => pools.kept.remove(at),
+        None => {
+            let made = Pool::new(kind).map_err(|why| {
+                Error::Memory(format!(
+                    "could not start {} threads ({why}): ask for fewer by n_threads or \
+                     PYIMGANO_NUM_THREADS",
+                    kind.size
+                ))
+            })?;
+            (kind, Arc::new(made))
+        }
+    };
+    let pool = Arc::clone(&entry.1);
+    if pools.kept.len() == KEPT {
+        pools.kept.remove(0);
     }
-    if let Some((_, pool)) = pools.by_size.iter().find(|(n, _)| *n == size) {
-        return Ok(Arc::clone(pool));
-    }
-    let pool = Pool::new(size)
-        .map(Arc::new)
-        .map_err(|e| Error::System(format!("could not start {size} threads: {e}")))?;
-    pools.by_size.push((size, Arc::clone(&pool)));
+    pools.kept.push(entry);
     Ok(pool)
 }
 
@@ -132,7 +256,20 @@ mod tests {
     }
 
     #[test]
-    fn no_threads_at_all_is_refused() {
-        assert!(matches!(resolve(Some(0)), Err(Error::Argument(_))));
+    fn no_threads_and_too_many_are_refused() {
+        for asked in [0, MOST + 1, 1 << 40, usize::MAX] {
+            assert!(matches!(resolve(Some(asked)), Err(Error::Argument(_))), "{asked}");
+        }
+        assert_eq!(resolve(Some(MOST)), Ok(MOST));
+    }
+
+    #[test]
+    fn a_pool_that_gives_way_to_others_ends_with_its_last_user() {
+        let first = pool(Some(11)).expect("a few threads");
+        for size in 12..12 + KEPT {
+            pool(Some(size)).expect("a few threads");
+        }
+        assert_eq!(Arc::strong_count(&first), 1);
+        assert_eq!(first.install(|| 7), 7);
     }
 }

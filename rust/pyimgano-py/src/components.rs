@@ -2,6 +2,7 @@
 
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyReadwriteArray2};
 use pyimgano_core::components::{Connectivity, Keep, Stats, filter, label, stats};
+use pyimgano_core::memory;
 use pyo3::prelude::*;
 
 use crate::convert::{Maps, Signals, pixels, shape, to_py};
@@ -46,12 +47,14 @@ pub fn component_stats<'py>(
             Signals::new(None).run(py, |signals| stats(labels, map, height, width, signals))
         }
     }?;
-    let column = |value: fn(&Stats) -> f64| -> Vec<f64> { all.iter().map(value).collect() };
-    let area: Vec<i64> = all.iter().map(|one| i64::from(one.area)).collect();
-    let boxes: Vec<[i32; 4]> = all.iter().map(Stats::left_top_width_height).collect();
-    let boxes = PyArray1::from_vec(py, boxes.concat()).reshape([all.len(), 4])?;
-    let (max, mean) = (column(|one| one.max), column(Stats::mean));
-    Ok((area.into_pyarray(py), boxes, max.into_pyarray(py), mean.into_pyarray(py)))
+    let column = |value: fn(&Stats) -> f64| {
+        memory::collected(all.iter().map(value)).map_err(to_py).map(|all| all.into_pyarray(py))
+    };
+    let area = memory::collected(all.iter().map(|one| i64::from(one.area))).map_err(to_py)?;
+    let mut boxes = memory::reserved(4 * all.len()).map_err(to_py)?;
+    all.iter().for_each(|one| boxes.extend(one.left_top_width_height()));
+    let boxes = PyArray1::from_vec(py, boxes).reshape([all.len(), 4])?;
+    Ok((area.into_pyarray(py), boxes, column(|one| one.max)?, column(Stats::mean)?))
 }
 
 /// Copies what stays of each map to the array of `out` beside it, all zero on entry.
@@ -70,7 +73,7 @@ pub fn filter_components(
 ) -> PyResult<()> {
     let connectivity = Connectivity::new(connectivity).map_err(to_py)?;
     let keep = Keep { threshold, min_area, min_score, connectivity };
-    let mut jobs = Vec::with_capacity(maps.len());
+    let mut jobs = memory::reserved(maps.len()).map_err(to_py)?;
     for (map, out) in maps.iter().zip(&mut out) {
         jobs.push((pixels(map)?, out.as_slice_mut()?, shape(map)));
     }

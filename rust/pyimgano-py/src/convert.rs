@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyimgano_core::{Error, Matrix, Monitor, Result};
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
 pyo3::import_exception!(pyimgano.errors, InvalidInputError);
@@ -17,7 +17,6 @@ pub fn to_py(error: Error) -> PyErr {
         Error::Argument(text) | Error::NotFinite(text) => InvalidInputError::new_err(text),
         Error::Memory(text) => NotEnoughMemoryError::new_err(text),
         Error::Interrupted => PyKeyboardInterrupt::new_err("interrupted"),
-        Error::System(text) => PyOSError::new_err(text),
     }
 }
 

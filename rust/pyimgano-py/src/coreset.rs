@@ -1,10 +1,10 @@
 //! Binding of `pyimgano_core::coreset`.
 
 use numpy::{PyArray1, PyReadonlyArray2};
-use pyimgano_core::coreset;
+use pyimgano_core::{coreset, memory};
 use pyo3::prelude::*;
 
-use crate::convert::{Signals, matrix};
+use crate::convert::{Signals, matrix, to_py};
 
 /// See `pyimgano.kernels.greedy_coreset`.
 #[pyfunction]
@@ -21,5 +21,6 @@ pub fn greedy_coreset<'py>(
     let signals = Signals::new(progress);
     let picks = signals
         .run(py, |monitor| coreset::greedy(features, n_samples, start, n_threads, monitor))?;
-    Ok(PyArray1::from_iter(py, picks.into_iter().map(|row| row as i64)))
+    let rows = memory::collected(picks.into_iter().map(|row| row as i64)).map_err(to_py)?;
+    Ok(PyArray1::from_vec(py, rows))
 }

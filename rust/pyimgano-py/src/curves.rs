@@ -2,7 +2,7 @@
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
 use pyimgano_core::curves::{self, Plane, Score};
-use pyimgano_core::{Monitor, Result};
+use pyimgano_core::{Monitor, Result, memory};
 use pyo3::prelude::*;
 
 use crate::convert::{Maps, Signals, pixels, shape, to_py};
@@ -21,7 +21,7 @@ fn with_planes<T: Score + numpy::Element, R: Send>(
     maps: &[PyReadonlyArray2<'_, T>],
     run: impl FnOnce(&[Plane<'_, T>], &dyn Monitor) -> Result<R> + Send,
 ) -> PyResult<R> {
-    let mut planes = Vec::with_capacity(masks.len());
+    let mut planes = memory::reserved(masks.len()).map_err(to_py)?;
     for (mask, map) in masks.iter().zip(maps) {
         let [height, width] = shape(map);
         let plane = Plane::new(pixels(mask)?, pixels(map)?, height, width);
@@ -69,7 +69,7 @@ pub fn pro_curve<'py>(
         }),
     }?;
     let column = |value: fn(&curves::Vertex) -> f64| {
-        vertices.iter().map(value).collect::<Vec<_>>().into_pyarray(py)
+        memory::collected(vertices.iter().map(value)).map_err(to_py).map(|all| all.into_pyarray(py))
     };
-    Ok((column(|v| v.fpr), column(|v| v.pro), column(|v| v.threshold)))
+    Ok((column(|v| v.fpr)?, column(|v| v.pro)?, column(|v| v.threshold)?))
 }

@@ -5,6 +5,7 @@ mod convert;
 mod coreset;
 mod curves;
 mod neighbors;
+mod reserve;
 
 use pyo3::prelude::*;
 
@@ -12,6 +13,12 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _rust {
     use super::*;
+
+    /// At import, while the GIL is held: no fork of Python's comes in between.
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        pyimgano_core::threads::prepare().map_err(convert::to_py)
+    }
 
     #[pymodule_export]
     use super::components::{component_stats, filter_components, label_components};

@@ -6,7 +6,7 @@ use super::check_shape;
 use super::label::{Component, Components, Connectivity};
 use super::runs::above_bits;
 use crate::task::{self, Progress};
-use crate::{Error, Monitor, Result, parallel};
+use crate::{Error, Monitor, Result, check, memory, parallel};
 
 /// Which components stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +42,7 @@ pub fn filter(
     if keep.threshold.is_nan() || keep.min_score.is_some_and(f32::is_nan) {
         return Err(Error::Argument("threshold and min_score must not be NaN".into()));
     }
-    let mut slots = Vec::with_capacity(jobs.len());
+    let mut slots = memory::reserved(jobs.len())?;
     let mut pixels = 0;
     for (map, out, [height, width]) in jobs {
         check_shape(map.len(), height, width)?;
@@ -52,17 +52,28 @@ pub fn filter(
     }
     let n_threads = if pixels < parallel::WORTH_SHARING { Some(1) } else { n_threads };
     task::run(n_threads, monitor, 1, |progress| {
-        parallel::for_each(slots.len(), progress, Scratch::default, |scratch, i| {
-            let mut job = slots[i].lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(at) = filter_one(&mut job, keep, scratch, progress)? else { return Ok(()) };
-            let name = if slots.len() == 1 { "anomaly_map".into() } else { format!("maps[{i}]") };
-            Err(Error::NotFinite(format!(
-                "{name} holds {} at row {}, column {}",
-                job.map[at],
-                at / job.width,
-                at % job.width
-            )))
-        })
+        parallel::for_each(
+            slots.len(),
+            progress,
+            || Ok(Scratch::default()),
+            |scratch, i| {
+                let mut job = slots[i].lock().unwrap_or_else(PoisonError::into_inner);
+                if filter_one(&mut job, keep, scratch, progress)? {
+                    return Ok(());
+                }
+                let name =
+                    if slots.len() == 1 { "anomaly_map".into() } else { format!("maps[{i}]") };
+                let Some(at) = job.map.iter().position(|value| !value.is_finite()) else {
+                    return Err(check::changed(&name));
+                };
+                Err(Error::NotFinite(format!(
+                    "{name} holds {} at row {}, column {}",
+                    job.map[at],
+                    at / job.width,
+                    at % job.width
+                )))
+            },
+        )
     })?;
     Ok(())
 }
@@ -74,13 +85,13 @@ struct Scratch {
     maxima: Vec<f32>,
 }
 
-/// Filters one map. Instead of that it gives, if there is one, the place of the first value that is not finite.
+/// Filters one map, unless a value of it is not finite: then false.
 fn filter_one(
     job: &mut Job<'_>,
     keep: Keep,
     scratch: &mut Scratch,
     progress: &Progress,
-) -> Result<Option<usize>> {
+) -> Result<bool> {
     let Scratch { found, areas, maxima } = scratch;
     let (map, width) = (job.map, job.width);
     let row_of = |y: usize| &map[y * width..(y + 1) * width];
@@ -89,12 +100,12 @@ fn filter_one(
         finite &= above_bits(row_of(y), keep.threshold, words);
     })?;
     if !finite {
-        return Ok(Some(map.iter().position(|value| !value.is_finite()).unwrap_or(0)));
+        return Ok(false);
     }
-    found.areas(areas);
+    found.areas(areas)?;
     maxima.clear();
     if keep.min_score.is_some() {
-        maxima.resize(areas.len(), f32::NEG_INFINITY);
+        memory::resize(maxima, areas.len(), f32::NEG_INFINITY)?;
         for Component { number, row, run } in found.iter() {
             progress.check()?;
             let scores = &row_of(row)[run.start as usize..run.end as usize];
@@ -111,7 +122,7 @@ fn filter_one(
             job.out[row * width..][columns.clone()].copy_from_slice(&row_of(row)[columns]);
         }
     }
-    Ok(None)
+    Ok(true)
 }
 
 #[cfg(test)]

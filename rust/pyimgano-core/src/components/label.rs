@@ -3,7 +3,7 @@
 use super::runs::{Run, non_zero_bits, push_runs, words_for};
 use super::{QUICK, check_shape};
 use crate::task::{self, Progress};
-use crate::{Error, Monitor, Result};
+use crate::{Error, Monitor, Result, memory};
 
 /// Which pixels touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +92,11 @@ impl Components {
         mut fill: impl FnMut(usize, &mut [u64]),
     ) -> Result<()> {
         self.words.clear();
-        self.words.resize(words_for(width), 0);
+        memory::resize(&mut self.words, words_for(width), 0)?;
         self.runs.clear();
         self.component_of.clear();
         self.row_starts.clear();
+        memory::room(&mut self.row_starts, height + 1)?;
         self.row_starts.push(0);
         let reach = u32::from(connectivity == Connectivity::Eight);
         let mut above = 0;
@@ -103,7 +104,8 @@ impl Components {
             progress.check()?;
             let here = self.runs.len();
             fill(y, &mut self.words);
-            push_runs(&self.words, width, &mut self.runs);
+            push_runs(&self.words, width, &mut self.runs)?;
+            memory::room(&mut self.component_of, self.runs.len() - here)?;
             self.join(above, here, reach);
             self.row_starts.push(self.runs.len() as u32);
             above = here;
@@ -178,12 +180,13 @@ impl Components {
     }
 
     /// Writes the area of every component into `areas`.
-    pub fn areas(&self, areas: &mut Vec<u32>) {
+    pub fn areas(&self, areas: &mut Vec<u32>) -> Result<()> {
         areas.clear();
-        areas.resize(self.count, 0);
+        memory::resize(areas, self.count, 0)?;
         for (run, &number) in self.runs.iter().zip(&self.component_of) {
             areas[number as usize] += run.end - run.start;
         }
+        Ok(())
     }
 
     /// Writes each component's number plus one into its pixels of `labels`, which must be zero.
@@ -287,7 +290,7 @@ mod tests {
             prop_assert_eq!(found.count(), count);
             prop_assert_eq!(&labels, &expected);
             let mut areas = Vec::new();
-            found.areas(&mut areas);
+            found.areas(&mut areas).expect("a few bytes");
             for (i, &area) in areas.iter().enumerate() {
                 let pixels = expected.iter().filter(|&&l| l == i as i32 + 1).count();
                 prop_assert_eq!(area as usize, pixels);

@@ -1,5 +1,7 @@
 //! Rows of pixels as bits, and bits as runs.
 
+use crate::{Result, memory};
+
 /// A maximal stretch of foreground in one row: columns `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -80,9 +82,11 @@ pub fn above_bits(row: &[f32], threshold: f32, words: &mut [u64]) -> bool {
 }
 
 /// Appends the runs of one bit row of `width` bits.
-pub fn push_runs(words: &[u64], width: usize, runs: &mut Vec<Run>) {
+pub fn push_runs(words: &[u64], width: usize, runs: &mut Vec<Run>) -> Result<()> {
     let mut open = None;
     for (i, &word) in words.iter().enumerate() {
+        // The 32 that a word can end, and one that the row's end does.
+        memory::room(runs, 33)?;
         // A bit of `edges` is set where a pixel differs from the one before it.
         let mut edges = word ^ (word << 1 | u64::from(open.is_some()));
         while edges != 0 {
@@ -100,6 +104,7 @@ pub fn push_runs(words: &[u64], width: usize, runs: &mut Vec<Run>) {
     if let Some(start) = open {
         runs.push(Run { start, end: width as u32 });
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -111,7 +116,7 @@ mod tests {
         let mut words = vec![!0; words_for(row.len())];
         non_zero_bits(row, &mut words);
         let mut runs = Vec::new();
-        push_runs(&words, row.len(), &mut runs);
+        push_runs(&words, row.len(), &mut runs).expect("a few bytes");
         runs
     }
 

@@ -3,7 +3,7 @@
 use super::{QUICK, check_shape};
 use crate::curves::Score;
 use crate::task::{self, Progress};
-use crate::{Error, Monitor, Result};
+use crate::{Error, Monitor, Result, check, memory};
 
 /// One component: its size, its box and, where a map was given, its scores.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,12 +94,15 @@ fn collect<T: Score>(
             if smallest < 0 { smallest } else { largest }
         )));
     }
-    let mut all = vec![NONE; largest as usize];
+    let mut all = memory::filled(largest as usize, NONE)?;
     for y in 0..height {
         progress.check()?;
         let row = &labels[y * width..(y + 1) * width];
         for (x, &label) in row.iter().enumerate().filter(|&(_, &label)| label != 0) {
-            let one = &mut all[label as usize - 1];
+            // Labels that another thread writes to may be anything by now.
+            let Some(one) = all.get_mut(label as usize - 1) else {
+                return Err(check::changed("labels"));
+            };
             one.area += 1;
             one.left = one.left.min(x as u32);
             one.right = one.right.max(x as u32);

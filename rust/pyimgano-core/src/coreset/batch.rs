@@ -3,12 +3,12 @@
 use super::fold::{Lane, Target};
 use super::select::Chosen;
 use super::{Cover, PICKED, precedes};
-use crate::Result;
 use crate::blocks::STEP;
 use crate::bounds::half;
 use crate::embed::{LONG, SHORT};
 use crate::simd::{PANEL, Queries};
 use crate::task::Progress;
+use crate::{Result, memory};
 
 /// Candidates in panels of 64, in order of their places.
 struct Candidates {
@@ -34,8 +34,8 @@ pub(super) fn greedy(
     most: usize,
     progress: &Progress,
 ) -> Result<Vec<u32>> {
-    let mut all = Candidates::gather(cover, chosen);
-    let mut picks = vec![];
+    let mut all = Candidates::gather(cover, chosen)?;
+    let mut picks = memory::reserved(most.min(chosen.places.len()))?;
     while picks.len() < most {
         let Some((value, row, index)) = all.first() else { break };
         if chosen.outside.is_some_and(|outside| !precedes((value, row), outside)) {
@@ -53,30 +53,30 @@ pub(super) fn greedy(
 }
 
 impl Candidates {
-    fn gather(cover: &Cover<'_>, chosen: &Chosen) -> Self {
+    fn gather(cover: &Cover<'_>, chosen: &Chosen) -> Result<Self> {
         let n = chosen.places.len();
-        let rows: Vec<u32> = chosen.places.iter().map(|p| cover.blocks.rows[*p as usize]).collect();
-        let nearest: Vec<f64> = chosen.places.iter().map(|p| cover.nearest[*p as usize]).collect();
-        let norms: Vec<f32> =
-            chosen.places.iter().map(|p| cover.blocks.norms[*p as usize]).collect();
-        let mut images = vec![0.0; n * SHORT];
-        let mut panels = vec![0.0; n.div_ceil(PANEL) * STEP];
-        let mut longs = Vec::with_capacity(n * LONG);
-        for (i, place) in chosen.places.iter().enumerate() {
-            longs.extend_from_slice(cover.images.long(*place as usize));
+        let places = || chosen.places.iter().map(|place| *place as usize);
+        let rows = memory::collected(places().map(|place| cover.blocks.rows[place]))?;
+        let nearest = memory::collected(places().map(|place| cover.nearest[place]))?;
+        let norms = memory::collected(places().map(|place| cover.blocks.norms[place]))?;
+        let slacks = memory::collected(places().map(|place| cover.images.slack[place]))?;
+        let mut images = memory::zeros(n * SHORT)?;
+        let mut panels = memory::zeros(n.div_ceil(PANEL) * STEP)?;
+        let mut longs = memory::reserved(n * LONG)?;
+        for (i, place) in places().enumerate() {
+            longs.extend_from_slice(cover.images.long(place));
             let image = &mut images[i * SHORT..(i + 1) * SHORT];
-            cover.images.short(*place as usize, image);
+            cover.images.short(place, image);
             let panel = &mut panels[i / PANEL * STEP..];
             for (j, x) in image.iter().enumerate() {
                 panel[j * PANEL + i % PANEL] = *x;
             }
         }
-        let slacks: Vec<f32> =
-            chosen.places.iter().map(|p| cover.images.slack[*p as usize]).collect();
         let slack = slacks.iter().copied().fold(0.0, f32::max);
         let longest = norms.iter().copied().fold(0.0, f32::max);
-        let targets = (0..n.div_ceil(PANEL)).map(|_| Target::new(slack, longest)).collect();
-        let places = chosen.places.clone();
+        let targets = (0..n.div_ceil(PANEL)).map(|_| Target::new(slack, longest));
+        let (targets, places) =
+            (memory::collected(targets)?, memory::collected(chosen.places.iter().copied())?);
         let mut all = Self {
             places,
             rows,
@@ -93,8 +93,8 @@ impl Candidates {
             let lane = all.lane(i, cover.features.cols());
             all.targets[i / PANEL].set(i % PANEL, lane);
         }
-        all.firsts = (0..n.div_ceil(PANEL)).map(|panel| all.first_of(panel)).collect();
-        all
+        all.firsts = memory::collected((0..n.div_ceil(PANEL)).map(|panel| all.first_of(panel)))?;
+        Ok(all)
     }
 
     fn lane(&self, i: usize, dims: usize) -> Lane {

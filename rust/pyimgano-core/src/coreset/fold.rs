@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 
 use super::Cover;
-use crate::Result;
 use crate::blocks::STEP;
 use crate::bounds::{dot_threshold, half, limit, near_limit};
 use crate::embed::{LONG, SHORT};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
+use crate::{Result, memory};
 
 /// One row of a [`Target`].
 pub(super) struct Lane {
@@ -109,15 +109,15 @@ struct Picks {
 }
 
 impl Picks {
-    fn new(cover: &Cover<'_>, places: &[u32]) -> Self {
+    fn new(cover: &Cover<'_>, places: &[u32]) -> Result<Self> {
         let n = places.len();
         let mut picks = Self {
-            places: places.to_vec(),
-            longs: places.iter().map(|p| *cover.images.long(*p as usize)).collect(),
-            images: vec![0.0; n * SHORT],
-            panels: vec![0.0; n.div_ceil(PANEL) * STEP],
-            halves: vec![0.0; n],
-            biases: vec![[f32::NEG_INFINITY; PANEL]; n.div_ceil(PANEL)],
+            places: memory::collected(places.iter().copied())?,
+            longs: memory::collected(places.iter().map(|p| *cover.images.long(*p as usize)))?,
+            images: memory::zeros(n * SHORT)?,
+            panels: memory::zeros(n.div_ceil(PANEL) * STEP)?,
+            halves: memory::zeros(n)?,
+            biases: memory::filled(n.div_ceil(PANEL), [f32::NEG_INFINITY; PANEL])?,
             slack: 0.0,
             longest: 0.0,
         };
@@ -133,7 +133,7 @@ impl Picks {
             picks.slack = picks.slack.max(cover.images.slack[place]);
             picks.longest = picks.longest.max(norm);
         }
-        picks
+        Ok(picks)
     }
 
     /// Picks in panel `p`.
@@ -160,7 +160,7 @@ impl Scratch {
 
 /// Brings the distances of all rows up to date with the picks at `places`.
 pub(super) fn fold(cover: &mut Cover<'_>, places: &[u32], progress: &Progress) -> Result<()> {
-    let picks = Picks::new(cover, places);
+    let picks = Picks::new(cover, places)?;
     let mut nearest = std::mem::take(&mut cover.nearest);
     let outcome = nearest.par_chunks_mut(PANEL).enumerate().try_for_each_init(
         Scratch::new,

@@ -17,7 +17,7 @@ use crate::blocks::Blocks;
 use crate::embed::Embedded;
 use crate::simd::Simd;
 use crate::task::{self, Progress};
-use crate::{Error, Matrix, Monitor, Result, bounds, check};
+use crate::{Error, Matrix, Monitor, Result, bounds, check, memory};
 
 /// Marks a row that is picked already.
 const PICKED: f64 = -1.0;
@@ -106,10 +106,11 @@ fn batched(
     images.reorder(&blocks.rows, progress)?;
     let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
     cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
-    let mut picks = vec![start];
+    let mut picks = memory::reserved(n_samples)?;
+    picks.push(start);
     let mut size = select::FIRST;
     while picks.len() < n_samples {
-        let chosen = select::farthest(&cover, size);
+        let chosen = select::farthest(&cover, size)?;
         let made = batch::greedy(&mut cover, &chosen, n_samples - picks.len(), progress)?;
         picks.extend(made.iter().map(|place| cover.blocks.rows[*place as usize] as usize));
         if picks.len() < n_samples {
@@ -124,6 +125,26 @@ fn batched(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// As when another thread writes to the rows after they were checked.
+    #[test]
+    fn rows_that_turned_out_not_to_be_finite_are_picked_in_the_end() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut values: Vec<f32> = (0..90u8).map(f32::from).collect();
+            values[20..50].fill(bad);
+            let rows = Matrix::new(&values, 90, 1).expect("fits");
+            let ends = |picks: Result<Vec<usize>>| {
+                let mut picks = picks.expect("runs");
+                picks.sort_unstable();
+                assert_eq!(picks, (0..90).collect::<Vec<_>>());
+            };
+            for start in [3, 30] {
+                let (simd, progress) = (Simd::best(), Progress::default());
+                ends(batched(rows, 90, start, simd, &progress));
+                ends(plain::greedy(rows, 90, start, simd, &progress));
+            }
+        }
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(150))]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::{PICKED, precedes};
 use crate::simd::Simd;
 use crate::task::Progress;
-use crate::{Matrix, Result};
+use crate::{Matrix, Result, memory};
 
 /// The plain algorithm.
 pub(super) fn greedy(
@@ -15,8 +15,9 @@ pub(super) fn greedy(
     simd: Simd,
     progress: &Progress,
 ) -> Result<Vec<usize>> {
-    let mut nearest = vec![f64::INFINITY; features.rows()];
-    let mut picks = vec![start];
+    let mut nearest = memory::filled(features.rows(), f64::INFINITY)?;
+    let mut picks = memory::reserved(n_samples)?;
+    picks.push(start);
     nearest[start] = PICKED;
     while picks.len() < n_samples {
         let last = features.row(picks[picks.len() - 1]);
@@ -49,12 +50,16 @@ pub(super) fn distances(
     progress: &Progress,
 ) -> Result<Vec<f64>> {
     let first = features.row(start);
-    rows.par_iter()
-        .with_min_len(512)
-        .map(|row| {
-            let row = *row as usize;
-            progress.check()?;
-            Ok(if row == start { PICKED } else { simd.squared_distance(features.row(row), first) })
-        })
-        .collect()
+    let mut all = memory::filled(rows.len(), PICKED)?;
+    all.par_iter_mut().zip(rows).with_min_len(512).try_for_each(|(value, row)| {
+        let row = *row as usize;
+        progress.check()?;
+        if row != start {
+            // Never NaN, whatever has become of the features since they were checked: a row that
+            // no distance precedes would never be picked.
+            *value = simd.squared_distance(features.row(row), first).min(f64::INFINITY);
+        }
+        Ok(())
+    })?;
+    Ok(all)
 }

@@ -4,9 +4,9 @@ use super::planes::Piece;
 use super::score::{Key, Score};
 #[cfg(target_arch = "x86_64")]
 use super::wide;
-use crate::Result;
 use crate::simd::{Level, Simd};
 use crate::task::Progress;
+use crate::{Result, memory};
 
 /// Pixels that are looked up together: while one waits for memory, the others get on.
 const GROUP: usize = 64;
@@ -36,11 +36,12 @@ impl<K: Key> Bins<K> {
         let mut keys = vec![K::MIN];
         for key in distinct {
             progress.check()?;
+            memory::room(&mut keys, 1)?;
             keys.push(key);
         }
         let n_keys = keys.len() - 1;
-        let mut segments = Vec::with_capacity(K::HEADS);
-        let mut slots: Vec<u32> = Vec::with_capacity(n_keys + K::HEADS);
+        let mut segments = memory::reserved(K::HEADS)?;
+        let mut slots: Vec<u32> = memory::reserved(n_keys + K::HEADS)?;
         let mut rest = &keys[1..];
         for head in 0..K::HEADS {
             progress.check()?;
@@ -49,6 +50,7 @@ impl<K: Key> Bins<K> {
             let bits = usize::BITS - here.len().leading_zeros();
             let shift = K::TAIL_BITS - bits.min(K::TAIL_BITS);
             segments.push(Segment { first: slots.len() as u32, shift });
+            memory::room(&mut slots, 1 << (K::TAIL_BITS - shift))?;
             let mut below = 0;
             for slot in 0..1usize << (K::TAIL_BITS - shift) {
                 while here.get(below).is_some_and(|key| key.tail(shift) < slot) {
@@ -59,6 +61,7 @@ impl<K: Key> Bins<K> {
             }
             rest = later;
         }
+        memory::room(&mut keys, 2)?;
         keys.extend([K::MAX; 2]);
         Ok(Self { keys, segments, slots })
     }
@@ -102,7 +105,10 @@ impl<K: Key> Bins<K> {
             *place = (up_to + tied * self.keys().len()) as u32;
         }
         for &place in &places[..keys.len().min(GROUP)] {
-            counts[place as usize] += 1;
+            // A score that another thread writes to may be anything by now: it counts nowhere.
+            if let Some(count) = counts.get_mut(place as usize) {
+                *count += 1;
+            }
         }
     }
 
@@ -206,6 +212,16 @@ mod tests {
         let cluster = (0u64..3, 0u64..2_000).prop_map(|(c, low)| (c * 0x1234_5678) << 30 | low);
         prop_oneof![4 => cluster, 1 => any::<u64>(), 1 => Just(0), 1 => Just(u64::MAX)]
             .prop_map(|key| key.clamp(1 << 32, !(1 << 32)))
+    }
+
+    /// As when another thread writes to the scores while they are counted.
+    #[test]
+    fn keys_of_no_finite_score_count_nowhere_or_somewhere() {
+        let bins = Bins::new([5u32, 9].into_iter(), &Progress::default()).expect("runs");
+        let mut counts = vec![0; bins.len()];
+        bins.add(&[u32::MAX, u32::MIN, 1, 9], &mut counts);
+        assert_eq!(counts[bins.tied(1)], 1);
+        assert!(counts.iter().sum::<u32>() <= 4);
     }
 
     /// The counts of every level are those of a plain loop.

@@ -6,7 +6,7 @@ use super::planes::Plane;
 use super::score::{Key, Score};
 use crate::components::{Component, Components, Connectivity};
 use crate::task::Progress;
-use crate::{Result, parallel};
+use crate::{Result, memory, parallel};
 
 /// Defect pixels of one score in regions of one size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +114,7 @@ impl<K: Key> Collector<K> {
     fn add<T: Score<Key = K>>(&mut self, plane: &Plane<'_, T>, progress: &Progress) -> Result<()> {
         let mut found = std::mem::take(&mut self.found);
         found.of_mask(plane.mask, plane.width, Connectivity::Eight, progress)?;
-        found.areas(&mut self.areas);
+        found.areas(&mut self.areas)?;
         self.totals.regions += self.areas.len() as u64;
         for Component { number, row, run } in found.iter() {
             progress.check()?;
@@ -123,6 +123,7 @@ impl<K: Key> Collector<K> {
             if self.entries.len() + run.len() > self.capacity {
                 self.make_room(run.len());
             }
+            memory::room(&mut self.entries, run.len())?;
             let scores = &plane.map[row * plane.width..][run.start as usize..run.end as usize];
             for key in scores.iter().map(|score| score.key()) {
                 if self.range.floor <= key && key < self.range.ceiling {
@@ -166,7 +167,7 @@ pub fn collect<T: Score>(
     progress: &Progress,
 ) -> Result<Collected<T::Key>> {
     let share = capacity.div_ceil(rayon::current_num_threads());
-    let make = || Collector::new(share, range);
+    let make = || Ok(Collector::new(share, range));
     let mut collectors =
         parallel::for_each(planes.len(), progress, make, |all, i| all.add(&planes[i], progress))?;
     range.floor = collectors.iter().map(|one| one.range.floor).max().unwrap_or(range.floor);
@@ -181,6 +182,7 @@ pub fn collect<T: Score>(
         if entries.is_empty() {
             entries = std::mem::take(&mut one.entries);
         } else {
+            memory::room(&mut entries, one.entries.len())?;
             entries.append(&mut one.entries);
         }
     }

@@ -8,7 +8,7 @@ use super::score::{Key, Score};
 use super::sweep::{Sweep, weight};
 use crate::simd::Simd;
 use crate::task::Progress;
-use crate::{Error, Monitor, Result, parallel, task};
+use crate::{Error, Monitor, Result, check, memory, parallel, task};
 
 /// All pixel-level figures of a test set; all NaN where there is no defect or no normal pixel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,6 +66,7 @@ pub fn pixel_metrics<T: Score>(
             if at.better_f1 {
                 (best, next) = (Some(at.key), at.next);
             }
+            Ok(())
         })?;
         let (Some(sweep), Some(best)) = (swept, best) else {
             return Ok(UNDEFINED);
@@ -98,19 +99,21 @@ pub fn pro_vertices<T: Score>(
         let mut all = vec![Vertex { fpr: 0.0, pro: 0.0, threshold: f64::INFINITY }];
         let mut push = |vertex: Vertex| {
             if all.last().is_none_or(|last| (last.fpr, last.pro) != (vertex.fpr, vertex.pro)) {
+                memory::room(&mut all, 1)?;
                 all.push(vertex);
             }
+            Ok(())
         };
         let swept = scan.run(1.0, |sweep, at| {
             let score = T::from_key(at.key);
             let (fpr, pro) = at.before;
-            push(Vertex { fpr, pro, threshold: score.as_f64() });
-            push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold: score.below().as_f64() });
+            push(Vertex { fpr, pro, threshold: score.as_f64() })?;
+            push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold: score.below().as_f64() })
         })?;
         if swept.is_none() {
             return Ok(Vec::new());
         }
-        push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY });
+        push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY })?;
         Ok(all)
     })
 }
@@ -126,7 +129,7 @@ fn with_scan<T: Score, R: Send>(
     let simd = Simd::from_env()?;
     let n_threads = if pixels < parallel::WORTH_SHARING { Some(1) } else { n_threads };
     task::run(n_threads, monitor, 1, |progress| {
-        work(&Scan { planes, pieces: pieces(planes), pixels: pixels as u64, simd, progress })
+        work(&Scan { planes, pieces: pieces(planes)?, pixels: pixels as u64, simd, progress })
     })
 }
 
@@ -163,7 +166,7 @@ impl<T: Score> Scan<'_, T> {
     fn run(
         &self,
         limit: f64,
-        mut passed: impl FnMut(&Sweep, Passed<T::Key>),
+        mut passed: impl FnMut(&Sweep, Passed<T::Key>) -> Result<()>,
     ) -> Result<Option<Sweep>> {
         let mut floors = floors(&self.pieces, self.capacity() / 10 * 9, self.progress)?.into_iter();
         let mut range = Range { floor: T::Key::MIN, ceiling: T::Key::MAX };
@@ -177,7 +180,7 @@ impl<T: Score> Scan<'_, T> {
             let distinct = entries.chunk_by(|a, b| a.key == b.key).map(|same| same[0].key);
             let bins = Bins::new(distinct, self.progress)?;
             let counts = self.count(&bins, range.ceiling)?;
-            let normal = self.pixels - defect;
+            let normal = self.pixels.saturating_sub(defect);
             if normal == 0 || defect == 0 {
                 return Ok(None);
             }
@@ -196,7 +199,10 @@ impl<T: Score> Scan<'_, T> {
                 }
                 let better_f1 = sweep.step(count(bins.tied(i)), pixels, total);
                 let next = (i > 0 && count(bins.between(i)) == 0).then(|| bins.keys()[i - 1]);
-                passed(sweep, Passed { key, next, before, better_f1 });
+                passed(sweep, Passed { key, next, before, better_f1 })?;
+            }
+            if sweep.passed_too_many() {
+                return Err(check::changed("a map"));
             }
             if let Some(&lowest) = bins.keys().first() {
                 range.ceiling = lowest;
@@ -215,13 +221,16 @@ impl<T: Score> Scan<'_, T> {
             pixels: usize,
             finite: bool,
         }
-        let make = || State { counts: vec![vec![0; bins.len()]], pixels: 0, finite: true };
+        let make = || {
+            let counts = vec![memory::zeros(bins.len())?];
+            Ok(State { counts, pixels: 0, finite: true })
+        };
         let pieces = &self.pieces;
         let work = |state: &mut State, i: usize| {
             let piece = pieces[i];
             state.pixels += piece.map.len();
             if state.pixels > u32::MAX as usize {
-                state.counts.push(vec![0; bins.len()]);
+                state.counts.push(memory::zeros(bins.len())?);
                 state.pixels = piece.map.len();
             }
             if let Some(counts) = state.counts.last_mut() {

@@ -3,7 +3,7 @@
 use super::planes::Piece;
 use super::score::{Key, Score};
 use crate::task::Progress;
-use crate::{Result, parallel};
+use crate::{Result, memory, parallel};
 
 /// The lowest keys of the slices, from the highest slice down; the last is `K::MIN`.
 ///
@@ -18,14 +18,14 @@ pub fn floors<T: Score>(
         *total += defects(pieces[i].mask);
         Ok(())
     };
-    let total: usize = parallel::for_each(pieces.len(), progress, || 0, count)?.iter().sum();
+    let total: usize = parallel::for_each(pieces.len(), progress, || Ok(0), count)?.iter().sum();
     if total <= capacity {
         return Ok(vec![T::Key::MIN]);
     }
     let histograms = parallel::for_each(
         pieces.len(),
         progress,
-        || vec![0u32; T::Key::COARSE],
+        || memory::zeros::<u32>(T::Key::COARSE),
         |histogram, i| {
             for (&defect, &score) in pieces[i].mask.iter().zip(pieces[i].map) {
                 if defect != 0 {
@@ -41,6 +41,7 @@ pub fn floors<T: Score>(
     for bin in (0..T::Key::COARSE).rev() {
         let here: usize = histograms.iter().map(|histogram| histogram[bin] as usize).sum();
         if inside > 0 && here > 0 && inside + here > capacity {
+            memory::room(&mut floors, 2)?;
             floors.push(T::Key::from_coarse(bin + 1));
             inside = 0;
         }

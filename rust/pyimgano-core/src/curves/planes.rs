@@ -4,7 +4,7 @@ use super::score::Score;
 use crate::components::check_shape;
 use crate::simd::Simd;
 use crate::task::Progress;
-use crate::{Error, Result, parallel};
+use crate::{Error, Result, check, memory, parallel};
 
 /// One image: its mask (non-zero is defect) and its anomaly map, both row by row.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +37,14 @@ pub(super) struct Piece<'a, T> {
 const PIECE: usize = 1 << 17;
 
 /// All pixels of all images, in pieces.
-pub(super) fn pieces<'a, T>(planes: &[Plane<'a, T>]) -> Vec<Piece<'a, T>> {
-    let cut = |plane: &Plane<'a, T>| {
+pub(super) fn pieces<'a, T>(planes: &[Plane<'a, T>]) -> Result<Vec<Piece<'a, T>>> {
+    let count = planes.iter().map(|plane| plane.map.len().div_ceil(PIECE)).sum();
+    let mut all = memory::reserved(count)?;
+    for plane in planes {
         let pairs = plane.mask.chunks(PIECE).zip(plane.map.chunks(PIECE));
-        pairs.map(|(mask, map)| Piece { mask, map }).collect::<Vec<_>>()
-    };
-    planes.iter().flat_map(cut).collect()
+        all.extend(pairs.map(|(mask, map)| Piece { mask, map }));
+    }
+    Ok(all)
 }
 
 /// The first score that is not finite, as an error that says where it is.
@@ -60,7 +62,7 @@ pub(super) fn first_not_finite<T: Score>(planes: &[Plane<'_, T>], progress: &Pro
             ));
         }
     }
-    Error::NotFinite("a map changed while it was read".into())
+    check::changed("a map")
 }
 
 /// The largest score below `limit`.
@@ -75,7 +77,7 @@ pub(super) fn largest_below<T: Score>(
     let best = parallel::for_each(
         pieces.len(),
         progress,
-        || [T::LOWEST; 64],
+        || Ok([T::LOWEST; 64]),
         |best, i| {
             let (whole, rest) = pieces[i].map.as_chunks::<64>();
             let mut local = *best;

@@ -73,7 +73,9 @@ impl Sweep {
     /// Passes one defect score: `defect` pixels of total `weight`, tied with `normal` pixels.
     /// Says whether F1 is the best so far.
     pub fn step(&mut self, normal: u64, defect: u64, weight: u128) -> bool {
-        let twice_below = 2 * (self.normal - self.above_normal) - normal;
+        // Below 0 only if the masks changed between two looks.
+        let below = self.normal.saturating_sub(self.above_normal);
+        let twice_below = (2 * below).saturating_sub(normal);
         self.ordered_pairs += u128::from(defect) * u128::from(twice_below);
         self.pro_area.add(weight as f64 * self.rest_of_curve(normal));
 
@@ -102,6 +104,12 @@ impl Sweep {
         } else {
             0.0
         }
+    }
+
+    /// Whether more defect pixels were passed than there are: maps that another thread writes to
+    /// could go on for ever.
+    pub fn passed_too_many(&self) -> bool {
+        self.above_defect > self.defect
     }
 
     /// Whether the sweep is at its end, but for normal pixels.

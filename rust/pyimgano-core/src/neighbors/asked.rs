@@ -4,6 +4,7 @@ use super::Bank;
 use super::bytes::{Bytes, Facts, LANES, STEP, WIDE, in_panel, whole};
 use crate::embed::{Embedded, LONG};
 use crate::simd::{PANEL, Scaled, Simd};
+use crate::{Result, memory};
 
 /// Queries as rows of bytes.
 #[derive(Default)]
@@ -13,9 +14,22 @@ pub(super) struct Rows {
     buffer: Vec<u8>,
     /// Per query 128 times the sum of its row.
     sums: Vec<i32>,
+    scaled: Vec<Scaled>,
 }
 
 impl Rows {
+    /// With room for `count` queries, if there are bytes to compare them with.
+    pub fn new(bytes: Option<&Bytes>, count: usize) -> Result<Self> {
+        let Some(bytes) = bytes else { return Ok(Self::default()) };
+        Ok(Self {
+            rows: memory::reserved(count * bytes.stride)?,
+            facts: memory::reserved(count)?,
+            buffer: memory::reserved(bytes.stride)?,
+            sums: memory::reserved(count)?,
+            scaled: memory::reserved(count)?,
+        })
+    }
+
     /// Adds a query.
     pub fn push(&mut self, row: &[f32], bytes: &Bytes, bank: &Bank, simd: Simd) {
         self.buffer.clear();
@@ -37,16 +51,18 @@ impl Rows {
 
     /// For each query the rows of `packed` that may be neighbours, by [`Rows::far`].
     pub fn reach(
-        &self,
+        &mut self,
         packed: &Packed,
         far: impl Iterator<Item = f64>,
         simd: Simd,
         masks: &mut Vec<u64>,
     ) {
-        let asked: Vec<Scaled> =
-            far.enumerate().map(|(q, far)| self.scaled(q, far, packed)).collect();
+        let mut scaled = std::mem::take(&mut self.scaled);
+        scaled.clear();
+        scaled.extend(far.enumerate().map(|(q, far)| self.scaled(q, far, packed)));
         let Packed { panel, scales, bias, .. } = packed;
-        simd.byte_scaled(panel, scales, bias, &self.rows, &asked, masks);
+        simd.byte_scaled(panel, scales, bias, &self.rows, &scaled, masks);
+        self.scaled = scaled;
     }
 
     /// What query `q` brings to a scan of `packed`.
@@ -81,9 +97,9 @@ impl Packed {
     }
 
     /// Packs block `b`.
-    pub fn pack(&mut self, bytes: &Bytes, b: usize) {
+    pub fn pack(&mut self, bytes: &Bytes, b: usize) -> Result<()> {
         let stride = bytes.stride;
-        self.panel.resize(PANEL * stride, 128);
+        memory::resize(&mut self.panel, PANEL * stride, 128)?;
         (self.slack, self.longest) = (0.0, 0.0);
         let facts = bytes.facts[b * PANEL..].iter().take(PANEL).enumerate();
         for (r, facts) in facts {
@@ -98,6 +114,7 @@ impl Packed {
                 out.as_chunks_mut::<4>().0[r] = *group;
             }
         }
+        Ok(())
     }
 }
 
@@ -120,17 +137,23 @@ pub(super) struct Asked {
 
 impl Asked {
     /// `rows`, one after the other, and their `images`.
-    pub fn new(bytes: &Bytes, bank: &Bank, rows: &[f32], images: &Embedded, simd: Simd) -> Self {
+    pub fn new(
+        bytes: &Bytes,
+        bank: &Bank,
+        rows: &[f32],
+        images: &Embedded,
+        simd: Simd,
+    ) -> Result<Self> {
         let count = rows.len() / bank.cols;
         let mut asked = Self {
-            images: vec![0; count * LONG],
-            panel: vec![128; STEP],
+            images: memory::zeros(count * LONG)?,
+            panel: memory::filled(STEP, 128)?,
             norms: [0; PANEL],
             moved: [0; PANEL],
             slacks: [0.0; PANEL],
             reach: [f32::INFINITY; PANEL],
             inverse: (1.0 / bytes.scale).next_up(),
-            rows: Rows::default(),
+            rows: Rows::new(Some(bytes), count)?,
             far: [f64::INFINITY; PANEL],
         };
         for (q, row) in rows.chunks_exact(bank.cols).enumerate() {
@@ -142,7 +165,7 @@ impl Asked {
             (asked.norms[q], asked.moved[q], asked.slacks[q]) = (norm, moved, slack);
             asked.rows.push(row, bytes, bank, simd);
         }
-        asked
+        Ok(asked)
     }
 
     /// From now on neighbours of query `q` are those within that squared distance.

@@ -6,10 +6,10 @@
 use rayon::prelude::*;
 
 use super::Bank;
-use crate::Result;
 use crate::embed::{Embedded, LONG};
 use crate::simd::{BYTES, PANEL, Simd};
 use crate::task::Progress;
+use crate::{Result, memory};
 
 /// Largest integer.
 const TOP: f32 = 127.0;
@@ -121,13 +121,12 @@ pub(super) fn in_panel(r: usize, j: usize) -> usize {
 
 /// The mean of the images' last values, the same for any number of threads.
 fn last_mean(images: &[[f32; LONG]], progress: &Progress) -> Result<f32> {
-    let sums = images
-        .par_chunks(CHUNK)
-        .map(|images| {
-            progress.check()?;
-            Ok(images.iter().map(|image| f64::from(image[LONG - 1])).sum::<f64>())
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let mut sums = memory::filled(images.len().div_ceil(CHUNK), 0.0f64)?;
+    images.par_chunks(CHUNK).zip(&mut sums).try_for_each(|(images, sum)| {
+        progress.check()?;
+        *sum = images.iter().map(|image| f64::from(image[LONG - 1])).sum();
+        Ok(())
+    })?;
     Ok((sums.iter().sum::<f64>() / images.len() as f64) as f32)
 }
 
@@ -138,7 +137,7 @@ impl Bytes {
         let n = order.len();
         let long = images.long.as_chunks::<LONG>().0;
         let shift = last_mean(long, progress)?;
-        let mut largest = vec![0.0f32; n];
+        let mut largest = memory::zeros::<f32>(n)?;
         largest.par_chunks_mut(CHUNK).zip(long.par_chunks(CHUNK)).try_for_each(
             |(largest, images)| {
                 progress.check()?;
@@ -155,10 +154,10 @@ impl Bytes {
         let mut all = Self {
             scale: (most / TOP).max(1e-30),
             shift,
-            panels: vec![0; n.div_ceil(PANEL) * STEP],
-            biases: vec![[i32::MIN / 2; PANEL]; n.div_ceil(PANEL)],
-            slacks: vec![0.0; n.div_ceil(PANEL)],
-            boxes: vec![[[u8::MAX; LONG], [0; LONG]]; n.div_ceil(PANEL)],
+            panels: memory::zeros(n.div_ceil(PANEL) * STEP)?,
+            biases: memory::filled(n.div_ceil(PANEL), [i32::MIN / 2; PANEL])?,
+            slacks: memory::zeros(n.div_ceil(PANEL))?,
+            boxes: memory::filled(n.div_ceil(PANEL), [[u8::MAX; LONG], [0; LONG]])?,
             rows: vec![],
             facts: vec![],
             stride: 0,
@@ -192,8 +191,8 @@ impl Bytes {
     pub fn add_rows(&mut self, bank: &Bank, simd: Simd, progress: &Progress) -> Result<()> {
         let n = bank.rows.len();
         self.stride = bank.cols.next_multiple_of(BYTES);
-        self.rows = vec![0; n * self.stride];
-        self.facts = vec![Facts::default(); n];
+        self.rows = memory::zeros(n * self.stride)?;
+        self.facts = memory::filled(n, Facts::default())?;
         self.rows
             .par_chunks_mut(self.stride)
             .zip(&mut self.facts)

@@ -9,11 +9,11 @@ use super::asked::{Packed, Rows};
 use super::bytes::Bytes;
 use super::topk::{Found, TopK};
 use super::{Bank, Job, Slot};
-use crate::Result;
 use crate::axes::subtract;
 use crate::bounds::{U, dot_threshold, half, limit, near_limit};
 use crate::embed::square;
 use crate::simd::{PANEL, Queries};
+use crate::{Result, memory};
 
 /// Bytes of queries that one thread works on at a time: they stay in the second-level cache.
 const BYTES: usize = 640 << 10;
@@ -51,10 +51,10 @@ struct Panel {
 
 impl Panel {
     /// Packs block `b` and returns its bias.
-    fn pack(&mut self, bank: &Bank, b: usize) -> [f32; PANEL] {
+    fn pack(&mut self, bank: &Bank, b: usize) -> Result<[f32; PANEL]> {
         let d = bank.cols;
-        self.values.resize(d * PANEL, 0.0);
-        self.centred.resize(d * PANEL, 0.0);
+        memory::resize(&mut self.values, d * PANEL, 0.0)?;
+        memory::resize(&mut self.centred, d * PANEL, 0.0)?;
         (self.slack, self.longest) = (0.0, 0.0);
         let mut bias = [f32::NEG_INFINITY; PANEL];
         let places = b * PANEL..bank.rows.len().min((b + 1) * PANEL);
@@ -76,7 +76,7 @@ impl Panel {
                 }
             }
         }
-        bias
+        Ok(bias)
     }
 }
 
@@ -104,9 +104,10 @@ fn scan(
     panel: &mut Panel,
 ) -> Result<()> {
     let d = bank.cols;
-    let mut active = vec![];
-    let mut centred = vec![];
-    let mut rows = Rows::default();
+    let count = slots.iter().map(|slot| slot.count).sum();
+    let mut active = memory::reserved(count)?;
+    let mut centred = memory::reserved(count * d)?;
+    let mut rows = Rows::new(bytes, count)?;
     for slot in slots.iter() {
         for i in 0..slot.count {
             let query = slot.first + i;
@@ -115,7 +116,7 @@ fn scan(
             subtract(job.queries.row(query), &bank.centre, &mut centred[at..]);
             let norm = square(&centred[at..]);
             let bound = slot.bounds.get(i).copied().unwrap_or(f64::INFINITY);
-            let top = TopK::new(job.k, bound);
+            let top = TopK::new(job.k, bank.rows.len(), bound)?;
             let far = bytes.map_or(bound, |bytes| {
                 rows.push(job.queries.row(query), bytes, bank, job.simd);
                 rows.far(active.len(), bound)
@@ -130,22 +131,22 @@ fn scan(
             });
         }
     }
-    let which: Vec<u32> = (0..active.len() as u32).collect();
-    let mut thresholds = vec![];
-    let mut masks = vec![];
+    let which = memory::collected(0..count as u32)?;
+    let mut thresholds = memory::reserved(count)?;
+    let mut masks = memory::reserved(count)?;
     let queries = Queries { rows: &centred, dims: d };
     let (mut packed, mut kept) = (Packed::new(), 0);
     for b in 0..bank.rows.len().div_ceil(PANEL) {
         job.progress.check()?;
         let present = bank.present(b);
         if let Some(bytes) = bytes.filter(|_| kept * SELDOM <= b * PANEL * active.len()) {
-            packed.pack(bytes, b);
+            packed.pack(bytes, b)?;
             rows.reach(&packed, active.iter().map(|a| a.far), job.simd, &mut masks);
             kept += masks.iter().map(|mask| (mask & present).count_ones() as usize).sum::<usize>();
         } else {
-            let bias = panel.pack(bank, b);
+            let bias = panel.pack(bank, b)?;
             thresholds.clear();
-            thresholds.extend(active.iter().map(|a| {
+            thresholds.extend(active.iter().map(|a: &Active| {
                 let edge = limit(a.top.bound(), a.slack + panel.slack);
                 dot_threshold(a.norm, edge, panel.longest, d)
             }));

@@ -22,7 +22,7 @@ use self::structure::Structure;
 use crate::axes::centre_of;
 use crate::simd::{PANEL, Simd};
 use crate::task::{self, Progress};
-use crate::{Error, Matrix, Monitor, Result, bounds, check};
+use crate::{Error, Matrix, Monitor, Result, bounds, check, memory};
 
 /// Smaller banks are scanned: their axes would cost more than they save.
 const SMALL: usize = 1024;
@@ -132,11 +132,12 @@ impl KnnIndex {
     ) -> Result<Self> {
         let (centre, mut structure, rows) = if structured {
             let (structure, rows) = Structure::of(bank, simd, progress)?;
-            (structure.axes.centre.clone(), Some(structure), rows)
+            let centre = memory::collected(structure.axes.centre.iter().copied())?;
+            (centre, Some(structure), rows)
         } else {
-            (centre_of(bank), None, (0..bank.rows() as u32).collect())
+            (centre_of(bank)?, None, memory::collected(0..bank.rows() as u32)?)
         };
-        let mut data = vec![0.0; bank.data().len()];
+        let mut data = memory::zeros(bank.data().len())?;
         data.par_chunks_mut(bank.cols()).zip(&rows).with_min_len(64).try_for_each(
             |(out, row)| {
                 progress.check()?;
@@ -144,7 +145,9 @@ impl KnnIndex {
                 Ok(())
             },
         )?;
-        let groups = groups.map(|ids| rows.iter().map(|row| ids[*row as usize]).collect());
+        let groups = groups
+            .map(|ids| memory::collected(rows.iter().map(|row| ids[*row as usize])))
+            .transpose()?;
         let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
         if let Some(structure) = &mut structure {
             structure.complete(&bank, simd, progress)?;
@@ -164,7 +167,7 @@ impl KnnIndex {
 
     /// The rows as they were given: another index of them answers the same.
     pub fn data(&self) -> Result<Vec<f32>> {
-        let mut data = filled(self.bank.data.len(), 0.0)?;
+        let mut data = memory::zeros(self.bank.data.len())?;
         for (place, row) in self.bank.rows.iter().enumerate() {
             let start = *row as usize * self.bank.cols;
             data[start..start + self.bank.cols].copy_from_slice(self.bank.values(place));
@@ -175,7 +178,7 @@ impl KnnIndex {
     /// The group of each row as they were given.
     pub fn groups(&self) -> Result<Option<Vec<i64>>> {
         let Some(ordered) = &self.bank.groups else { return Ok(None) };
-        let mut groups = filled(ordered.len(), 0)?;
+        let mut groups = memory::filled(ordered.len(), 0)?;
         for (row, group) in self.bank.rows.iter().zip(ordered) {
             groups[*row as usize] = *group;
         }
@@ -221,8 +224,8 @@ impl KnnIndex {
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, queries.rows(), |progress| {
             let largest = check::finite("queries", queries, simd, progress)?.max(self.largest);
-            let mut out =
-                Neighbors { distances: filled(cells, f32::INFINITY)?, indices: filled(cells, -1)? };
+            let distances = memory::filled(cells, f32::INFINITY)?;
+            let mut out = Neighbors { distances, indices: memory::filled(cells, -1)? };
             let job = Job { queries, k, groups, simd, progress };
             if bounds::RANGE.contains(&largest) {
                 self.bounded(&job, &mut out)?;
@@ -234,40 +237,27 @@ impl KnnIndex {
     }
 
     fn bounded(&self, job: &Job<'_>, out: &mut Neighbors) -> Result<()> {
-        let mut slots = slots(job, out);
+        let mut slots = slots(job, out)?;
         if let Some(structure) = self.structure.as_ref().filter(|_| job.k <= FEW) {
             let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
             let rounds = even.div_ceil(pruned::TOGETHER);
-            let answers = slots
-                .par_chunks_mut(even.div_ceil(rounds))
-                .map(|slots| {
-                    // Where tile after tile finds a scan to be cheaper, the rest need not try.
-                    if given_up.load(Ordering::Relaxed) > 2 * answered.load(Ordering::Relaxed) {
-                        return Ok(vec![false; slots.len()]);
-                    }
-                    let answers = pruned::answer(&self.bank, structure, job, slots)?;
-                    let good = answers.iter().filter(|answer| **answer).count();
-                    answered.fetch_add(good, Ordering::Relaxed);
-                    given_up.fetch_add(answers.len() - good, Ordering::Relaxed);
-                    Ok(answers)
-                })
-                .collect::<Result<Vec<Vec<bool>>>>()?;
-            let mut answers = answers.into_iter().flatten();
-            slots.retain(|_| !answers.next().unwrap_or(false));
+            slots.par_chunks_mut(even.div_ceil(rounds)).try_for_each(|slots| {
+                // Where tile after tile finds a scan to be cheaper, the rest need not try.
+                if given_up.load(Ordering::Relaxed) > 2 * answered.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                pruned::answer(&self.bank, structure, job, slots)?;
+                let good = slots.iter().filter(|slot| slot.answered).count();
+                answered.fetch_add(good, Ordering::Relaxed);
+                given_up.fetch_add(slots.len() - good, Ordering::Relaxed);
+                Ok(())
+            })?;
+            slots.retain(|slot| !slot.answered);
         }
         let bytes = self.structure.as_ref().and_then(Structure::bytes);
         dense::answer(&self.bank, bytes, job, &mut slots)
     }
-}
-
-/// A vector of `len` times `value`, or an error where there is no memory for it.
-fn filled<T: Clone>(len: usize, value: T) -> Result<Vec<T>> {
-    let mut all = Vec::new();
-    all.try_reserve_exact(len)
-        .map_err(|_| Error::Memory(format!("there is no memory for {len} values")))?;
-    all.resize(len, value);
-    Ok(all)
 }
 
 /// Refuses groups of another length than `rows`.

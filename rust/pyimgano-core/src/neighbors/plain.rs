@@ -16,7 +16,7 @@ pub(super) fn answer(
     distances.par_chunks_mut(job.k).zip(indices.par_chunks_mut(job.k)).enumerate().try_for_each(
         |(q, (distances, indices))| {
             let query = job.queries.row(q);
-            let mut top = TopK::new(job.k, f64::INFINITY);
+            let mut top = TopK::new(job.k, bank.rows.len(), f64::INFINITY)?;
             for first in (0..bank.rows.len()).step_by(1024) {
                 job.progress.check()?;
                 for place in first..bank.rows.len().min(first + 1024) {

@@ -9,11 +9,11 @@ use super::bytes::Bytes;
 use super::structure::{Images, Structure};
 use super::topk::{Found, TopK};
 use super::{Bank, Job, Slot};
-use crate::Result;
 use crate::blocks::{Ball, STEP};
 use crate::bounds::{Tight, half, near_limit};
 use crate::embed::{Embedded, LONG, SHORT};
 use crate::simd::{PANEL, Queries, Simd};
+use crate::{Result, memory};
 
 /// Queries answered together.
 pub(super) const TILE: usize = PANEL;
@@ -55,18 +55,18 @@ pub(super) struct Tile<'a> {
 /// Tiles that go through the blocks together, so that a block's rows are fetched once for all.
 pub(super) const TOGETHER: usize = 8;
 
-/// Answers the slots' queries, and tells for each whether it did: where a dense scan looks
-/// cheaper, it leaves `bounds` to start that from.
+/// Answers the slots' queries, and marks those it did: where a dense scan looks cheaper, it leaves
+/// `bounds` to start that from.
 pub(super) fn answer(
     bank: &Bank,
     structure: &Structure,
     job: &Job<'_>,
     slots: &mut [Slot<'_>],
-) -> Result<Vec<bool>> {
+) -> Result<()> {
     let mut tiles = vec![];
     for slot in slots.iter() {
         let mut tile = Tile::new(bank, structure, job, slot)?;
-        tile.seed();
+        tile.seed()?;
         tiles.push(Some(tile));
     }
     let mut buffers = Buffers {
@@ -88,12 +88,11 @@ pub(super) fn answer(
             let at_once = if let Sight::Bytes(..) = tile.sight { 48 } else { 16 };
             let dense = slot.count * PANEL * bank.cols / at_once;
             if b % 8 == 7 && tile.spent > dense * (b + 1) {
-                slot.bounds.extend(tile.tops.iter().map(TopK::bound));
+                slot.bounds = memory::collected(tile.tops.iter().map(TopK::bound))?;
                 *open = None;
             }
         }
     }
-    let answered = tiles.iter().map(Option::is_some).collect();
     for (tile, slot) in tiles.into_iter().zip(slots) {
         let Some(tile) = tile else { continue };
         let indices = slot.indices.chunks_mut(job.k);
@@ -102,8 +101,9 @@ pub(super) fn answer(
             top.write(distances, indices);
         }
         job.progress.add(slot.count);
+        slot.answered = true;
     }
-    Ok(answered)
+    Ok(())
 }
 
 /// Buffers of [`Tile::visit`].
@@ -162,8 +162,8 @@ impl<'a> Tile<'a> {
     ) -> Result<Self> {
         let rows = job.queries.slice(slot.first, slot.count);
         let images = Embedded::of(rows, &structure.axes, job.simd, job.progress)?;
-        let mut short = vec![0.0; slot.count * SHORT];
-        let mut panel = vec![0.0; STEP];
+        let mut short = memory::zeros(slot.count * SHORT)?;
+        let mut panel = memory::zeros(STEP)?;
         let mut norms = [0.0; PANEL];
         for (i, image) in short.chunks_exact_mut(SHORT).enumerate() {
             images.short(i, image);
@@ -174,12 +174,13 @@ impl<'a> Tile<'a> {
         }
         let sight = match &structure.images {
             Images::Bytes(bytes) => {
-                let asked = Asked::new(bytes, bank, rows.data(), &images, job.simd);
+                let asked = Asked::new(bytes, bank, rows.data(), &images, job.simd)?;
                 Sight::Bytes(Box::new(asked), bytes)
             }
             Images::Floats(floats) => Sight::Floats(floats),
         };
-        let tops = vec![TopK::new(job.k, f64::INFINITY); slot.count];
+        let top = |_| TopK::new(job.k, bank.rows.len(), f64::INFINITY);
+        let tops = (0..slot.count).map(top).collect::<Result<_>>()?;
         Ok(Self {
             bank,
             job,

@@ -6,6 +6,7 @@ use crate::blocks::Ball;
 use crate::bounds::half;
 use crate::embed::{LONG, SHORT};
 use crate::simd::{PANEL, Queries};
+use crate::{Result, memory};
 
 /// Blocks looked into for a first bound.
 const PROBES: usize = 8;
@@ -25,12 +26,10 @@ fn nearest_blocks(products: &[f32], balls: &[Ball]) -> Nearest {
         // Each value sinks to its rank, the ones it beats go on.
         for (values, blocks) in &mut nearest {
             for q in 0..PANEL {
-                let beats = value[q] > values[q];
-                let (v, w) = (values[q], blocks[q]);
-                values[q] = if beats { value[q] } else { v };
-                blocks[q] = if beats { block[q] } else { w };
-                value[q] = if beats { v } else { value[q] };
-                block[q] = if beats { w } else { block[q] };
+                let (new, old) = ((value[q], block[q]), (values[q], blocks[q]));
+                let (better, worse) = if new.0 > old.0 { (new, old) } else { (old, new) };
+                (values[q], blocks[q]) = better;
+                (value[q], block[q]) = worse;
             }
         }
     }
@@ -64,11 +63,11 @@ fn cut(scores: &Scores, count: usize) -> f32 {
 
 impl Tile<'_> {
     /// Bounds all queries.
-    pub(super) fn seed(&mut self) {
+    pub(super) fn seed(&mut self) -> Result<()> {
         let simd = self.job.simd;
         let structure = self.structure;
         let balls = &structure.blocks.balls;
-        let mut products = vec![0.0; balls.len() * PANEL];
+        let mut products = memory::zeros(balls.len() * PANEL)?;
         let centres = Queries { rows: &structure.centres, dims: SHORT };
         simd.dots(&self.panel, centres, &mut products);
         let nearest = simd.vectorize(
@@ -116,6 +115,7 @@ impl Tile<'_> {
             seeds.sort_unstable();
             self.tighten(q);
         }
+        Ok(())
     }
 
     /// Scores of the rows in `blocks` for query `q`; minus infinity for rows that do not count.
@@ -150,5 +150,41 @@ impl Tile<'_> {
             }
         }
         scores
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Simd;
+
+    #[test]
+    fn blocks_come_nearest_first_and_once() {
+        for n in [1usize, 2, 3, 7, 8, 9, 40] {
+            let products: Vec<f32> =
+                (0..n * PANEL).map(|i| ((i * 7919 + i / 64 * 31) % 1013) as f32 - 500.0).collect();
+            let ball = |b: usize| Ball {
+                centre: [0.0; SHORT],
+                norm: (b * 37 % 11) as f64,
+                radius: 0.0,
+                slack: 0.0,
+                longest: 0.0,
+            };
+            let balls: Vec<Ball> = (0..n).map(ball).collect();
+            for simd in Simd::all() {
+                let nearest = simd.vectorize(
+                    #[inline(always)]
+                    || nearest_blocks(&products, &balls),
+                );
+                for q in 0..PANEL {
+                    let value = |b: usize| products[b * PANEL + q] - half(balls[b].norm);
+                    let mut order: Vec<usize> = (0..n).collect();
+                    order.sort_by(|a, b| value(*b).total_cmp(&value(*a)).then(a.cmp(b)));
+                    order.resize(PROBES.max(n), u32::MAX as usize);
+                    let found: Vec<usize> = nearest.iter().map(|lane| lane.1[q] as usize).collect();
+                    assert_eq!(found, order[..PROBES], "{simd:?}, {n} blocks, query {q}");
+                }
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::blocks::Blocks;
 use crate::embed::{Embedded, SHORT};
 use crate::simd::Simd;
 use crate::task::Progress;
-use crate::{Matrix, Result};
+use crate::{Matrix, Result, memory};
 
 /// Images of the rows, by place.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ impl Structure {
         let mut images = Embedded::of(bank, &axes, simd, progress)?;
         let mut blocks = Blocks::of(&images, progress)?;
         let rows = std::mem::take(&mut blocks.rows);
-        let centres = blocks.balls.iter().flat_map(|ball| ball.centre).collect::<Vec<_>>();
-        debug_assert_eq!(centres.len(), blocks.balls.len() * SHORT);
+        let mut centres = memory::reserved(blocks.balls.len() * SHORT)?;
+        blocks.balls.iter().for_each(|ball| centres.extend_from_slice(&ball.centre));
         let images = if simd.has_bytes() && bank.cols() <= bytes::COLUMNS {
             blocks.drop_panels();
             Images::Bytes(Bytes::of(&images, &rows, progress)?)

@@ -59,7 +59,7 @@ proptest! {
                 let mut bytes = Bytes::of(&images, &index.bank.rows, &progress).expect("runs");
                 bytes.add_rows(&index.bank, simd, &progress).expect("runs");
                 let mut got = empty();
-                let mut slots = slots(&job, &mut got);
+                let mut slots = slots(&job, &mut got).expect("runs");
                 dense::answer(&index.bank, Some(&bytes), &job, &mut slots).expect("runs");
                 prop_assert_eq!(&got, &expected);
             }

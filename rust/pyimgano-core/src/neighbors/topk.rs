@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use crate::{Result, memory};
+
 /// A row and its squared distance, ordered by distance, then by row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Found {
@@ -33,9 +35,9 @@ pub(super) struct TopK {
 }
 
 impl TopK {
-    /// Empty; rows farther than `bound` are known not to be among the first `k`.
-    pub fn new(k: usize, bound: f64) -> Self {
-        Self { heap: BinaryHeap::new(), k, bound }
+    /// Empty, for the first `k` of `rows`; rows farther than `bound` are known not to be among them.
+    pub fn new(k: usize, rows: usize, bound: f64) -> Result<Self> {
+        Ok(Self { heap: memory::reserved(k.min(rows))?.into(), k, bound })
     }
 
     /// Rows with a larger squared distance need not be put in.
@@ -86,7 +88,7 @@ mod tests {
                 .enumerate()
                 .map(|(row, v)| Found { squared: f64::from(*v), row })
                 .collect();
-            let mut top = TopK::new(k, f64::INFINITY);
+            let mut top = TopK::new(k, all.len(), f64::INFINITY).expect("a few bytes");
             for found in all.iter().rev() {
                 top.put(*found);
             }

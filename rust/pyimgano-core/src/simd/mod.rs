@@ -1,7 +1,9 @@
 //! Which instructions to use, decided at run time, and the loops written for each choice.
 //!
-//! Every loop exists three times, and all three give the same answers: sums that decide something
-//! are float64 in one fixed order ([`Simd::squared_distance`]).
+//! Every loop has a portable form; those that take most of the time have others for AVX2, AVX-512 or,
+//! where they multiply bytes, AVX-512 VNNI. Results do not depend on the choice: what decides is a sum
+//! in float64 in one fixed order ([`Simd::squared_distance`]) or one of whole numbers, and float32
+//! only serves for bounds that allow for its rounding.
 
 mod bytes;
 #[cfg(target_arch = "x86_64")]
