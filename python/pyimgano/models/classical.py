@@ -15,6 +15,7 @@ from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError,
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
 from pyimgano.models.base import Detector, names_of
 from pyimgano.models.batches import in_batches
+from pyimgano.models.can_tell import check_can_tell
 from pyimgano.models.collect import readable_images
 from pyimgano.models.opened import extract_with_health
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
@@ -130,6 +131,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         self.training_names_ = names_of(images[i] for i in kept)
         with timer.stage("threshold"):
             self._fit_threshold(rows)
+            check_can_tell(model, rows, self.threshold_)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
 
