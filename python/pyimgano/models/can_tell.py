@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, ThresholdWarning
 from pyimgano.models.pyod_estimator import RowDetector
 
-#: Standard deviations, or units of a constant feature: no defect lies farther out.
-_FAR = 1000.0
-_SINGLE_FEATURES = 8
+#: Standard deviations, or units of a constant feature: no defect lies farther out than the first.
+_FAR, _NEAR = 1000.0, 3.0
+_DIRECTIONS = 16
 
 
 def check_can_tell(model: RowDetector, rows: NDArray[np.float32], threshold: float) -> None:
     """Refuse a detector for which all images are alike.
 
     Cuts and histograms of constant rows, or of two, have no place for anything else: whatever
-    comes gets the score of the training images. An infinite threshold flags nothing by intent.
+    comes gets the score of the training images.
 
     Parameters
     ----------
@@ -30,46 +30,51 @@ def check_can_tell(model: RowDetector, rows: NDArray[np.float32], threshold: flo
     rows
         float32 (n, d), what it has learnt from.
     threshold
-        Above it an image is a defect.
+        Above it an image is a defect; infinite where none could be estimated.
 
     Raises
     ------
     InvalidInputError
-        No image far from all of the training images is above the threshold, and these are alike
-        or get scores as high; or every training image is above it. Names the detector. Where it
-        tells images apart and only the threshold is too high, a :class:`ThresholdWarning` says so.
+        All training images have one score and what is far from them none above it, or there are
+        but two pictures and the threshold is out of reach; names the detector. Else a
+        :class:`ThresholdWarning` says that the threshold is out of place.
     """
-    if not math.isfinite(threshold):
-        return
-    these = f"these {len(rows)} images"
-    ways = "use more, or more varied, images, or another detector"
-    if float(model.train_scores.min()) > threshold:
-        raise InvalidInputError(
-            f"{model.spec.name} cannot learn from {these}: it scores each of them above the"
-            f" threshold {threshold:.4g} of those held out: {ways}"
-        )
+    usual = float(np.median(model.train_scores))
+    enough = threshold if math.isfinite(threshold) else usual
     best = -math.inf
     for far in _far_rows(rows):
         best = max(best, float(model.score(far).max()))
-        if best > threshold:
-            return
-    told = (
-        f"{model.spec.name} cannot tell anything from {these}: what is far from all of them is not"
-        f" above the threshold {threshold:.4g}: {ways}"
+        if best > enough:
+            break
+    lowest = float(model.train_scores.min())
+    if best > enough and lowest <= threshold:
+        return
+    told = f"{model.spec.name} cannot tell anything from these {len(rows)} images: " + (
+        f"each of them is scored {lowest:.4g} or more, above the threshold {threshold:.4g}"
+        if best > enough
+        else f"what is far from all of them is scored {best:.4g}, not above {enough:.4g}"
     )
-    if len(np.unique(rows, axis=0)) <= 2 or best <= float(np.median(model.train_scores)):
+    told += ": use more, or more varied, images, or another detector"
+    scores_alike = best <= usual and np.ptp(model.train_scores) <= 1e-9 * abs(usual)
+    if scores_alike or len(np.unique(rows, axis=0)) <= 2:
         raise InvalidInputError(told)
     warnings.warn(told, ThresholdWarning, stacklevel=4)
 
 
 def _far_rows(rows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Rows far out in all features, then in one each: they cost time, most need only the first."""
+    """Rows far out in all features, in one each, then any way: most need only the first."""
     values = rows.astype(np.float64)
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     size = np.maximum(1.0, np.abs(mean))
-    step = _FAR * np.where(deviation <= 1e-7 * size, size, deviation)
-    yield np.stack([mean + step, mean - step]).astype(np.float32)
+    step = np.where(deviation <= 1e-7 * size, size, deviation)
     d = rows.shape[1]
-    for column in np.unique(np.linspace(0, d - 1, min(d, _SINGLE_FEATURES)).astype(int)):
-        alone = np.eye(d)[column] * step
-        yield np.stack([mean + alone, mean - alone]).astype(np.float32)
+    single = np.eye(d)[np.unique(np.linspace(0, d - 1, min(d, _DIRECTIONS)).astype(int))]
+    drawn = np.random.default_rng(0).normal(size=(_DIRECTIONS, d))
+    for ways, distance in (
+        (np.ones((1, d)), _FAR),
+        (single, _FAR),
+        (drawn, _FAR),
+        (drawn, _NEAR),
+    ):
+        both = np.concatenate([ways, -ways]) * step * distance
+        yield (mean + both).astype(np.float32)
