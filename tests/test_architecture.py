@@ -22,6 +22,7 @@ LAYERS = [
     "reporting",
     "benchmark",
     "pipelines",
+    "extend",
     "cli",
 ]
 LEAVES = {"types", "errors", "registry", "utils"}

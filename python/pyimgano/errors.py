@@ -55,6 +55,10 @@ class MissingDependencyError(PyimganoError, ImportError):
     """An optional package is needed and is not there, or is broken."""
 
 
+class CheckFailedError(PyimganoError, AssertionError):
+    """A detector does not keep what every detector promises."""
+
+
 class UndefinedMetricWarning(UserWarning):
     """A metric has no value for this input (one class only, no defect region) and is NaN."""
 

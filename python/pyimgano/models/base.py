@@ -13,8 +13,9 @@ from typing import Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, NotFittedError, RepeatedImageWarning
+from pyimgano.errors import InvalidInputError, RepeatedImageWarning
 from pyimgano.models.odd import odd_images
+from pyimgano.models.sklearn_api import SklearnApi
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.types import ImageInput, Prediction
@@ -93,7 +94,7 @@ def each_once(images: Sequence[Image], kind: str, *, stacklevel: int = 2) -> Seq
     return once
 
 
-class Detector(ParamsMixin, ABC):
+class Detector(SklearnApi, ParamsMixin, ABC):
     """Base of all detectors.
 
     Attributes
@@ -290,6 +291,8 @@ class Detector(ParamsMixin, ABC):
         (:class:`pyimgano.postprocess.RegionRule`).
         """
         if not hasattr(self, "decision_scores_"):
+            from pyimgano.models.sklearn_errors import NotFittedError
+
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
         if math.isnan(value):
             raise InvalidInputError("the threshold is NaN")
@@ -434,6 +437,8 @@ class Detector(ParamsMixin, ABC):
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):
+            from pyimgano.models.sklearn_errors import NotFittedError
+
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
 
 

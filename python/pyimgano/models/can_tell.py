@@ -49,7 +49,8 @@ def check_can_tell(model: RowDetector, rows: NDArray[np.float32], threshold: flo
     lowest = float(model.train_scores.min())
     if best > enough and lowest <= threshold:
         return
-    told = f"{model.spec.name} cannot tell anything from these {len(rows)} images: " + (
+    these = f"these {len(rows)} images" if len(rows) > 1 else "one image"
+    told = f"{model.spec.name} cannot tell anything from {these}: " + (
         f"each of them is scored {lowest:.4g} or more, above the threshold {threshold:.4g}"
         if best > enough
         else f"what is far from all of them is scored {best:.4g}, not above {enough:.4g}"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.models.pyod_catalogue import DETECTORS, PyODDetector
 from pyimgano.registry import unknown_name
+from pyimgano.utils.checks import check_text
 from pyimgano.utils.optional_deps import require
 
 #: What is this package's own business: the threshold, and the seed.
@@ -26,7 +27,7 @@ _GLOBAL_STATE = threading.RLock()
 
 def find_detector(name: str) -> PyODDetector:
     """A detector by its short name (``"ecod"``), or an error that lists the nearest ones."""
-    if name not in DETECTORS:
+    if check_text("detector", name) not in DETECTORS:
         raise unknown_name("PyOD detector", name, DETECTORS)
     return DETECTORS[name]
 
@@ -171,7 +172,8 @@ class RowDetector:
                 given = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
                 hint += f" and {given[:200]}"
             raise InvalidInputError(
-                f"{self.spec.name} {what} {len(rows)} images with {rows.shape[1]} features{hint}:"
+                f"{self.spec.name} {what} {len(rows)} image{'s' * (len(rows) != 1)} with"
+                f" {rows.shape[1]} features{hint}:"
                 f" {str(error).partition(chr(10))[0] or type(error).__name__}"
             ) from error
         finally:
