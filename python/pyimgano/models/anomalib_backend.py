@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, PyimganoError, ThresholdWarning
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
-from pyimgano.models.base import PixelDetector, names_of
+from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.state import FittedState, digest
@@ -23,6 +23,7 @@ from pyimgano.models.threshold import (
     check_contamination,
     held_out_threshold,
 )
+from pyimgano.models.training_images import names_of
 from pyimgano.models.twins import group_twins
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
@@ -375,8 +376,11 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             ThresholdWarning,
             stacklevel=4,
         )
+        found = held_out_threshold(
+            self.decision_scores_, self.contamination, groups=self.twins_, stacklevel=5
+        )
         self.set_threshold(
-            held_out_threshold(self.decision_scores_, self.contamination, groups=self.twins_).value,
+            found.value,
             source=f"{n} training images, which the model had seen; contamination"
             f" {self.contamination:g}",
         )

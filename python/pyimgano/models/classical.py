@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
-from pyimgano.models.base import Detector, names_of
+from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell
 from pyimgano.models.collect import readable_images
@@ -21,6 +21,7 @@ from pyimgano.models.opened import extract_with_health
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
+from pyimgano.models.training_images import names_of
 from pyimgano.models.twins import group_twins
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.checks import (

@@ -14,7 +14,7 @@ from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
 from pyimgano.features.build import check_backbone, check_engine, check_weights
 from pyimgano.features.normalization import resolve_normalization
-from pyimgano.models.base import PixelDetector, names_of
+from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, readable_pixels
 from pyimgano.models.feature_store import FeatureStore
@@ -24,6 +24,7 @@ from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
 from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
+from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.checks import (
     check_choice,

@@ -23,8 +23,9 @@ from pyimgano.errors import (
     RepeatedImageWarning,
     ThresholdWarning,
 )
-from pyimgano.models.base import Detector, PixelDetector, each_once
+from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
+from pyimgano.models.training_images import each_once
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
