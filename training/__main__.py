@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from training.checkpoint import read_checkpoint
+from training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from training.errors import TrainingError
 from training.launch import launch
 from training.network import FORMATS, write_network
@@ -47,26 +46,37 @@ def _plan(args: argparse.Namespace, until: int) -> Plan:
     return Plan(args.run, args.store, args.teacher, until, args.device, args.threads)
 
 
+def _branch(args: argparse.Namespace) -> Checkpoint | None:
+    """Where a run goes on from --source: its state, at a constant rate; None without --source."""
+    if args.source is None:
+        return None
+    source = read_checkpoint(args.source)
+    rate = args.rate or source.settings.rate
+    return replace(source, settings=replace(source.settings.steady(), rate=rate))
+
+
+def _go_on(args: argparse.Namespace, begin: Checkpoint | None) -> Settings:
+    """Settings of the run in the folder, which begins with a checkpoint where it is new."""
+    args.run.mkdir(parents=True, exist_ok=True)
+    latest = args.run / LATEST
+    if not latest.exists() and begin is not None:
+        write_checkpoint(latest, begin)
+    known = read_checkpoint(latest).settings if latest.exists() else None
+    settings = known or Settings(seed=args.seed, rate=args.rate or Settings.rate)
+    return replace(settings, workers=args.workers)
+
+
 def run(args: argparse.Namespace) -> None:
     """Begin a run, or go on with it: its folder holds the last checkpoint and the log."""
-    args.run.mkdir(parents=True, exist_ok=True)
-    settings = Settings(seed=args.seed, workers=args.workers, rate=args.rate)
-    if (args.run / LATEST).exists():
-        settings = replace(read_checkpoint(args.run / LATEST).settings, workers=args.workers)
-    launch(settings, _plan(args, args.steps))
+    launch(_go_on(args, _branch(args)), _plan(args, args.steps))
 
 
 def cooldown(args: argparse.Namespace) -> None:
     """Branch off a checkpoint: let the rate fall to 0, so that the weights settle."""
-    args.run.mkdir(parents=True, exist_ok=True)
-    latest = args.run / LATEST
-    if not latest.exists():
-        read_checkpoint(args.source)
-        shutil.copyfile(args.source, latest)
-    checkpoint = read_checkpoint(latest)
-    settings = replace(checkpoint.settings, workers=args.workers)
-    if not settings.cooldown_steps:
-        settings = settings.cooled(checkpoint.step, args.steps)
+    begin = _branch(args)
+    assert begin is not None  # --source is required
+    settings = begin.settings.cooled(begin.step, args.steps)
+    settings = _go_on(args, replace(begin, settings=settings))
     launch(settings, _plan(args, settings.cooldown_from + settings.cooldown_steps))
 
 
@@ -117,9 +127,11 @@ def build_parser() -> argparse.ArgumentParser:
     going.add_argument(
         "--steps", type=int, default=100_000, help="in all, earlier sittings included"
     )
-    going.add_argument("--rate", type=float, default=Settings.rate, help="length of a step")
+    going.add_argument("--rate", type=float, help=f"length of a step (new runs: {Settings.rate})")
+    going.add_argument("--source", type=Path, help="checkpoint of another run to go on from")
     going.add_argument("--seed", type=int, default=0)
     cooling.add_argument("--source", type=Path, required=True, help="checkpoint to branch off")
+    cooling.add_argument("--rate", type=float, help="length of the first step (as in --source)")
     cooling.add_argument("--steps", type=int, default=2000, help="length of the cool-down")
     writing = command(export)
     writing.add_argument("--source", type=Path, required=True, help="checkpoint")

@@ -57,6 +57,10 @@ class Settings:
         average = min(self.average, 1 - 10 / max(steps, 20))
         return replace(self, cooldown_from=step, cooldown_steps=steps, average=average)
 
+    def steady(self) -> Settings:
+        """The same run at a constant rate again."""
+        return replace(self, cooldown_from=0, cooldown_steps=0, average=Settings.average)
+
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self))

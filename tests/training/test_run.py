@@ -65,6 +65,8 @@ def test_the_rate_rises_stays_and_falls_to_nothing_in_a_cool_down() -> None:
     assert [settings.rate_at(step) for step in (0, 1, 3, 4, 9999)] == [0.25, 0.5, 1.0, 1.0, 1.0]
     cooled = settings.cooled(100, 4)
     assert [cooled.rate_at(step) for step in (100, 101, 102, 103)] == [0.75, 0.5, 0.25, 0.0]
+    assert cooled.average == 0.5
+    assert cooled.steady() == settings
 
 
 def test_a_file_that_is_no_checkpoint_is_named(settings: Settings, plan: Plan) -> None:
