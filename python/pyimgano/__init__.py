@@ -9,10 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pyimgano.utils.limits import limit_opencv
+
 if TYPE_CHECKING:
     from pyimgano.datasets import load_dataset
     from pyimgano.models import create_model, list_models, model_info, register_model
     from pyimgano.persistence import load
+
+limit_opencv()  # before anything imports OpenCV
 
 # Everything is imported when it is first used: `import pyimgano` alone must cost nothing.
 _HOMES = {

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "KnnIndex",
+    "check_jpeg",
     "component_stats",
     "filter_components",
     "greedy_coreset",
@@ -20,6 +21,7 @@ __all__ = [
 def version() -> str: ...
 def simd_level() -> str: ...
 def resolve_threads(n_threads: int | None = None) -> int: ...
+def check_jpeg(data: bytes) -> tuple[int, int, int]: ...
 def greedy_coreset(
     features: NDArray[np.float32],
     n_samples: int,

@@ -7,7 +7,7 @@ means ``score > threshold``. AUROC and average precision are scikit-learn's; AUP
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, UndefinedMetricWarning
 from pyimgano.kernels import PixelMetrics
+from pyimgano.utils.preprocess import resize_nearest
 
 __all__ = [
     "ScoreMetrics",
@@ -259,15 +260,24 @@ def evaluate_detector(
 
 def resize_map(anomaly_map: NDArray[Any], size: int | None) -> NDArray[Any]:
     """An anomaly map at (`size`, `size`), bilinear; as it is if `size` is None."""
-    return _resized("anomaly map", anomaly_map, size, cv2.INTER_LINEAR)
+    return _resized("anomaly map", anomaly_map, size, _bilinear)
 
 
 def resize_mask(mask: NDArray[Any], size: int | None) -> NDArray[Any]:
     """A mask at (`size`, `size`), the pixel nearest to each centre; as it is if `size` is None."""
-    return _resized("mask", mask, size, cv2.INTER_NEAREST_EXACT)
+    return _resized("mask", mask, size, resize_nearest)
 
 
-def _resized(name: str, image: NDArray[Any], size: int | None, rule: int) -> NDArray[Any]:
+def _bilinear(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _resized(
+    name: str,
+    image: NDArray[Any],
+    size: int | None,
+    rule: Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]],
+) -> NDArray[Any]:
     if size is None:
         return image
     if size < 1:
@@ -277,7 +287,7 @@ def _resized(name: str, image: NDArray[Any], size: int | None, rule: int) -> NDA
     if image.shape == (size, size):
         return image
     plain = image.view(np.uint8) if image.dtype == np.bool_ else image
-    return cv2.resize(np.ascontiguousarray(plain), (size, size), interpolation=rule)
+    return rule(np.ascontiguousarray(plain), (size, size))
 
 
 def _labels(name: str, values: ArrayLike, *, any_integer: bool = False) -> NDArray[np.uint8]:

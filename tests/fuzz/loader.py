@@ -251,7 +251,9 @@ def judge(
                     counts.largest_allocation = max(counts.largest_allocation, peak)
                     if peak > 4 * len(data) + OVERHEAD:
                         counts.failures.append(f"{peak} bytes for a file of {len(data)}")
-            prediction = detector.predict_one(IMAGE)
+            # A file may say that it has learnt from images of another depth.
+            deep = detector.pixel_bits_ == {16}
+            prediction = detector.predict_one(IMAGE.astype(np.uint16) * 257 if deep else IMAGE)
             score = prediction.score
             finite = np.isfinite(score)
             if prediction.anomaly_map is not None:

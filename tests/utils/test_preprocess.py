@@ -43,8 +43,14 @@ def test_sixteen_bits_scale_by_the_bits_in_use() -> None:
     deep = np.array([[0, 4095, 65535]], np.uint16)
     full = ImagePreprocessor(resize=None)([deep])[0][0, :, 0]
     np.testing.assert_allclose(full, [0, 4095 / 65535, 1])
-    twelve = ImagePreprocessor(resize=None, bit_depth=12)([deep])[0][0, :, 0]
-    np.testing.assert_allclose(twelve, [0, 1, 1])  # beyond 12 bits is white
+    twelve = ImagePreprocessor(resize=None, bit_depth=12)([deep[:, :2]])[0][0, :, 0]
+    np.testing.assert_allclose(twelve, [0, 1])
+
+
+def test_an_array_with_a_value_beyond_its_bit_depth_is_refused() -> None:
+    deep = np.array([[0, 4096]], np.uint16)
+    with pytest.raises(InvalidInputError, match=r"4096, above 4095, .* bit_depth=12"):
+        ImagePreprocessor(resize=None, bit_depth=12)([deep])
 
 
 def test_eight_and_sixteen_bit_files_of_the_same_picture_agree(tmp_path: Path) -> None:

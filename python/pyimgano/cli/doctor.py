@@ -19,7 +19,6 @@ from pyimgano.utils.requirements import install_hint, requirements
 PROG = "pyimgano doctor"
 #: What a source folder, which has no metadata, needs.
 _CORE = (
-    "imagesize",
     "joblib",
     "numpy",
     "opencv-python-headless",
@@ -32,6 +31,7 @@ _MODULES = {
     "opencv-python-headless": "cv2",
     "scikit-learn": "sklearn",
     "faiss-cpu": "faiss",
+    "pi-heif": "pi_heif",
 }
 
 

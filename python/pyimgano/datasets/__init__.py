@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pyimgano.datasets.base import Dataset, LazyMasks
+from pyimgano.datasets.base import Dataset
 from pyimgano.datasets.btad import BTADDataset
 from pyimgano.datasets.custom import CustomDataset
 from pyimgano.datasets.load import list_categories, list_datasets, load_dataset
+from pyimgano.datasets.masks import LazyMasks
 from pyimgano.datasets.mvtec import MVTecDataset
 from pyimgano.datasets.synthetic import SyntheticDataset, generate_synthetic
 from pyimgano.datasets.visa import VisADataset

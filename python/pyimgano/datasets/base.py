@@ -6,75 +6,19 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, overload
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.datasets.left_out import BROKEN, CLOSED, LeftOut, Reason
+from pyimgano.datasets.masks import LazyMasks
 from pyimgano.datasets.walk import Walk, visible_folders
 from pyimgano.errors import DatasetError, UnknownNameError
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageSize, Unreadable
-from pyimgano.utils.images import image_size, read_image, read_mask, shown
-from pyimgano.utils.preprocess import as_size, resize_image
-
-
-class LazyMasks(Sequence[NDArray[np.uint8]]):
-    """Ground-truth masks, each read when it is asked for.
-
-    Items are uint8 (H, W) with values 0 and 1, at the size of their image; a good image has an
-    all-zero mask.
-
-    Parameters
-    ----------
-    images
-        Image paths, which give the sizes.
-    masks
-        The mask file of each image; None for a good image.
-    resize
-        Size that every mask is brought to (nearest neighbour); None for native.
-    """
-
-    def __init__(
-        self,
-        images: Sequence[str],
-        masks: Sequence[str | None],
-        resize: tuple[int, int] | None = None,
-    ) -> None:
-        if len(images) != len(masks):
-            raise DatasetError(f"{len(images)} images, but {len(masks)} masks")
-        self._images = list(images)
-        self._masks = list(masks)
-        self._resize = resize
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    @overload
-    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
-    @overload
-    def __getitem__(self, index: slice) -> LazyMasks: ...
-    def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | LazyMasks:
-        if isinstance(index, slice):
-            return LazyMasks(self._images[index], self._masks[index], self._resize)
-        image, mask = self._images[index], self._masks[index]
-        size = image_size(image)
-        if mask is None:
-            return np.zeros(self._resize or size, dtype=np.uint8)
-        pixels = read_mask(mask)
-        if pixels.shape != size:
-            raise DatasetError(
-                f"mask {shown(mask)} is {pixels.shape[1]} x {pixels.shape[0]} pixels, its image"
-                f" {shown(image)} is {size[1]} x {size[0]}"
-            )
-        return pixels if self._resize is None else _nearest(pixels, self._resize)
-
-
-def _nearest(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    rows = (np.arange(size[0]) * mask.shape[0]) // size[0]
-    columns = (np.arange(size[1]) * mask.shape[1]) // size[1]
-    return np.asarray(mask[rows][:, columns])
+from pyimgano.utils.images import read_image, shown
+from pyimgano.utils.preprocess import as_size, resize_image, resize_nearest
 
 
 class TestSplit(NamedTuple):
@@ -184,7 +128,7 @@ class Dataset(ABC):
             return images, labels, None
         arrays = list(masks)
         if self.resize is not None:
-            arrays = [_nearest(mask, self.resize) for mask in arrays]
+            arrays = [resize_nearest(mask, self.resize) for mask in arrays]
         return images, labels, arrays
 
     def _load(self, path: str) -> NDArray[np.uint8] | NDArray[np.uint16]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pyimgano.datasets.base import Dataset, LazyMasks, TestSplit, assemble_split, folders_with
+from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import match_masks
 from pyimgano.datasets.left_out import Reason
+from pyimgano.datasets.masks import LazyMasks
 from pyimgano.datasets.mvtec import MVTecDataset
 from pyimgano.datasets.walk import visible_folders
 from pyimgano.errors import DatasetError

@@ -83,6 +83,9 @@ class EmbeddedFeatures:
 
     needs_fit = True
 
+    #: Smaller images have no patches.
+    least_side = _LEAST_SIDE
+
     def __init__(
         self,
         *,

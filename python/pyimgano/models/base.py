@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.models.depth import bits_of, check_bits
 from pyimgano.models.odd import odd_images
 from pyimgano.models.sklearn_api import SklearnApi
 from pyimgano.models.state import FittedState
@@ -61,6 +62,8 @@ class Detector(SklearnApi, ParamsMixin, ABC):
     timings_: dict[str, float]
     training_set_: dict[str, Any]
     health_: HealthRange | None = None
+    #: What a detector file says of :attr:`pixel_bits_`.
+    _pixel_bits: frozenset[int] = frozenset()
     contamination: float
     training_names_: list[str]
     twins_: NDArray[np.int64]
@@ -191,6 +194,14 @@ class Detector(SklearnApi, ParamsMixin, ABC):
         self.set_threshold(value, source="set by hand")
 
     @property
+    def pixel_bits_(self) -> frozenset[int]:
+        """Bits (8, 16) of the training images' pixels; empty where that is not known.
+
+        An image of another depth is refused: its pixels may be on another scale.
+        """
+        return bits_of(self.health_) or self._pixel_bits
+
+    @property
     def odd_(self) -> list[int]:
         """Numbers of the training images to look at, the oddest first."""
         self._check_fitted()
@@ -282,6 +293,7 @@ class Detector(SklearnApi, ParamsMixin, ABC):
             "false_positive_rate": None if rate is None else rate.assumed(),
             "skipped": list(self.skipped_),
             "training_set": dict(self.training_set_),
+            "pixel_bits": sorted(self.pixel_bits_),
         }
         params = dict(self._params_at_fit)
         tensors: dict[str, NDArray[Any]] = {"decision_scores": self.decision_scores_}
@@ -312,6 +324,7 @@ class Detector(SklearnApi, ParamsMixin, ABC):
         self._digests = frozenset(map(bytes, state.tensors.get("digests", ())))
         health = state.tensors.get("health")  # absent from files of older versions
         self.health_ = None if health is None else HealthRange.from_array(health)
+        self._pixel_bits = frozenset(state.facts["pixel_bits"])
         self.timings_ = {}
         rate = state.facts["false_positive_rate"]
         self.set_threshold(
@@ -360,6 +373,7 @@ class Detector(SklearnApi, ParamsMixin, ABC):
         health: ImageHealth | None,
     ) -> Prediction:
         """The decision on one image, and what its health says beside it."""
+        check_bits(path, health, self.pixel_bits_)
         told: tuple[str, ...] = ()
         if health is not None and self.health_ is not None:
             told = self.health_.warnings(health)

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError
+from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchFeatures
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.fit_memory import check_fit_memory
@@ -18,7 +19,7 @@ from pyimgano.models.state import digest
 from pyimgano.models.twins import group_twins, thumbnail
 from pyimgano.types import ImageInput
 from pyimgano.utils.health import ImageHealth
-from pyimgano.utils.images import join_errors
+from pyimgano.utils.images import join_errors, shown
 from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
@@ -63,17 +64,36 @@ class Collected:
         return group_twins(self.digests, np.array(self.thumbnails) if self.thumbnails else None)
 
 
-def readable_pixels(
-    images: Sequence[ImageInput], preprocessor: ImagePreprocessor, timer: StageTimer
+def fit_features(
+    features: PatchFeatures,
+    images: Sequence[ImageInput],
+    preprocessor: ImagePreprocessor,
+    *,
+    random_state: int,
+    timer: StageTimer,
+) -> None:
+    """Let an extractor learn from the images that can be used; :func:`collect` names the others."""
+    pixels = _usable_pixels(images, preprocessor, getattr(features, "least_side", 1), timer)
+    first = next(pixels, None)
+    if first is not None:
+        with timer.stage("backbone"):
+            features.fit(chain([first], pixels), random_state=random_state)
+
+
+def _usable_pixels(
+    images: Sequence[ImageInput],
+    preprocessor: ImagePreprocessor,
+    least_side: int,
+    timer: StageTimer,
 ) -> Iterator[NDArray[np.float32]]:
-    """The pixels of every readable image; :func:`collect` reports the others."""
     for image in images:
         try:
             with timer.stage("decode"):
                 pixels = preprocessor.load(image).pixels
         except ImageReadError:
             continue
-        yield pixels
+        if min(pixels.shape[:2]) >= least_side:
+            yield pixels
 
 
 @dataclass
@@ -141,20 +161,25 @@ def collect(
     errors: list[ImageReadError] = []
     with track(len(images), "reading training images", verbose) as advance:
         for start in range(0, len(images), batch_size):
-            batch: list[LoadedImage] = []
+            batch: dict[int, LoadedImage] = {}
             stop = min(start + batch_size, len(images))
             for i in range(start, stop):
                 try:
                     with timer.stage("decode"):
-                        batch.append(preprocessor.load(images[i]))
-                    collected.kept.append(i)
+                        batch[i] = preprocessor.load(images[i])
                 except ImageReadError as error:
                     errors.append(error)
                     collected.skipped.append(i)
-            if not errors or skip_bad:  # else only look for further unreadable files
+            if batch and (not errors or skip_bad):  # else only look for further unreadable files
                 with timer.stage("backbone"):
-                    extracted = features.extract_batch([loaded.pixels for loaded in batch])
-                for loaded, patches in zip(batch, extracted, strict=True):
+                    extracted = _extract(features, batch)
+                for i, patches in extracted.items():
+                    if isinstance(patches, InvalidInputError):
+                        errors.append(ImageReadError(f"cannot use {_name(images, i)}: {patches}"))
+                        collected.skipped.append(i)
+                        continue
+                    loaded = batch[i]
+                    collected.kept.append(i)
                     height, width, depth = patches.shape
                     if not collected.grids:
                         check_fit_memory(
@@ -173,3 +198,22 @@ def collect(
     if errors and not (skip_bad and collected.kept):
         raise join_errors(errors, len(images))
     return collected
+
+
+def _extract(
+    features: PatchFeatures, batch: dict[int, LoadedImage]
+) -> dict[int, NDArray[np.float32] | InvalidInputError]:
+    """Features by position, or why an image has none, such as one that is too small."""
+    try:
+        found = features.extract_batch([loaded.pixels for loaded in batch.values()])
+    except InvalidInputError as error:
+        if len(batch) == 1:
+            return dict.fromkeys(batch, error)
+        # Which of them is to blame does not show.
+        return {i: one for i in batch for one in _extract(features, {i: batch[i]}).values()}
+    return dict(zip(batch, found, strict=True))
+
+
+def _name(images: Sequence[ImageInput], i: int) -> str:
+    image = images[i]
+    return f"image {i}" if isinstance(image, np.ndarray) else f"image {shown(image)}"

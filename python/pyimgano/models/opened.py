@@ -13,7 +13,8 @@ from pyimgano.errors import ImageReadError
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.types import ImageInput
 from pyimgano.utils.health import ImageHealth, measure_health
-from pyimgano.utils.images import MAX_PIXELS, read_image
+from pyimgano.utils.images import read_image
+from pyimgano.utils.limits import MAX_PIXELS
 
 
 def extract_with_health(

@@ -16,7 +16,7 @@ from pyimgano.features.build import check_backbone, check_engine, check_weights
 from pyimgano.features.normalization import resolve_normalization
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
-from pyimgano.models.collect import Collected, collect, readable_pixels
+from pyimgano.models.collect import Collected, collect, fit_features
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
@@ -177,9 +177,9 @@ class PatchCore(PixelDetector):
         with timer.stage("setup"):
             features = self._build_features()
         if features.needs_fit:
-            pixels = readable_pixels(images, preprocessor, timer)
-            with timer.stage("backbone"):
-                features.fit(pixels, random_state=self.random_state)
+            fit_features(
+                features, images, preprocessor, random_state=self.random_state, timer=timer
+            )
         collected = collect(
             images,
             preprocessor,

@@ -141,10 +141,15 @@ _FITTED: dict[str, Rule] = {
     "false_positive_rate": optional(_RATE),
     "skipped": listed(text(4096), 20_000),
     "training_set": _TRAINING,
+    "pixel_bits": listed(choice(8, 16), 2),
 }
+#: What files of older versions lack.
+_OLDER: dict[str, Any] = {"pixel_bits": []}
 FITTED = {
-    "patchcore": fields({**_FITTED, "map_threshold": extended, "map_level": extended}),
-    "classical": fields(_FITTED),
+    "patchcore": fields(
+        {**_FITTED, "map_threshold": extended, "map_level": extended}, absent=_OLDER
+    ),
+    "classical": fields(_FITTED, absent=_OLDER),
 }
 _CHANGE = fields(
     {

@@ -16,6 +16,7 @@ from pyimgano.errors import DatasetError
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
+from pyimgano.models.reading import Reading
 from pyimgano.pipelines.good_photos import fit_good
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import Scored, predict_stream
@@ -238,7 +239,7 @@ class _OverlayWriter:
         output.remove_old(self.folder)
         self._test = test if isinstance(test, (str, os.PathLike)) else None
         self._scale, self._rule = MapScale.of(detector), RegionRule.of(detector)
-        self._bit_depth = getattr(detector, "bit_depth", None)
+        self._bit_depth = Reading.of(detector).bit_depth
         self._threshold = detector.threshold_
         self._written: list[tuple[float, str, str]] = []
         self.without_map = False

@@ -17,6 +17,7 @@ from pyimgano.datasets.base import TestSplit
 from pyimgano.errors import ThresholdWarning, UndefinedMetricWarning
 from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
 from pyimgano.kernels import pro_curve
+from pyimgano.models.reading import Reading
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.gallery import gallery_folder, write_gallery
@@ -83,11 +84,9 @@ def evaluate_category(
     writer, rule = None, RegionRule.of(detector)
     if output is not None:
         with timer.stage("pictures"):
-            bit_depth = getattr(detector, "bit_depth", None)
             scale = _map_scale(detector, train)
-            writer = PictureWriter(
-                Path(output), f"{category}-seed{seed}", scale, bit_depth=bit_depth
-            )
+            name, reading = f"{category}-seed{seed}", Reading.of(detector)
+            writer = PictureWriter(Path(output), name, scale, reading=reading)
     predictions: list[Prediction] = []
     maps: list[NDArray[np.float32]] = []
     pictures: list[dict[str, str]] = []
@@ -182,6 +181,7 @@ def _metrics(
                 masks.append(resize_mask(mask, metric_size))
                 if label and not mask.any():
                     empty.append(shown(path))
+        notes += split.masks.notes()
         if empty:
             notes.append(
                 f"{len(empty)} anomalous images have a mask without any defect pixel, such as"

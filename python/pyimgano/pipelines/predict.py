@@ -15,6 +15,7 @@ import cv2
 from pyimgano.datasets.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.models.base import Detector, PixelDetector
+from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
@@ -213,7 +214,7 @@ class PredictRun:
                 rule=self._rule,
                 name=shown(found.path or ""),
                 threshold=self._detector.threshold_,
-                bit_depth=getattr(self._detector, "bit_depth", None),
+                bit_depth=Reading.of(self._detector).bit_depth,
             )
             written["overlay"] = output.claim_new(f"{self._places['overlays']}/{name}.png")
             write_png(output.path / written["overlay"], picture)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, NotFittedError, PyimganoError
 from pyimgano.models.base import Detector
+from pyimgano.models.reading import Reading
 from pyimgano.types import Prediction, Unreadable
-from pyimgano.utils.images import MAX_PIXELS, read_image, shown
+from pyimgano.utils.images import shown
 
 #: Decoded images that may wait while others are scored.
 _AHEAD = 2
@@ -78,7 +79,7 @@ def predict_stream(
     NotFittedError
         The detector is not fitted.
     """
-    reader = _Reader(paths, getattr(detector, "max_pixels", MAX_PIXELS))
+    reader = _Reader(paths, Reading.of(detector))
     try:
         while batch := list(islice(reader, batch_size)):
             yield from _predict_batch(detector, batch, with_maps)
@@ -135,8 +136,8 @@ def _outcome(one: _Decoded, prediction: Prediction, ms: float) -> Scored | Unrea
 class _Reader(Iterator["_Decoded | Unreadable"]):
     """Decodes files in a thread, a few ahead of what is asked for."""
 
-    def __init__(self, paths: Iterable[str | Unreadable], max_pixels: int) -> None:
-        self._max_pixels = max_pixels
+    def __init__(self, paths: Iterable[str | Unreadable], reading: Reading) -> None:
+        self._reading = reading
         self._ready: queue.Queue[_Decoded | Unreadable | BaseException | None] = queue.Queue(_AHEAD)
         self._stopped = threading.Event()
         self._decoding = threading.Lock()
@@ -186,7 +187,7 @@ class _Reader(Iterator["_Decoded | Unreadable"]):
     def _decode(self, path: str) -> _Decoded | Unreadable:
         start = time.perf_counter()
         try:
-            image = read_image(path, max_pixels=self._max_pixels)
+            image = self._reading.read(path)
         except ImageReadError as error:
             return Unreadable(path, str(error))
         except MemoryError:

@@ -9,13 +9,14 @@ import numpy as np
 
 from pyimgano.datasets.base import TestSplit
 from pyimgano.models.base import Detector
+from pyimgano.models.reading import Reading
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.types import Prediction
-from pyimgano.utils.images import read_image, shown
+from pyimgano.utils.images import shown
 
 
 def choose_images(
@@ -63,7 +64,7 @@ def write_gallery(
     scale = MapScale.around(
         getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", np.inf)
     )
-    rule = RegionRule.of(detector)
+    rule, reading = RegionRule.of(detector), Reading.of(detector)
     written = []
     for rank, (kind, i) in enumerate(chosen):
         path = Path(split.paths[i])
@@ -71,13 +72,14 @@ def write_gallery(
         if prediction.anomaly_map is None:
             continue
         picture = panel(
-            read_image(path),
+            reading.read(split.paths[i]),
             prediction,
             scale,
             rule=rule,
             caption=f"score {prediction.score:.3f}, threshold {detector.threshold_:.3f}\n"
             f"{shown(Path(path.parent.name, path.name))}",
             mask=None if split.masks is None else split.masks[i],
+            bit_depth=reading.bit_depth,
         )
         name = file_stem(shown(f"{path.parent.name}_{path.stem}"))
         target = folder / f"{rank:02d}_{kind}_{name}.png"

@@ -5,19 +5,19 @@ from __future__ import annotations
 import base64
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
+from pyimgano.models.reading import Reading
 from pyimgano.reporting.files import write_bytes
 from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.html_page import asset, escape, fill
 from pyimgano.reporting.legend import legend
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
 from pyimgano.reporting.picture_file import encode
-from pyimgano.utils.images import MAX_PIXELS, read_image
 from pyimgano.utils.preprocess import resize_image
 
 if TYPE_CHECKING:
@@ -139,13 +139,13 @@ def _pictures(
     name: str, number: int | None, detector: Detector, scale: MapScale
 ) -> list[NDArray[np.uint8]]:
     """The photo, and with its number the heat map of what is odd in it."""
-    reading: dict[str, Any] = {"max_pixels": getattr(detector, "max_pixels", MAX_PIXELS)}
+    reading = Reading.of(detector)
     try:
-        source = read_image(name, **reading)
+        source = reading.read(name)
     except ImageReadError:  # an array, or a name with bytes that are no text
         return []
     size = thumbnail_size(source.shape, _SIDE)
-    image = to_rgb8(resize_image(source, size), getattr(detector, "bit_depth", None))
+    image = to_rgb8(resize_image(source, size), reading.bit_depth)
     found = None if number is None else detector.held_out_map(number, source)
     if found is None:
         return [image]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.models.reading import Reading
 from pyimgano.reporting.files import make_folder, write_bytes
 from pyimgano.reporting.fit import fit_mask, thumbnail_size
 from pyimgano.reporting.overlay import MapScale, heat_layer, to_rgb8
 from pyimgano.reporting.picture_file import encode
-from pyimgano.utils.images import read_image
 from pyimgano.utils.preprocess import resize_image
 
 #: Longest side of image and mask, and of the heat map, which is smooth; WebP quality.
@@ -30,17 +30,17 @@ class PictureWriter:
         The pictures go to ``<root>/pictures/<name>``.
     scale
         Colours of the heat maps.
-    bit_depth
-        Bits used in 16-bit images; None: all 16.
+    reading
+        How the images are read.
     """
 
     def __init__(
-        self, root: Path, name: str, scale: MapScale, *, bit_depth: int | None = None
+        self, root: Path, name: str, scale: MapScale, *, reading: Reading | None = None
     ) -> None:
         self._root = root
         self._folder = make_folder(root / "pictures" / name)
         self._scale = scale
-        self._bit_depth = bit_depth
+        self._reading = Reading() if reading is None else reading
         self._count = 0
 
     def add(
@@ -54,7 +54,7 @@ class PictureWriter:
 
         ``marked`` are the pixels of its defect regions, as :func:`heat_layer` takes them.
         """
-        image = to_rgb8(read_image(path), self._bit_depth)
+        image = to_rgb8(self._reading.read(path), self._reading.bit_depth)
         size = thumbnail_size(image.shape, SIDE)
         files = {"image": (".webp", encode(".webp", resize_image(image, size), quality=QUALITY))}
         if anomaly_map is not None:

@@ -6,7 +6,7 @@ They say nothing about defects.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import cv2
@@ -47,6 +47,8 @@ class ImageHealth:
         Shares of red, green and blue in all light; None for a grey image.
     black, white
         Shares of the pixels with every channel at the bottom and with any at the top of the scale.
+    bits
+        8 or 16, of the array's type; None where that is not known. It says nothing of the picture.
     """
 
     height: int
@@ -57,6 +59,7 @@ class ImageHealth:
     colour: tuple[float, float, float] | None
     black: float
     white: float
+    bits: int | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -107,6 +110,7 @@ def measure_health(image: NDArray[Any], *, bit_depth: int | None = None) -> Imag
         colour=colour,
         black=black,
         white=white,
+        bits=8 * image.dtype.itemsize,
     )
 
 

@@ -5,27 +5,43 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError
+from pyimgano.errors import ImageReadError, MissingDependencyError
+from pyimgano.utils.decoding import decode, to_white
+from pyimgano.utils.headers import Header, HeaderError, UnsupportedError, read_header
+from pyimgano.utils.heic import reads_heic
+from pyimgano.utils.limits import MAX_PIXELS
 from pyimgano.utils.text import printable
 
+#: Suffixes of files that are taken for images; what they hold is told by their content.
 IMAGE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pnm"}
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"}
+    | {".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".avif"}
 )
-#: Largest image that is decoded by default: 10,000 x 10,000.
-MAX_PIXELS = 100_000_000
+#: Those of files that need the extra ``heif``.
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+
+
+class TooLargeError(HeaderError):
+    """A header that announces more pixels than are decoded."""
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file name is that of an image: a known suffix, in any case, and not hidden."""
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+    """Whether a file name is that of an image: a known suffix, in any case, and not hidden.
+
+    HEIC files count where the extra ``heif`` is there to read them.
+    """
+    suffix = Path(name).suffix.lower()
+    readable = suffix in IMAGE_SUFFIXES or (suffix in HEIF_SUFFIXES and reads_heic())
+    return readable and not name.startswith(".")
 
 
 def shown(path: str | os.PathLike[str]) -> str:
@@ -33,72 +49,25 @@ def shown(path: str | os.PathLike[str]) -> str:
     return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
-def _read_bytes(path: str | os.PathLike[str]) -> bytes:
-    try:
-        with open(path, "rb", opener=open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ImageReadError(f"cannot read image {shown(path)}: it is not a regular file")
-            data = file.read()
-    except ImageReadError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        reason = getattr(error, "strerror", None) or error
-        raise ImageReadError(f"cannot read image {shown(path)}: {reason}") from error
-    if not data:
-        raise ImageReadError(f"cannot read image {shown(path)}: the file is empty")
-    return data
-
-
-def open_at_once(path: str, flags: int) -> int:
-    """Open without waiting: a named pipe without a writer would otherwise block for ever."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Height and width of an image file, EXIF orientation applied, without decoding it."""
-    return _header_size(_read_bytes(path), path)
+    """Height and width of an image file, shown upright; reads no more than its header.
 
-
-def _header_size(data: bytes, path: str | os.PathLike[str]) -> tuple[int, int]:
-    import imagesize  # brings an HTTP client along, which scoring arrays can do without
-
-    try:
-        width, height = imagesize.get(io.BytesIO(data))
-    except Exception as error:  # a damaged header may make the parser raise anything
-        raise ImageReadError(f"cannot read image {shown(path)}: damaged header") from error
-    if width <= 0 or height <= 0:
-        raise ImageReadError(f"cannot read image {shown(path)}: not an image, or its header is cut")
-    return height, width
-
-
-def _check_header(data: bytes, path: str | os.PathLike[str], max_pixels: int) -> None:
-    height, width = _header_size(data, path)
-    if width * height > max_pixels:
-        raise ImageReadError(
-            f"image {shown(path)} is {width} x {height} pixels, above the limit of"
-            f" {max_pixels:,} pixels (max_pixels)"
-        )
-
-
-def _decode(path: str | os.PathLike[str], flags: int, max_pixels: int) -> NDArray[Any]:
-    data = _read_bytes(path)
-    _check_header(data, path, max_pixels)
-    try:
-        image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), flags)
-    except cv2.error as error:
-        raise ImageReadError(f"cannot decode image {shown(path)}: damaged or cut short") from error
-    if image is None:
-        raise ImageReadError(f"cannot decode image {shown(path)}: damaged or cut short")
-    return np.asarray(image)
+    Raises
+    ------
+    ImageReadError
+        It is no image that is read, or its header is damaged; names the file.
+    """
+    with _named(path), _opened(path) as file:
+        return read_header(file).size
 
 
 def read_image(
-    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS
+    path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, bit_depth: int | None = None
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Decode an image file as RGB or grey.
 
-    Alpha is dropped and the EXIF orientation applied. The size in the header is checked before
-    anything is decoded.
+    The format is told by the content. Alpha is dropped and the orientation applied. The size in
+    the header is checked before anything is decoded, and what was decoded is compared with it.
 
     Parameters
     ----------
@@ -106,35 +75,109 @@ def read_image(
         A file with any name that the system allows.
     max_pixels
         Largest width x height that is decoded.
+    bit_depth
+        Bits that a 16-bit file really uses (12 for a 12-bit camera). None: all 16.
 
     Returns
     -------
     ndarray
-        (H, W) or (H, W, 3), uint8 or uint16.
+        (H, W) or (H, W, 3), uint8 or uint16; white is 255, or ``2**bit_depth - 1`` in uint16.
 
     Raises
     ------
     ImageReadError
-        The file cannot be read or decoded as a whole, or is too large; names the file.
+        The file cannot be read or decoded as a whole, is too large, holds more than one page, is
+        of a kind that is not read right, or has a value above ``2**bit_depth - 1``; names the
+        file.
     """
-    image = _decode(path, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH, max_pixels)
-    if image.dtype not in (np.uint8, np.uint16):
-        raise ImageReadError(
-            f"image {shown(path)} has {image.dtype} pixels; 8- and 16-bit integers are supported"
-        )
-    if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return image
+    with _named(path):
+        image, header = _decode(path, max_pixels)
+        return to_white(image, header.white, bit_depth)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A ground-truth mask and what casts doubt on it.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (H, W), 1 where any channel of the file is not zero.
+    lossy
+        Its format may have changed values.
+    values
+        Different values other than zero, of all channels.
+    """
+
+    pixels: NDArray[np.uint8]
+    lossy: bool
+    values: int
 
 
 def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a ground-truth mask: uint8 (H, W), 1 where any channel of the file is not zero."""
-    # UNCHANGED: label indices must come through untouched by any colour conversion.
-    image = _decode(path, cv2.IMREAD_UNCHANGED, max_pixels)
-    if image.ndim == 3:
-        colour = image[..., :3] if image.shape[2] == 4 else image
-        return np.asarray(colour.any(axis=2), dtype=np.uint8)
-    return np.asarray(image != 0, dtype=np.uint8)
+    return inspect_mask(path, max_pixels=max_pixels).pixels
+
+
+def inspect_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Mask:
+    """Decode a ground-truth mask as :func:`read_mask` does, and look at its values."""
+    with _named(path):
+        # Label indices must come through untouched by any colour conversion.
+        image, header = _decode(path, max_pixels, unchanged=True)
+    colour = image[..., :3] if image.ndim == 3 and image.shape[2] == 4 else image
+    marked = colour.any(axis=2) if colour.ndim == 3 else colour != 0
+    values = np.unique(colour[marked])
+    pixels = np.asarray(marked, dtype=np.uint8)
+    return Mask(pixels, header.lossy, int(np.count_nonzero(values)))
+
+
+def _decode(
+    path: str | os.PathLike[str], max_pixels: int, *, unchanged: bool = False
+) -> tuple[NDArray[Any], Header]:
+    """The decoded pixels, and the header that they were checked against."""
+    with _opened(path) as file:
+        data = file.read()
+    if not data:
+        raise UnsupportedError("the file is empty")
+    header = read_header(io.BytesIO(data))
+    height, width = header.size
+    if width * height > max_pixels:
+        raise TooLargeError(
+            f"is {width} x {height} pixels, above the limit of {max_pixels:,} pixels (max_pixels)"
+        )
+    if header.pages > 1:
+        raise UnsupportedError(
+            f"it holds {header.pages} pages or frames: split it into files of one each"
+        )
+    return decode(data, header, unchanged=unchanged), header
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A regular file, or an error that says what it is."""
+    try:
+        with open(path, "rb", opener=open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UnsupportedError("it is not a regular file")
+            yield file
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise UnsupportedError(str(getattr(error, "strerror", None) or error)) from error
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Put the file's name before the reason."""
+    try:
+        yield
+    except TooLargeError as error:
+        raise ImageReadError(f"image {shown(path)} {error}") from error
+    except (HeaderError, MissingDependencyError) as error:
+        raise ImageReadError(f"cannot read image {shown(path)}: {error}") from error
+
+
+def open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a named pipe without a writer would otherwise block for ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def join_errors(errors: Sequence[ImageReadError], total: int) -> ImageReadError:

@@ -15,7 +15,8 @@ from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemory
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.checks import check_count
 from pyimgano.utils.health import ImageHealth, measure_health
-from pyimgano.utils.images import MAX_PIXELS, read_image
+from pyimgano.utils.images import read_image
+from pyimgano.utils.limits import MAX_PIXELS
 from pyimgano.utils.optional_deps import require
 
 #: OpenCV's limit for what it resizes and filters.
@@ -73,6 +74,14 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         ) from error
 
 
+def resize_nearest(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Resize a mask to (height, width): of each new pixel the old one nearest to its centre."""
+    if mask.shape[:2] == size:
+        return mask
+    found = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(found)
+
+
 def check_images(X: Any) -> list[ImageInput]:
     """Images in a list, whatever holds them, or an error that says what to pass.
 
@@ -128,7 +137,7 @@ class ImagePreprocessor:
         Size of a centred crop taken after resizing, or None.
     bit_depth
         Bits that a 16-bit file really uses (12 for a 12-bit camera): pixels are divided by
-        ``2**bit_depth - 1``. None means all 16.
+        ``2**bit_depth - 1``, and a value above that is an error. None means all 16.
     max_pixels
         Files with more pixels are refused before they are decoded.
     """
@@ -190,9 +199,11 @@ class ImagePreprocessor:
         """
         if isinstance(image, (str, os.PathLike)):
             path: str | None = os.fspath(image)
-            array: NDArray[Any] = read_image(image, max_pixels=self.max_pixels)
+            array: NDArray[Any] = read_image(
+                image, max_pixels=self.max_pixels, bit_depth=self.bit_depth
+            )
         else:
-            path, array = None, _check_array(image)
+            path, array = None, _check_array(image, self.bit_depth)
         size = (int(array.shape[0]), int(array.shape[1]))
         health = measure_health(array, bit_depth=self.bit_depth)
         return LoadedImage(self._scale(array), size, path, health)
@@ -203,7 +214,7 @@ class ImagePreprocessor:
         if self._size is not None:
             scaled = resize_image(scaled, self._size)
         scaled /= top
-        np.minimum(scaled, 1.0, out=scaled)
+        np.minimum(scaled, 1.0, out=scaled)  # resizing may round up
         if self._crop is not None:
             scaled = _centre(scaled, self._crop)
         if scaled.ndim == 2:
@@ -223,7 +234,7 @@ def crop_offset(outer: tuple[int, int], inner: tuple[int, int]) -> tuple[int, in
     return (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
 
 
-def _check_array(image: Any) -> NDArray[Any]:
+def _check_array(image: Any, bit_depth: int | None) -> NDArray[Any]:
     check_image(image)
     if image.dtype not in (np.uint8, np.uint16):
         raise InvalidTypeError(
@@ -233,4 +244,10 @@ def _check_array(image: Any) -> NDArray[Any]:
         image = image[..., 0]
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or 0 in image.shape:
         raise InvalidInputError(f"image arrays are (H, W) or (H, W, 3), got {image.shape}")
+    top = 2 ** (bit_depth or 16) - 1
+    if image.dtype == np.uint16 and bit_depth is not None and image.max() > top:
+        raise InvalidInputError(
+            f"an image array has a value of {image.max()}, above {top}, the largest with"
+            f" bit_depth={bit_depth}"
+        )
     return np.asarray(image)

@@ -13,6 +13,7 @@ pub mod coreset;
 pub mod curves;
 mod embed;
 pub mod error;
+pub mod jpeg;
 pub mod matrix;
 pub mod memory;
 pub mod monitor;

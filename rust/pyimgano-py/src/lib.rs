@@ -4,6 +4,7 @@ mod components;
 mod convert;
 mod coreset;
 mod curves;
+mod jpeg;
 mod neighbors;
 mod reserve;
 
@@ -26,6 +27,8 @@ mod _rust {
     use super::coreset::greedy_coreset;
     #[pymodule_export]
     use super::curves::{pixel_metrics, pro_curve};
+    #[pymodule_export]
+    use super::jpeg::check_jpeg;
     #[pymodule_export]
     use super::neighbors::KnnIndex;
 

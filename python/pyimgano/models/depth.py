@@ -1,0 +1,33 @@
+"""Bits of pixels: a detector stays with those that it has learnt from."""
+
+from __future__ import annotations
+
+from pyimgano.errors import ImageReadError, InvalidInputError
+from pyimgano.utils.health import ImageHealth
+from pyimgano.utils.health_range import HealthRange
+from pyimgano.utils.images import shown
+
+
+def bits_of(health: HealthRange | None) -> frozenset[int]:
+    """Bits (8, 16) of the images that figures were taken of; empty where that is not known."""
+    images = () if health is None else health.images
+    return frozenset(one.bits for one in images if one.bits is not None)
+
+
+def check_bits(path: str | None, health: ImageHealth | None, known: frozenset[int]) -> None:
+    """Refuse an image of another depth than was learnt: its values may be on another scale.
+
+    Raises
+    ------
+    ImageReadError, InvalidInputError
+        For a file, which it names, or for an array.
+    """
+    if health is None or health.bits is None or not known or health.bits in known:
+        return
+    what = (
+        f"has {health.bits}-bit pixels, and the detector learnt from {min(known)}-bit images:"
+        " fit it on images of this kind"
+    )
+    if path is None:
+        raise InvalidInputError(f"the image {what}")
+    raise ImageReadError(f"image {shown(path)} {what}")
