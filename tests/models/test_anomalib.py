@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -279,3 +281,37 @@ def test_without_anomalib_there_is_one_clean_import_error(monkeypatch: pytest.Mo
     monkeypatch.setattr(optional_deps, "_is_installed", lambda name: False)
     with pytest.raises(MissingDependencyError, match='is not installed: pip install "anomalib'):
         small("patchcore").validate()
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "folds", "message"),
+    [
+        ("dfkde", 10, 0, "Dfkde needs at least 17 images in each fit, got 10"),
+        ("dfkde", 24, 3, "Dfkde needs at least 17 images in each fit, got 16, with 8 held out"),
+        ("padim", 1, 0, "Padim needs at least 2 images in each fit, got 1"),
+        ("padim", 2, 3, "Padim needs at least 2 images in each fit, got 1, with 1 held out"),
+    ],
+)
+def test_too_few_images_for_a_fit_are_told_by_number(
+    name: str, n: int, folds: int, message: str
+) -> None:
+    given = {"backbone": "resnet18", "pretrained": False, "image_size": 32, "folds": folds}
+    detector = create_model(f"vision_{name}_anomalib", **given)
+    with pytest.raises(InvalidInputError, match=message):
+        detector.fit([texture(i, (32, 32)) for i in range(n)])
+
+
+@pytest.mark.parametrize("name", ["padim", "patchcore", "dfkde"])
+def test_copies_and_pickles_score_alike(name: str) -> None:
+    given = {"backbone": "resnet18", "pretrained": False, "image_size": 32, "folds": 0}
+    detector = create_model(f"vision_{name}_anomalib", **given)
+    detector.fit([texture(i, (32, 32)) for i in range(18)])
+    test = [texture(30, (32, 32))]
+    for twin in (
+        copy.copy(detector),
+        copy.deepcopy(detector),
+        pickle.loads(pickle.dumps(detector)),
+    ):
+        np.testing.assert_array_equal(
+            twin.decision_function(test), detector.decision_function(test)
+        )

@@ -124,3 +124,36 @@ def test_auto_is_always_rust_and_unknown_names_list_the_others() -> None:
     assert isinstance(create_knn_index("auto"), RustKNNIndex)
     with pytest.raises(UnknownNameError, match="faiss"):
         create_knn_index("fais")
+
+
+@pytest.mark.parametrize("value", [1e19, 1e30, 3e38, 1e-20, 1e-38])
+def test_faiss_refuses_what_it_cannot_square(value: float) -> None:
+    pytest.importorskip("faiss", reason="needs the extra faiss")
+    rows = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    scaled = (rows / np.abs(rows).max() * value).astype(np.float32)
+    with pytest.raises(InvalidInputError, match='faiss cannot square .*knn_backend="rust"'):
+        create_knn_index("faiss").fit(scaled)
+    exact = create_knn_index("rust").fit(scaled).kneighbors(scaled, 1)
+    np.testing.assert_array_equal(exact[1][:, 0], np.arange(20))
+
+
+def test_faiss_refuses_queries_that_it_cannot_square() -> None:
+    pytest.importorskip("faiss", reason="needs the extra faiss")
+    index = create_knn_index("faiss").fit(np.ones((3, 4), np.float32))
+    with pytest.raises(InvalidInputError, match="queries has magnitudes up to 1e"):
+        index.kneighbors(np.full((1, 4), 1e20, np.float32), 1)
+
+
+@pytest.mark.parametrize("value", [1e-12, 1.0, 1e17])
+def test_faiss_agrees_with_rust_within_its_range(value: float) -> None:
+    pytest.importorskip("faiss", reason="needs the extra faiss")
+    rows = (np.random.default_rng(0).normal(size=(50, 4)) * value).astype(np.float32)
+    one, two = (create_knn_index(name).fit(rows).kneighbors(rows, 3) for name in ("faiss", "rust"))
+    np.testing.assert_array_equal(one[1], two[1])
+    np.testing.assert_allclose(one[0], two[0], rtol=1e-6)
+
+
+def test_faiss_takes_rows_of_zeros() -> None:
+    pytest.importorskip("faiss", reason="needs the extra faiss")
+    index = create_knn_index("faiss").fit(np.zeros((3, 4), np.float32))
+    assert index.kneighbors(np.ones((1, 4), np.float32), 1)[0].tolist() == [[2.0]]

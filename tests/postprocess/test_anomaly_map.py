@@ -197,6 +197,8 @@ def test_it_is_frozen_hashable_and_compares_by_value() -> None:
         ({"normalize": "minmax"}, InvalidInputError),
         ({"gaussian_sigma": -1}, InvalidInputError),
         ({"gaussian_sigma": float("nan")}, InvalidInputError),
+        ({"gaussian_sigma": 1e9}, InvalidInputError),
+        ({"morph_open_ksize": 10**9 + 1}, InvalidInputError),
         ({"gaussian_sigma": "1"}, InvalidTypeError),
         ({"morph_open_ksize": 4}, InvalidInputError),
         ({"morph_close_ksize": -3}, InvalidInputError),

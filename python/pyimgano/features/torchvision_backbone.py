@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.base import equal_sizes
+from pyimgano.features.channel_axis import find_axes
 from pyimgano.features.device import check_device
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.pooling import aggregate
@@ -102,11 +103,11 @@ class TorchvisionFeatures:
         network = _build(models, torch, backbone)
         self.layers = _resolve_layers(models, network, backbone, layers)
         self.body = _cut(network, backbone, self.layers)
+        self._axes = find_axes(self.body, self.layers, backbone)
         self.weights_info = load_weights(
             self.body, backbone=backbone, weights=weights, pretrained=pretrained
         )
         self.body.eval().to(device)
-        self._is_channels_last = type(network).__name__ == "SwinTransformer"
 
     def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
         """Nothing to learn: the backbone stays as it is."""
@@ -140,15 +141,18 @@ class TorchvisionFeatures:
             batch = ((batch - self._mean) / self._std).contiguous()
             try:
                 maps = self.body(batch)
-            except RuntimeError as error:
-                height, width = batch.shape[-2:]
-                raise InvalidInputError(
-                    f"{self.backbone} cannot take an image of {height} x {width} pixels:"
-                    f" {str(error).partition(chr(10))[0]}"
-                ) from error
+            except (RuntimeError, AssertionError, ValueError) as error:
+                raise self._refused(batch.shape[-2], batch.shape[-1], error) from error
             pooled = aggregate([self.as_map(name, maps[name]) for name in self.layers])
             array: NDArray[np.float32] = pooled.float().cpu().numpy()
         return array
+
+    def _refused(self, height: int, width: int, error: Exception) -> InvalidInputError:
+        told = f"{self.backbone} cannot take an image of {height} x {width} pixels"
+        only = self._axes.only_size
+        if only is not None and only != (height, width):
+            return InvalidInputError(f"{told}, only of {only[0]} x {only[1]}: set image_size")
+        return InvalidInputError(f"{told}: {str(error).partition(chr(10))[0]}")
 
     def as_map(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output as (n, channels, height, width), or an error if it is no map."""
@@ -158,7 +162,7 @@ class TorchvisionFeatures:
                 f"layer {layer!r} of {self.backbone} gives {shape}, not a feature map"
                 " (n, channels, height, width): choose a convolutional layer"
             )
-        return output.permute(0, 3, 1, 2) if self._is_channels_last else output
+        return output.permute(0, 3, 1, 2) if layer in self._axes.last else output
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Nothing is fitted."""

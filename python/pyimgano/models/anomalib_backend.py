@@ -294,6 +294,16 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             raise InvalidInputError(f"anomalib's {self._spec().name} has no backbone to choose")
         training.find_class(self._spec(), self._class_params())
 
+    def _check_enough(self, n: int, n_held: int) -> None:
+        """Refuse so few images that a fit, or a refit without those held out, is none."""
+        spec = self._spec()
+        needed = spec.images_needed(self._class_params())
+        if n < needed:
+            out = f", with {n_held} held out for the threshold: or folds=0" if n_held else ""
+            raise InvalidInputError(
+                f"anomalib's {spec.name} needs at least {needed} images in each fit, got {n}{out}"
+            )
+
     def _class_params(self) -> dict[str, Any]:
         spec = self._spec()
         named: dict[str, Any] = {}
@@ -322,6 +332,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         spec = self._spec()
         out = set(held.tolist())
         used = [image for i, image in enumerate(images) if i not in out]
+        self._check_enough(len(used), len(out))
         limits = {k: v for k in ("max_epochs", "max_steps") if (v := getattr(self, k)) is not None}
         with training.seeded(self.random_state):
             module, transform = self._build()

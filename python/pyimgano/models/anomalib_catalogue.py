@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ class AnomalibModel:
         Whether it says where.
     defaults
         Parameters of the class that differ from anomalib's.
+    images_needed
+        Fewest images that it can be fitted on, for the parameters of the class that are set.
     """
 
     name: str
@@ -39,6 +42,7 @@ class AnomalibModel:
     steps: dict[str, int] = field(default_factory=dict)
     has_map: bool = True
     defaults: dict[str, Any] = field(default_factory=dict)
+    images_needed: Callable[[Mapping[str, Any]], int] = lambda params: 1
 
 
 #: By the short name; the registered one is ``vision_<short>_anomalib``.
@@ -47,10 +51,18 @@ MODELS = {
         "Patchcore", "anomalib's PatchCore (Roth et al., 2022)", trains=False
     ),
     "padim": AnomalibModel(
-        "Padim", "anomalib's PaDiM: a Gaussian per place (Defard et al., 2021)", trains=False
+        "Padim",
+        "anomalib's PaDiM: a Gaussian per place (Defard et al., 2021)",
+        trains=False,
+        images_needed=lambda params: 2,
     ),
     "dfkde": AnomalibModel(
-        "Dfkde", "anomalib's DFKDE: density of deep features, no map", trains=False, has_map=False
+        "Dfkde",
+        "anomalib's DFKDE: density of deep features, no map",
+        trains=False,
+        has_map=False,
+        # One more than it has principal axes: the covariance of fewer is singular.
+        images_needed=lambda params: int(params.get("n_pca_components", 16)) + 1,
     ),
     "stfpm": AnomalibModel(
         "Stfpm",

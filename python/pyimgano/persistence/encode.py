@@ -17,7 +17,7 @@ from pyimgano.features.build import is_onnx
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
-from pyimgano.persistence.header import PARAMS, check_header
+from pyimgano.persistence.header import ELSEWHERE, PARAMS, check_header
 from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import encode_float, fields
 from pyimgano.utils.health_range import COLUMNS, HealthRange
@@ -165,8 +165,11 @@ def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         found["device"] = str(given["device"])
         if is_onnx(found["backbone"]):
             found["backbone"] = os.path.basename(found["backbone"])
+    further = {k: v for k, v in given.items() if k not in known and k not in ELSEWHERE[kind]}
+    if "params" not in known:
+        if further:
+            raise InvalidInputError(f"no file can hold the parameter {min(further)}")
         return found
-    further = {k: v for k, v in given.items() if k not in known and k != "feature_extractor"}
     found["params"] = {name: _plain(name, value) for name, value in further.items()}
     return found
 

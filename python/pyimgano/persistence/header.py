@@ -73,6 +73,12 @@ _CLASSICAL: dict[str, Rule] = {
     "params": mapping(_PYOD_VALUE, 64),
 }
 PARAMS = {"patchcore": _PATCHCORE, "classical": _CLASSICAL}
+#: Parameters that are no part of ``params``: those of the features have entries of their own, and
+#: where a fit kept its intermediate results is over.
+ELSEWHERE = {
+    "patchcore": frozenset({"weights", "spill_dir"}),
+    "classical": frozenset({"feature_extractor"}),
+}
 
 EMBEDDED = fields(
     {

@@ -1,0 +1,96 @@
+"""A layer's own shape tells the axis of its channels; networks of one size say which."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyimgano import create_model
+from pyimgano.errors import InvalidInputError
+
+torch = pytest.importorskip("torch", reason="needs the extra torch")
+pytest.importorskip("torchvision", reason="needs the extra torch")
+
+from pyimgano.features.channel_axis import Axes, find_axes  # noqa: E402
+from pyimgano.features.torchvision_backbone import TorchvisionFeatures  # noqa: E402
+from tests.conftest import texture  # noqa: E402
+
+
+def unit(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).random((height, width, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "shape"),
+    [
+        ("swin_t", "features.0.0", (16, 24, 96)),  # a convolution: channels first
+        ("swin_t", "features.0", (16, 24, 96)),  # after a permutation: last
+        ("swin_t", "features.3", (8, 12, 192)),
+        ("swin_v2_t", "features.1", (16, 24, 96)),
+        ("convnext_tiny", "features.1.0.block.0", (16, 24, 96)),
+        ("convnext_tiny", "features.1.0.block.1", (16, 24, 96)),  # permuted inside the block
+        ("convnext_tiny", "features.1.0.block.3", (16, 24, 384)),
+        ("convnext_tiny", "features.1", (16, 24, 96)),
+        ("resnet18", "layer2", (8, 12, 128)),
+        ("resnet18", "avgpool", (1, 1, 512)),
+        ("vgg11", "features.0", (64, 96, 64)),  # as many channels as rows
+    ],
+)
+def test_a_layers_maps_have_its_grid_and_its_channels(
+    name: str, layer: str, shape: tuple[int, int, int]
+) -> None:
+    features = TorchvisionFeatures(name, pretrained=False, layers=[layer])
+    (patches,) = features.extract_batch([unit(64, 96)])
+    assert patches.shape == shape
+
+
+def test_layers_of_both_kinds_go_together() -> None:
+    features = TorchvisionFeatures(
+        "swin_t", pretrained=False, layers=["features.0.0", "features.3"]
+    )
+    (patches,) = features.extract_batch([unit(64, 96)])
+    assert patches.shape == (16, 24, 96 + 192)
+
+
+@pytest.mark.parametrize("name", ["vit_b_16", "maxvit_t"])
+@pytest.mark.parametrize("size", [256, (224, 256), 64, None])
+def test_a_network_of_one_size_says_which(name: str, size: object) -> None:
+    layer = {"vit_b_16": "conv_proj", "maxvit_t": "blocks.0"}[name]
+    given = {"backbone": name, "layers": [layer], "pretrained": False, "image_size": size}
+    detector = create_model("patchcore", **given)
+    with pytest.raises(InvalidInputError, match=f"{name} cannot take .* only of 224 x 224"):
+        detector.fit([texture(0, (48, 64))])
+
+
+def test_a_vision_transformer_works_at_its_own_size() -> None:
+    features = TorchvisionFeatures("vit_b_16", pretrained=False, layers=["conv_proj"])
+    (patches,) = features.extract_batch([unit(224, 224)])
+    assert patches.shape == (14, 14, 768)
+
+
+def test_tokens_are_no_map() -> None:
+    layer = "encoder.layers.encoder_layer_0"
+    features = TorchvisionFeatures("vit_b_16", pretrained=False, layers=[layer])
+    with pytest.raises(InvalidInputError, match=rf"layer '{layer}' .* not a feature map"):
+        features.extract_batch([unit(224, 224)])
+
+
+class Turned(torch.nn.Module):  # type: ignore[misc]
+    """Gives its input with the axes in some order."""
+
+    def __init__(self, *order: int) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"a": x.permute(0, *self.order)}
+
+
+def test_the_axis_that_the_size_leaves_alone_is_that_of_channels() -> None:
+    assert find_axes(Turned(1, 2, 3), ["a"], "net") == Axes(frozenset())
+    assert find_axes(Turned(2, 3, 1), ["a"], "net") == Axes(frozenset({"a"}))
+
+
+def test_a_layer_whose_axis_cannot_be_told_is_named() -> None:
+    with pytest.raises(InvalidInputError, match="layer 'a' of net gives .* choose another layer"):
+        find_axes(Turned(2, 1, 3), ["a"], "net")

@@ -1,0 +1,95 @@
+"""No constructor parameter of a storable detector is lost on the way into a file."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyimgano
+from pyimgano import create_model
+from pyimgano.errors import InvalidInputError
+from pyimgano.models.base import Detector
+from pyimgano.persistence.detector_file import _CLASSES
+from pyimgano.persistence.encode import _encode_params
+from pyimgano.persistence.header import ELSEWHERE, PARAMS
+from tests.conftest import texture
+
+
+def detector_class(kind: str) -> type[Detector]:
+    module, name = _CLASSES[kind]
+    found: type[Detector] = getattr(import_module(module), name)
+    return found
+
+
+@pytest.mark.parametrize("kind", _CLASSES)
+def test_every_constructor_parameter_is_declared_once(kind: str) -> None:
+    parameters = inspect.signature(detector_class(kind).__init__).parameters.values()
+    named = {p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD}
+    is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    declared = set(PARAMS[kind]) - ({"params"} if is_open else set())
+    assert named == declared | ELSEWHERE[kind]
+    assert not declared & ELSEWHERE[kind]
+
+
+@pytest.mark.parametrize("kind", _CLASSES)
+def test_a_parameter_that_nobody_declared_is_not_dropped(kind: str) -> None:
+    given = {**detector_class(kind)().get_params(), "tiles": 4}
+    if "params" in PARAMS[kind]:
+        assert _encode_params(kind, given)["params"] == {"tiles": 4}
+    else:
+        with pytest.raises(InvalidInputError, match="no file can hold the parameter tiles"):
+            _encode_params(kind, given)
+
+
+OTHERS = {
+    "patchcore": {
+        "backbone": "embedded",
+        "image_size": (16, 24),
+        "coreset_ratio": 0.5,
+        "n_neighbors": 3,
+        "knn_backend": "sklearn",
+        "batch_size": 2,
+        "random_state": 7,
+        "contamination": 0.25,
+        "gaussian_sigma": 1.5,
+        "bit_depth": 8,
+        "max_pixels": 10_000,
+        "on_bad_image": "skip",
+        "verbose": True,
+    },
+    "classical": {
+        "detector": "knn",
+        "contamination": 0.25,
+        "random_state": 7,
+        "standardize": False,
+        "max_dims": 3,
+        "batch_size": 2,
+        "on_bad_image": "skip",
+        "verbose": True,
+        "n_neighbors": 2,
+    },
+}
+
+
+@pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarning")
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_is_set_comes_back(kind: str, tmp_path: Path) -> None:
+    if kind == "classical":
+        pytest.importorskip("pyod", reason="needs the extra pyod")
+    detector = detector_class(kind)(**OTHERS[kind])
+    detector.fit([texture(i, (16, 24)) for i in range(8)])
+    detector.save(tmp_path / "one.pyimgano")
+    loaded = pyimgano.load(tmp_path / "one.pyimgano")
+    assert OTHERS[kind].items() <= loaded.get_params().items()
+    test = [texture(30, (16, 24))]
+    np.testing.assert_array_equal(loaded.decision_function(test), detector.decision_function(test))
+
+
+def test_the_registrys_storable_detectors_are_all_here() -> None:
+    assert {type(create_model("patchcore")), type(create_model("vision_knn"))} == {
+        detector_class(kind) for kind in _CLASSES
+    }
