@@ -211,7 +211,7 @@ def test_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 2
     assert "unknown command 'detekt'" in err
     code, out, _ = run(capsys, "--version")
-    assert re.fullmatch(r"pyimgano \d+\.\d+\.\d+\n", out)
+    assert re.fullmatch(r"pyimgano \d+\.\d+\.\d+(\.dev\d+)?\n", out)
 
 
 def test_the_installed_commands_run_in_a_process_of_their_own() -> None:

@@ -65,13 +65,13 @@ class Detector(SklearnApi, ParamsMixin, ABC):
     #: What a detector file says of :attr:`pixel_bits_`.
     _pixel_bits: frozenset[int] = frozenset()
     contamination: float
-    training_names_: list[str]
+    training_names_: Sequence[str] = ()
     twins_: NDArray[np.int64]
     #: The fitted feature extractor.
     features_: Any
     _threshold: float
     #: SHA-256 of each training image, for :meth:`has_learnt`.
-    _digests: frozenset[bytes]
+    _digests: frozenset[bytes] = frozenset()
     #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
     _params_at_fit: dict[str, Any]
 
@@ -205,7 +205,7 @@ class Detector(SklearnApi, ParamsMixin, ABC):
     def odd_(self) -> list[int]:
         """Numbers of the training images to look at, the oddest first."""
         self._check_fitted()
-        return odd_images(self.decision_scores_, self.twins_)[0]
+        return odd_images(self.decision_scores_, getattr(self, "twins_", None))[0]
 
     def set_threshold(
         self,

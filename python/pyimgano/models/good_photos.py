@@ -127,11 +127,14 @@ def describe_good(
     detector: Detector, left_out: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> GoodPhotos:
     """What a detector that was just fitted says of its training images."""
-    names, scores = detector.training_names_, detector.decision_scores_
-    odd, n_apart = odd_images(scores, detector.twins_)
-    groups, counts = np.unique(detector.twins_, return_counts=True)
+    scores = detector.decision_scores_
+    # A detector of somebody's own may not know which image is which.
+    names = detector.training_names_ or [f"image {i}" for i in range(len(scores))]
+    same = getattr(detector, "twins_", np.arange(len(scores)))
+    odd, n_apart = odd_images(scores, same)
+    groups, counts = np.unique(same, return_counts=True)
     twins = [
-        [names[i] for i in np.flatnonzero(detector.twins_ == group).tolist()]
+        [names[i] for i in np.flatnonzero(same == group).tolist()]
         for group in groups[counts > 1].tolist()
     ]
     return GoodPhotos(

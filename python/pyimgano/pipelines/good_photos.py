@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pyimgano.errors import InvalidInputError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos, describe_good
-from pyimgano.models.odd import odd_images
 from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 
@@ -40,8 +39,7 @@ def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] 
     with noting(ThresholdWarning, RepeatedImageWarning) as notes:
         detector.fit(kept)
     if ODD in leave_out:
-        odd, n_apart = odd_images(detector.decision_scores_, detector.twins_)
-        apart = {detector.training_names_[i] for i in odd[:n_apart]}
+        apart = {photo.name for photo in describe_good(detector).odd if photo.apart}
         if apart:
             dropped += [path for path in kept if shown(path) in apart]
             with noting(ThresholdWarning, RepeatedImageWarning) as notes:
