@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyimgano import create_model
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import ImageReadError, InvalidInputError
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 pytest.importorskip("torchvision", reason="needs the extra torch")
@@ -53,13 +53,26 @@ def test_layers_of_both_kinds_go_together() -> None:
 
 
 @pytest.mark.parametrize("name", ["vit_b_16", "maxvit_t"])
-@pytest.mark.parametrize("size", [256, (224, 256), 64, None])
+@pytest.mark.parametrize("size", [256, (224, 256), 64])
 def test_a_network_of_one_size_says_which(name: str, size: object) -> None:
     layer = {"vit_b_16": "conv_proj", "maxvit_t": "blocks.0"}[name]
     given = {"backbone": name, "layers": [layer], "pretrained": False, "image_size": size}
     detector = create_model("patchcore", **given)
-    with pytest.raises(InvalidInputError, match=f"{name} cannot take .* only of 224 x 224"):
+    for call in (detector.validate, lambda: detector.fit([texture(0, (48, 64))])):
+        with pytest.raises(InvalidInputError, match=f"{name} cannot take .* only of 224 x 224"):
+            call()
+
+
+def test_at_native_size_the_image_is_named() -> None:
+    given = {"backbone": "vit_b_16", "layers": ["conv_proj"], "pretrained": False}
+    detector = create_model("patchcore", image_size=None, **given)
+    with pytest.raises(ImageReadError, match="image 0: vit_b_16 .* only of 224 x 224"):
         detector.fit([texture(0, (48, 64))])
+
+
+def test_embedded_features_say_how_small_images_may_be() -> None:
+    with pytest.raises(InvalidInputError, match="at least 8 x 8 pixels, got 7 x 9: set image_size"):
+        create_model("patchcore", backbone="embedded", image_size=(7, 9)).validate()
 
 
 def test_a_vision_transformer_works_at_its_own_size() -> None:

@@ -20,6 +20,10 @@ class PatchFeatures(Protocol):
         """Learn from normal images (float32 (H, W, 3), RGB in [0, 1]) in one pass."""
         ...
 
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a size that no image can have, with an error that says which can."""
+        ...
+
     def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """Features of each image: float32 (h, w, d), d the same for all."""
         ...

@@ -169,6 +169,14 @@ class EmbeddedFeatures:
             turned[:, n_axes] = np.sqrt(np.maximum(squares, 0))
         return out
 
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse images that are too small for the filters."""
+        if min(height, width) < _LEAST_SIDE:
+            raise InvalidInputError(
+                f"embedded features need images of at least {_LEAST_SIDE} x {_LEAST_SIDE} pixels,"
+                f" got {height} x {width}: set image_size"
+            )
+
     def extract_batch(self, images: Sequence[Array]) -> list[Array]:
         """Patch features of each image: float32 (h, w, n_features_out)."""
         return [self.extract(image) for image in images]

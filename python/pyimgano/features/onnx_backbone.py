@@ -136,7 +136,7 @@ class OnnxFeatures:
         """
         features: list[Array] = []
         for batch in equal_sizes(images, self.batch_size):
-            self._check_size(*batch[0].shape[:2])
+            self.check_size(*batch[0].shape[:2])
             features.extend(self._forward(batch))
         return features
 
@@ -190,7 +190,8 @@ class OnnxFeatures:
             )
         return fixed or batch_size
 
-    def _check_size(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a size that the model is not made for."""
         if any(f not in (None, s) for f, s in zip(self._size, (height, width), strict=True)):
             wanted = tuple("any" if side is None else side for side in self._size)
             raise InvalidInputError(

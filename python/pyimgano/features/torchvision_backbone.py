@@ -142,17 +142,24 @@ class TorchvisionFeatures:
             try:
                 maps = self.body(batch)
             except (RuntimeError, AssertionError, ValueError) as error:
-                raise self._refused(batch.shape[-2], batch.shape[-1], error) from error
+                height, width = batch.shape[-2:]
+                self.check_size(height, width)
+                raise InvalidInputError(
+                    f"{self.backbone} cannot take an image of {height} x {width} pixels:"
+                    f" {str(error).partition(chr(10))[0]}"
+                ) from error
             pooled = aggregate([self.as_map(name, maps[name]) for name in self.layers])
             array: NDArray[np.float32] = pooled.float().cpu().numpy()
         return array
 
-    def _refused(self, height: int, width: int, error: Exception) -> InvalidInputError:
-        told = f"{self.backbone} cannot take an image of {height} x {width} pixels"
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a size other than the only one that the network takes."""
         only = self._axes.only_size
-        if only is not None and only != (height, width):
-            return InvalidInputError(f"{told}, only of {only[0]} x {only[1]}: set image_size")
-        return InvalidInputError(f"{told}: {str(error).partition(chr(10))[0]}")
+        if only not in (None, (height, width)):
+            raise InvalidInputError(
+                f"{self.backbone} cannot take an image of {height} x {width} pixels, only of"
+                " {} x {}: set image_size".format(*only or ())
+            )
 
     def as_map(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output as (n, channels, height, width), or an error if it is no map."""

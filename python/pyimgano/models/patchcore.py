@@ -350,7 +350,7 @@ class PatchCore(PixelDetector):
         return MemoryBank(rows, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend)
 
     def _build_features(self) -> PatchFeatures:
-        return build_features(
+        features = build_features(
             self.backbone,
             layers=self.layers,
             weights=self.weights,
@@ -360,6 +360,10 @@ class PatchCore(PixelDetector):
             batch_size=self.batch_size,
             engine=self.engine,
         )
+        size = as_size(224 if self.preset else self.image_size)
+        if size is not None:
+            features.check_size(*size)
+        return features
 
     def _select_bank(
         self, store: FeatureStore, timer: StageTimer

@@ -87,8 +87,8 @@ def check_path(name: str, value: object, what: str = "a path or None") -> None:
 
 def check_device(device: object) -> None:
     """Refuse what is neither a text nor torch's own object; whether it is there shows later."""
-    if type(device).__module__ != "torch":
-        check_text("device", device, 'a device such as "cpu"')
+    if not isinstance(device, str) and type(device).__module__ != "torch":
+        raise InvalidInputError(f'device must be a device such as "cpu", got {_of(device)}')
 
 
 def check_names(name: str, value: Any) -> Sequence[str] | None:
