@@ -3,6 +3,7 @@ from __future__ import annotations
 import builtins
 import math
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -173,6 +174,17 @@ def test_a_threshold_that_is_assigned_is_noted_as_set_by_hand(normal: list[np.nd
     assert model.labels_.tolist() == (model.decision_scores_ > 12).astype(int).tolist()
     with pytest.raises(NotFittedError):
         detector().threshold_ = 12
+
+
+@pytest.mark.parametrize("value", ["12", None, True, float("nan")])
+def test_a_threshold_that_is_no_number_is_refused_and_the_old_one_stays(
+    normal: list[np.ndarray], value: Any
+) -> None:
+    model = detector().fit(normal)
+    before = model.threshold_
+    with pytest.raises(InvalidInputError, match="the threshold must be a number, got"):
+        model.threshold_ = value
+    assert model.threshold_ == before
 
 
 def test_it_knows_the_pictures_it_has_learnt_whatever_their_name(

@@ -101,6 +101,33 @@ def test_every_good_photo_twice_gives_the_threshold_of_once(
     assert "12 of them show the same picture as another" in twice.threshold_source_
 
 
+@pytest.mark.parametrize("model", ["patchcore", "vision_knn"])
+def test_every_good_photo_once_more_as_jpeg_does_not_count(
+    photos: dict[str, list[Pixels]], model: str
+) -> None:
+    if model != "patchcore":
+        pytest.importorskip("pyod", reason="the classical detectors need PyOD")
+    detector = fitted(model, [*photos["gear"], *(as_jpeg(one, 85) for one in photos["gear"])])
+    assert detector.twins_.tolist() == [*range(12), *range(12)]
+    assert detector.false_positive_rate_.n == 12
+
+
+class Brightness:
+    """Features of a user's own, of what nothing else can read."""
+
+    def extract(self, images: list[object]) -> NDArray[np.float32]:
+        return np.array([[float(str(one).rpartition("=")[2])] for one in images], np.float32)
+
+
+def test_where_only_the_users_extractor_reads_the_images_equal_features_show_a_copy() -> None:
+    pytest.importorskip("pyod", reason="the classical detectors need PyOD")
+    known = [f"camera://part-{i}?light={light}" for i, light in enumerate((1, 2, 3, 4, 2))]
+    detector = create_model("vision_knn", feature_extractor=Brightness(), n_neighbors=1)
+    with pytest.warns(ThresholdWarning, match="an estimate"):
+        detector.fit(known)
+    assert detector.twins_.tolist() == [0, 1, 2, 3, 1]
+
+
 def test_a_frozen_camera_gives_no_threshold_and_says_why(
     photos: dict[str, list[Pixels]], tmp_path: Path
 ) -> None:

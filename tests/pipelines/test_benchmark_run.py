@@ -110,7 +110,7 @@ def test_a_mask_that_marks_nothing_is_named(mvtec_root: Path) -> None:
     write_image(mvtec_root / "bolt/ground_truth/blot/001_mask.png", np.zeros((48, 64), np.uint8))
     result = bench(mvtec_root, metric_size=32)
     (note,) = result.categories[0].notes
-    assert note.startswith("1 anomalous images have a mask without any defect pixel, such as ")
+    assert note.startswith("1 defect image with a mask without any defect pixel, such as ")
     assert f"{mvtec_root}/bolt/test/blot/001.png: pixel metrics count" in note
     assert result.categories[1].notes == []
     assert f"bolt: {note}" in benchmark_table(result)

@@ -207,6 +207,13 @@ def test_photos_of_many_sizes_allow_for_one_between() -> None:
     assert line.endswith("26 x 20 pixels, good photos 120 x 90 to 156 x 117")
 
 
+def test_the_size_of_the_one_that_differs_is_not_told_as_a_size_of_good_photos() -> None:
+    odd = measure_health(photo(50, size=(80, 90)))
+    known = HealthRange.of([*(measure_health(photo(i)) for i in range(20)), odd])
+    (line,) = (w for w in known.warnings(odd) if "size" in w)
+    assert line.endswith("90 x 80 pixels, good photos 128 x 96")
+
+
 def test_one_good_photo_does_not_say_whether_sizes_vary() -> None:
     known = good_range(1)
     assert told(photo(50, size=(80, 128)), known) == []

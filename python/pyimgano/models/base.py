@@ -235,8 +235,9 @@ class Detector(SklearnApi, ParamsMixin, ABC):
             from pyimgano.models.sklearn_errors import NotFittedError
 
             raise NotFittedError(f"{type(self).__name__} is not fitted: call fit first")
-        if math.isnan(value):
-            raise InvalidInputError("the threshold is NaN")
+        number = isinstance(value, (int, float, np.integer, np.floating))
+        if not number or isinstance(value, bool) or math.isnan(value):
+            raise InvalidInputError(f"the threshold must be a number, got {value!r}")
         self._threshold = float(value)
         self.threshold_source_ = source
         self.false_positive_rate_ = false_positive_rate

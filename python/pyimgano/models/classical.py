@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell
 from pyimgano.models.collect import readable_images
-from pyimgano.models.opened import extract_with_health
+from pyimgano.models.opened import extract_and_measure
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
 from pyimgano.models.training_images import names_of
-from pyimgano.models.twins import group_twins
+from pyimgano.models.twins import Look, group_twins
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.checks import (
     check_count,
@@ -31,7 +31,7 @@ from pyimgano.utils.checks import (
     check_seed,
     check_text,
 )
-from pyimgano.utils.health import ImageHealth
+from pyimgano.utils.health import ImageHealth, measure_health
 from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.images import join_errors
 from pyimgano.utils.params import OpenParamsMixin
@@ -40,6 +40,7 @@ from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
 _FOLDS = 5
+T = TypeVar("T")
 
 
 class ClassicalDetector(OpenParamsMixin, Detector):
@@ -119,11 +120,11 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         """Extract features, fit the detector on them, and hold images out for the threshold."""
         find_class(find_detector(self.detector), self.params)
         timer = StageTimer()
-        kept, rows, healths = self._read_training(images, timer)
+        kept, rows, looks = self._read_training(images, timer)
         with timer.stage("detector"):
             model = self._row_detector(len(rows)).fit(rows)
         self._model, self._rows = model, rows
-        self.health_ = HealthRange.of(healths) if healths else None
+        self.health_ = HealthRange.of([one.health for one in looks]) if looks else None
         digests = [digest(row) for row in rows]
         self._digests = frozenset(digests)
         self.training_set_ = fingerprint(digests, "feature vectors, float32")
@@ -131,7 +132,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
         self.training_names_ = names_of(images[i] for i in kept)
         with timer.stage("threshold"):
-            self._fit_threshold(rows)
+            self._fit_threshold(rows, looks)
             check_can_tell(model, rows, self.threshold_)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
@@ -176,7 +177,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         def score(
             batch: Sequence[ImageInput],
         ) -> Iterator[tuple[ImageInput, float, ImageHealth | None]]:
-            rows, healths = self._extract(batch, timer)
+            rows, healths = self._extract(batch, timer, measure_health)
             with timer.stage("detector"):
                 scores: list[float] = self._model.score(rows).tolist()
             return zip(batch, scores, healths, strict=True)
@@ -186,7 +187,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             yield self._prediction(path, value, None, health)
 
     def _digest(self, image: ImageInput) -> bytes:
-        rows, _ = self._extract([image], StageTimer())
+        rows, _ = self._extract([image], StageTimer(), measure_health)
         return digest(rows[0])
 
     def get_state(self) -> FittedState:
@@ -227,8 +228,8 @@ class ClassicalDetector(OpenParamsMixin, Detector):
 
     def _read_training(
         self, images: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[list[int], NDArray[np.float32], list[ImageHealth]]:
-        """Positions of the images used, their features, and their health as far as it is known."""
+    ) -> tuple[list[int], NDArray[np.float32], list[Look]]:
+        """Positions of the images used, their features, and what is known of their looks."""
         kept = list(range(len(images)))
         try:
             return kept, *self._learn(images, timer)
@@ -243,19 +244,19 @@ class ClassicalDetector(OpenParamsMixin, Detector):
 
     def _learn(
         self, images: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[NDArray[np.float32], list[ImageHealth]]:
+    ) -> tuple[NDArray[np.float32], list[Look]]:
         with timer.stage("features"):
             self.features_ = self._fit_extractor(images)
         parts = []
-        healths: list[ImageHealth] = []
+        looks: list[Look] = []
         with track(len(images), "reading training images", self.verbose) as advance:
             for start in range(0, len(images), self.batch_size):
                 batch = images[start : start + self.batch_size]
-                part, found = self._extract(batch, timer)
+                part, found = self._extract(batch, timer, Look.of)
                 parts.append(part)
-                healths.extend(one for one in found if one is not None)
+                looks.extend(one for one in found if one is not None)
                 advance(len(batch))
-        return np.concatenate(parts), healths
+        return np.concatenate(parts), looks
 
     def _fit_extractor(self, images: Sequence[ImageInput]) -> Any:
         """An extractor that has learnt: the user's own object is never changed, nor shared."""
@@ -277,10 +278,13 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         return extractor
 
     def _extract(
-        self, batch: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[NDArray[np.float32], list[ImageHealth | None]]:
+        self,
+        batch: Sequence[ImageInput],
+        timer: StageTimer,
+        measure: Callable[[NDArray[Any]], T],
+    ) -> tuple[NDArray[np.float32], list[T | None]]:
         with timer.stage("features"):
-            rows, healths = extract_with_health(batch, self.features_)
+            rows, found = extract_and_measure(batch, self.features_, measure)
         name = type(self.features_).__name__
         if rows.ndim != 2 or len(rows) != len(batch) or rows.shape[1] == 0:
             raise InvalidInputError(
@@ -289,10 +293,13 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             )
         if not np.isfinite(rows).all():
             raise InvalidInputError(f"{name}.extract gave features that are not finite")
-        return rows, healths
+        return rows, found
 
-    def _fit_threshold(self, rows: NDArray[np.float32]) -> None:
-        groups = group_twins([digest(row) for row in rows])
+    def _fit_threshold(self, rows: NDArray[np.float32], looks: Sequence[Look]) -> None:
+        # An extractor of the user's may read images that nothing else here can.
+        known = len(looks) == len(rows)
+        thumbnails = np.array([one.thumbnail for one in looks]) if known else None
+        groups = group_twins([digest(row) for row in rows], thumbnails)
         n_pictures = len(np.unique(groups))
         folds = min(_FOLDS, n_pictures)
         try:

@@ -1,10 +1,10 @@
-"""Features of images together with their health, whatever reads them."""
+"""Features of images together with what is measured on their pixels, whatever reads them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,19 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.types import ImageInput
-from pyimgano.utils.health import ImageHealth, measure_health
 from pyimgano.utils.images import read_image
 from pyimgano.utils.limits import MAX_PIXELS
 
+T = TypeVar("T")
 
-def extract_with_health(
-    images: Sequence[ImageInput], extractor: Any
-) -> tuple[NDArray[np.float32], list[ImageHealth | None]]:
-    """What an extractor gives for images, and the health of each.
+
+def extract_and_measure(
+    images: Sequence[ImageInput], extractor: Any, measure: Callable[[NDArray[Any]], T]
+) -> tuple[NDArray[np.float32], list[T | None]]:
+    """What an extractor gives for images, and what ``measure`` gives for the pixels of each.
 
     This package's own extractor gets one decoded image after the other, so that no file is decoded
-    twice. Another gets what was given; of an image that it alone can read the health is None.
+    twice. Another gets what was given; of an image that it alone can read nothing is measured.
 
     Raises
     ------
@@ -32,18 +33,19 @@ def extract_with_health(
     """
     if type(extractor) is not PooledEmbeddedFeatures:
         rows = np.asarray(extractor.extract(images), dtype=np.float32)
-        return rows, [_try_to_measure(image) for image in images]
-    parts, healths = [], []
+        return rows, [_try_to_measure(image, measure) for image in images]
+    parts: list[NDArray[np.float32]] = []
+    found: list[T | None] = []
     for image in images:
         array = _decoded(image, extractor.max_pixels)
         parts.append(extractor.extract([array]))
-        healths.append(_measured(array))
-    return np.concatenate(parts), healths
+        found.append(_measured(array, measure))
+    return np.concatenate(parts), found
 
 
-def _try_to_measure(image: ImageInput) -> ImageHealth | None:
+def _try_to_measure(image: ImageInput, measure: Callable[[NDArray[Any]], T]) -> T | None:
     try:
-        return _measured(_decoded(image, MAX_PIXELS))
+        return _measured(_decoded(image, MAX_PIXELS), measure)
     except ImageReadError:
         return None
 
@@ -53,11 +55,11 @@ def _decoded(image: Any, max_pixels: int) -> Any:
     return read_image(image, max_pixels=max_pixels) if is_path else image
 
 
-def _measured(array: Any) -> ImageHealth | None:
+def _measured(array: Any, measure: Callable[[NDArray[Any]], T]) -> T | None:
     is_image = (
         isinstance(array, np.ndarray)
         and array.dtype in (np.uint8, np.uint16)
         and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3)))
         and array.size > 0
     )
-    return measure_health(array) if is_image else None
+    return measure(array) if is_image else None

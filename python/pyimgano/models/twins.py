@@ -8,10 +8,14 @@ one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from pyimgano.utils.health import ImageHealth, measure_health
 
 _SIDE = 64
 #: What may be left between two thumbnails after the best gain and offset: share of their contrast,
@@ -28,11 +32,33 @@ def thumbnail(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     Parameters
     ----------
     pixels
-        float32 (h, w, 3) in [0, 1].
+        float32 (h, w) or (h, w, 3) in [0, 1].
     """
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     grey: NDArray[np.float32] = np.asarray(small, dtype=np.float32).reshape(_SIDE * _SIDE, -1)
     return np.asarray(grey.mean(axis=1), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a training image looks like, of a detector that compares features of whole images.
+
+    Attributes
+    ----------
+    health
+        Light, sharpness and the like.
+    thumbnail
+        See :func:`thumbnail`.
+    """
+
+    health: ImageHealth
+    thumbnail: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, image: NDArray[Any]) -> Look:
+        """Of an image, uint8 or uint16, (h, w) or (h, w, 3)."""
+        pixels = np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
+        return cls(measure_health(image), thumbnail(np.asarray(pixels, dtype=np.float32)))
 
 
 def group_twins(

@@ -29,6 +29,7 @@ from pyimgano.types import Prediction
 from pyimgano.utils.images import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
+from pyimgano.utils.text import counted
 from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
 
 #: Points of a stored PRO curve: enough for a plot.
@@ -184,8 +185,8 @@ def _metrics(
         notes += split.masks.notes()
         if empty:
             notes.append(
-                f"{len(empty)} anomalous images have a mask without any defect pixel, such as"
-                f" {empty[0]}: pixel metrics count all of their pixels as normal"
+                f"{counted(len(empty), 'defect image')} with a mask without any defect pixel, such"
+                f" as {empty[0]}: pixel metrics count all of their pixels as normal"
             )
     scores = np.array([p.score for p in predictions])
     curve: list[list[float]] = []

@@ -250,7 +250,12 @@ class HealthRange:
         if not pixels.side(n) and not aspect.side(ratio):
             return
         than = pixels.than(n) if pixels.side(n) else aspect.than(ratio)
-        sizes = sorted({(i.height * i.width, i.width, i.height) for i in self.images})
+        usual = [
+            i
+            for i in self.images
+            if not pixels.side(i.height * i.width) and not aspect.side(i.width / i.height)
+        ]
+        sizes = sorted({(i.height * i.width, i.width, i.height) for i in usual or self.images})
         ends = dict.fromkeys((sizes[0], sizes[-1]))
         known = " to ".join(f"{width} x {height}" for _, width, height in ends)
         yield (
