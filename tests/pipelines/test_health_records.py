@@ -15,6 +15,7 @@ from pyimgano.models import PatchCore
 from pyimgano.pipelines.calibrate import run_calibrate
 from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.predict import PredictRun
+from pyimgano.reporting.lettering import LINE_HEIGHT
 from pyimgano.utils.health_tally import HealthTally
 from pyimgano.utils.images import read_image
 from tests.conftest import texture, write_image
@@ -86,7 +87,7 @@ def test_an_overlay_has_a_line_for_each_warning(fitted: PatchCore, folders: Path
     heights = [
         read_image(folders / "out" / record["overlay"]).shape[0] for record in run.records(paths)
     ]
-    assert heights[1] - heights[0] == 22
+    assert heights[1] - heights[0] == LINE_HEIGHT
 
 
 def test_the_terminal_shows_them_with_each_image_and_in_the_end(

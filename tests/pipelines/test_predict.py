@@ -18,7 +18,7 @@ from pyimgano.datasets.sources import stream_images
 from pyimgano.errors import InvalidInputError, NotFittedError, OutputError
 from pyimgano.models import PatchCore
 from pyimgano.models.base import Detector
-from pyimgano.pipelines import scoring
+from pyimgano.models.reading import Reading
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule
@@ -241,14 +241,14 @@ def test_no_file_is_being_decoded_once_the_stream_is_closed(
     image = read_image(folder / "fine0.png")
     slow, finished = threading.Event(), threading.Event()
 
-    def read(path: str, *, max_pixels: int) -> np.ndarray:
+    def read(_: Reading, path: str) -> np.ndarray:
         if path == "slow":
             slow.set()
             time.sleep(0.3)
             finished.set()
         return image
 
-    monkeypatch.setattr(scoring, "read_image", read)
+    monkeypatch.setattr(Reading, "read", read)
     stream = predict_stream(detector, ["fast", "slow", "never"])
     next(stream)
     assert slow.wait(10)
