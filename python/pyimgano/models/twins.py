@@ -20,8 +20,8 @@ from pyimgano.utils.health import ImageHealth, measure_health
 _SIDE = 64
 #: What may be left between two thumbnails after the best gain and offset: share of their contrast,
 #: mean and highest difference (of [0, 1]). Of different photos of one part in one fixture the
-#: highest is a third larger at least (twelve sets were looked at); the same photo as JPEG of quality
-#: 60 or with strong noise stays below, but for surfaces with hardly any contrast.
+#: highest is a third larger at least (twelve sets were looked at); the same photo as JPEG of
+#: quality 60 or with strong noise stays below, but for surfaces with hardly any contrast.
 _RELATIVE, _MEAN, _HIGHEST = 0.2, 3.5 / 255, 9.0 / 255
 #: Images compared at once.
 _BLOCK = 256
