@@ -6,13 +6,16 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from pyimgano.datasets import sources, walk
 from pyimgano.datasets.sources import gather_images, stream_images
-from pyimgano.errors import DatasetError
+from pyimgano.errors import DatasetError, InvalidTypeError
 from pyimgano.types import Unreadable
+from tests.conftest import texture, write_image
 
 
 def touch(*paths: Path) -> None:
@@ -195,3 +198,37 @@ def test_the_output_folder_is_no_input_in_a_folder_a_pattern_or_a_list(tree: Pat
 def test_a_source_that_does_not_exist_is_one_line(tree: Path) -> None:
     with pytest.raises(DatasetError, match="'gone' does not exist"):
         gather_images(["in", "gone"])
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        list,
+        tuple,
+        iter,
+        np.array,
+        lambda paths: (path for path in paths),
+        lambda paths: map(Path, paths),
+        lambda paths: pytest.importorskip("pandas").Series(paths, index=[2, 0, 1]),
+    ],
+)
+def test_whatever_holds_paths_gives_them_in_its_own_order(give: Any, tmp_path: Path) -> None:
+    paths = [write_image(tmp_path / f"{i}.png", texture(i, (8, 8))) for i in (2, 0, 1)]
+    assert gather_images(give(paths)) == paths
+    assert list(stream_images(give(paths))) == paths
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"a.png": 0}, "got dict"),
+        (None, "got NoneType"),
+        (5, "got int"),
+        (["a.png", None], "got NoneType at position 1"),
+        ([np.zeros((8, 8), np.uint8)], "a source of images is a path, got an array"),
+    ],
+)
+def test_what_is_no_source_is_told(wrong: Any, message: str) -> None:
+    for call in (gather_images, stream_images):
+        with pytest.raises(InvalidTypeError, match=message):
+            call(wrong)

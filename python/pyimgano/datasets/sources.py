@@ -13,12 +13,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
+import numpy as np
+
 from pyimgano.datasets.left_out import LeftOut, adding_to
 from pyimgano.datasets.walk import Walk
-from pyimgano.errors import DatasetError
+from pyimgano.errors import DatasetError, InvalidTypeError
 from pyimgano.types import Unreadable
 from pyimgano.utils.images import shown
 from pyimgano.utils.output_list import is_own_pictures
+from pyimgano.utils.preprocess import check_images
 
 _READ = 1 << 16
 #: Bytes of a line beyond which it is no path.
@@ -96,11 +99,12 @@ def gather_found(
     output: str | os.PathLike[str] | None = None,
 ) -> list[str | Unreadable]:
     """As :func:`gather_images`, with the folders met in others that cannot be read."""
-    for name in _names(sources):
+    names = _names(sources)
+    for name in names:
         if not (_is_list(name) or glob.has_magic(name) or os.path.lexists(name)):
             raise DatasetError(f"'{shown(name)}' does not exist")
     found = []
-    for one in stream_images(sources, left_out=left_out, output=output):
+    for one in stream_images(names, left_out=left_out, output=output):
         if isinstance(one, Unreadable) and not one.left_out:
             raise DatasetError(one.reason)
         found.append(one)
@@ -110,7 +114,12 @@ def gather_found(
 def _names(sources: Sources) -> list[str]:
     if isinstance(sources, str | os.PathLike):
         sources = [sources]
-    return [os.fspath(source) for source in sources]
+    names = []
+    for source in check_images(sources):
+        if isinstance(source, np.ndarray):
+            raise InvalidTypeError("a source of images is a path, got an array: write it to a file")
+        names.append(os.fspath(source))
+    return names
 
 
 def _is_list(name: str) -> bool:
