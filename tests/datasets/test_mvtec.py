@@ -135,3 +135,11 @@ def test_real_sets_are_read_whole(shared_data: Path) -> None:
     first = int(np.argmax(labels))
     assert masks[first].shape == (1024, 1024)
     assert masks[first].any()
+
+
+def test_a_folder_of_masks_per_image_is_called_the_layout_of_loco(mvtec_root: Path) -> None:
+    masks = mvtec_root / "bolt/ground_truth/blot"
+    (masks / "000_mask.png").unlink()
+    write_image(masks / "000/000.png", np.full((48, 64), 255, np.uint8))
+    with pytest.raises(DatasetError, match=r"masks of .*000\.png are a folder, .*as in MVTec LOCO"):
+        MVTecDataset(mvtec_root, "bolt").get_test_paths()

@@ -166,6 +166,11 @@ def match_masks(images: Sequence[str], folder: Path, masks: Path) -> list[str]:
         if stems[stem] == 1:
             wanted += [(Path(), name) for name in names]
         mask = next((found[key] for key in wanted if key in found), None)
+        if mask is None and os.path.isdir(masks / place / stem):
+            raise DatasetError(
+                f"the masks of {shown(image)} are a folder, {shown(masks / place / stem)}, as in"
+                " MVTec LOCO, whose layout is not read: give one mask per image"
+            )
         if mask is None:
             raise DatasetError(
                 f"no mask for {shown(image)}: expected {shown(masks / place / stem)}_mask.png"
