@@ -132,6 +132,7 @@ def work(first: int, stop: int) -> None:
 
     detector = create_model("patchcore", backbone="embedded", image_size=(48, 64))
     detector.fit([texture(i) for i in range(9)])
+    samples()  # encoders need room too
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     preprocessor = ImagePreprocessor(resize=(32, 32))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
+from functools import cache
 
 import cv2
 import numpy as np
@@ -83,6 +85,16 @@ def apng(image: NDArray) -> bytes:
     return still[:begin] + control + frame(0) + still[begin:stop] + second + still[stop:]
 
 
+def _optional(image: NDArray) -> dict[str, bytes]:
+    """Formats that not every build of OpenCV writes."""
+    found = {}
+    for suffix in (".gif", ".avif"):
+        with suppress(cv2.error):
+            found[f"other{suffix}"] = encoded(suffix, image)
+    return found
+
+
+@cache
 def samples() -> dict[str, bytes]:
     """Name with suffix, and content, of valid files."""
     rng = np.random.default_rng(5)
@@ -125,6 +137,11 @@ def samples() -> dict[str, bytes]:
         "plain.tif": tiff(40, 24, 1, 3, 2),
         "pages.tif": tiff(40, 24, 3, 1, 1),
         "cmyk.tif": tiff(40, 24, 1, 4, 5),
+        "lossy.webp": encoded(".webp", colour, cv2.IMWRITE_WEBP_QUALITY, 80),
+        "lossless.webp": encoded(".webp", alpha, cv2.IMWRITE_WEBP_QUALITY, 101),
+        "plain.pgm": b"P5\n# grey\n40 24\n4095\n" + (deep[..., 0] >> 4).astype(">u2").tobytes(),
+        "written.ppm": b"P3 40 24 255\n" + b" ".join(b"%d" % v for v in colour.ravel()),
+        **_optional(colour),
         "one pixel.png": encoded(".png", ramp[:1, :1]),
         "one pixel.jpg": encoded(".jpg", ramp[:1, :1]),
         "one pixel.bmp": encoded(".bmp", colour[:1, :1]),
