@@ -50,7 +50,7 @@ test-fast: $(VENV)/.installed ## the tests that take seconds
 
 # The runtime comes with the stable toolchain; only the flag waits for a newer one.
 asan: ## the Rust tests and fuzz test under AddressSanitizer
-	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --package pyimgano-core --lib --tests \
+	ASAN_OPTIONS=allocator_may_return_null=1 RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test --package pyimgano-core --lib --tests \
 		--target x86_64-unknown-linux-gnu --target-dir target/asan
 
 lint: $(VENV)/.installed ## formatting, linters, types, stubs

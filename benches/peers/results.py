@@ -122,7 +122,8 @@ def main() -> int:
         if not file.exists():
             continue
         found = json.loads(file.read_text())
-        page += [f"## {title}", "", f"Commit {found['commit']}.", "", markdown(found["rows"]), ""]
+        made = f"Commit {found['commit']}, load average {found['load']:.1f} at the end."
+        page += [f"## {title}", "", made, "", markdown(found["rows"]), ""]
         if name == "scaling":
             plot(found["rows"], BENCHES / "scaling.png")
             page += ["![Seconds as one quantity after the other is doubled](scaling.png)", ""]
