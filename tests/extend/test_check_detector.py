@@ -18,8 +18,13 @@ from pyimgano.models.base import Detector
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.preprocess import ImagePreprocessor, check_images
 
-#: These need weights, or a training of their own that takes minutes.
-WITH_WEIGHTS = [name for name in list_models() if "anomalib" in model_info(name)["tags"]]
+#: Other tests register detectors of their own. anomalib's need weights, or a training that takes
+#: minutes.
+REGISTERED = [
+    name
+    for name in list_models()
+    if not name.startswith("test_") and "anomalib" not in model_info(name)["tags"]
+]
 #: What a detector refuses by name, for it could tell nothing from those images.
 REFUSED = {
     "vision_loda": {
@@ -54,7 +59,7 @@ def build(name: str) -> Detector:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in list_models() if n not in WITH_WEIGHTS])
+@pytest.mark.parametrize("name", REGISTERED)
 def test_the_registrys_detectors_pass(name: str) -> None:
     check_detector(build(name), expected_failures=REFUSED.get(name))
 
