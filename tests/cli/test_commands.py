@@ -161,7 +161,7 @@ def test_detect_names_unreadable_normal_images_or_leaves_them_out(
     assert not (tmp_path / "out/results.csv").exists()
     code, out, err = run(capsys, *parts, *SMALL, "--on-bad-image", "skip")
     assert (code, "9 training images" in out) == (0, True)
-    assert re.search(r"normal image left out: .*3\.png\n", err)
+    assert re.search(r"good photo left out: .*3\.png\n", err)
 
 
 def test_detect_with_a_detector_that_has_no_maps_writes_no_overlays_and_says_so(

@@ -52,7 +52,7 @@ def test_fit_names_every_unreadable_image_in_one_line_and_keeps_the_old_file(
     code, out, err = run(capsys, *argv)
     assert code == 0
     assert re.search(r"^images +4$", out, re.M)
-    assert err.count("image left out") == 2
+    assert err.count("good photo left out") == 2
 
 
 def test_calibrate_prints_before_and_after_and_records_the_source(

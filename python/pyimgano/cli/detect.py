@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import detector_options, options
+from pyimgano.cli import learning, options
 
 PROG = "pyimgano detect"
 
@@ -24,15 +23,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", required=True, metavar="DIR", help="folder for results and overlays"
     )
     parser.add_argument("--no-overlays", action="store_true", help="write no pictures")
-    options.add_good_options(parser)
-    options.add_bad_image_option(parser)
-    options.add_strict_option(parser)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
     )
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    detector_options.add_detector_options(parser, backbone="embedded")
+    learning.add_learning_options(parser)
     return parser
 
 
@@ -44,20 +38,12 @@ def _run(argv: Sequence[str] | None) -> int:
     from pyimgano.utils.images import shown
     from pyimgano.utils.text import counted
 
-    (spec,) = detector_options.detector_specs(args)
     run = run_detect(
         normal=args.normal,
         test=args.test,
         output=args.output,
-        model=spec.model,
         overlays=not args.no_overlays,
-        leave_out=args.leave_out,
-        report=args.report,
-        strict=args.strict,
-        verbose=sys.stderr.isatty() and not args.quiet,
-        random_state=args.seed,
-        on_bad_image=args.on_bad_image,
-        **spec.parameters,
+        **learning.learning_arguments(args),
     )
     rows = [
         [d.file, f"{d.score:.4f}", verdict_of(d.label or 0), _told(d.warnings)]
@@ -73,13 +59,10 @@ def _run(argv: Sequence[str] | None) -> int:
         print(f"... and {left_out} more, with lower scores")
     n_scored = len(run.detections) - len(run.unreadable)
     print(f"defects found in {run.n_anomalous} of {counted(n_scored, 'image')}")
-    options.tell_good(run.good)
+    learning.print_good(run.good, args.report)
     pictures = f", {run.overlays}/" if run.n_overlays else ""
     print(f"results.csv, results.json{pictures} in {shown(args.output)}")
-    for note in (run.left_out.describe(), *run.health(), *run.notes):
-        options.tell(PROG, note)
-    for path in run.skipped:
-        options.tell(PROG, f"normal image left out: {path}")
+    learning.tell_notes(PROG, run.left_out, [*run.health(), *run.notes], run.skipped)
     for bad in run.unreadable:
         options.tell(PROG, f"not scored: {bad.error}")
     return options.FAILED if run.unreadable else options.OK

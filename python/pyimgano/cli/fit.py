@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import detector_options, options
+from pyimgano.cli import learning, options
 
 PROG = "pyimgano fit"
 
@@ -19,13 +18,7 @@ def build_parser() -> argparse.ArgumentParser:
         " file, for pyimgano predict and pyimgano.load.",
         epilog="Exit code: 0 if the file was written, 2 if not; every unreadable image is named.",
     )
-    parser.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGES",
-        help="folders of good images (with all folders below), files, 'quoted patterns' or"
-        " @list.txt",
-    )
+    parser.add_argument("images", **learning.IMAGES)
     parser.add_argument(
         "-o",
         "--output",
@@ -33,9 +26,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the detector file; an old one is replaced once the new one is complete",
     )
-    options.add_good_options(parser)
-    options.add_bad_image_option(parser)
-    options.add_strict_option(parser)
     parser.add_argument(
         "--bank-dtype",
         choices=("float32", "float16"),
@@ -48,9 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="put the network into the file, as ONNX: it then runs without torch (exporting a"
         " torchvision network needs the extra export)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
-    detector_options.add_detector_options(parser, backbone="embedded")
+    learning.add_learning_options(parser)
     return parser
 
 
@@ -58,31 +46,20 @@ def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.fit import run_fit
 
-    (spec,) = detector_options.detector_specs(args)
     run = run_fit(
         args.images,
         args.output,
-        model=spec.model,
         bank_dtype=args.bank_dtype,
         embed_backbone=args.embed_backbone,
-        leave_out=args.leave_out,
-        report=args.report,
-        strict=args.strict,
-        verbose=sys.stderr.isatty() and not args.quiet,
-        random_state=args.seed,
-        on_bad_image=args.on_bad_image,
-        **spec.parameters,
+        **learning.learning_arguments(args),
     )
     print(f"images       {run.n_images}")
     if run.bank_shape is not None:
         print("memory bank  {:,} patches of {} features".format(*run.bank_shape))
-    options.tell_good(run.good)
+    learning.print_good(run.good, args.report)
     print(f"file         {run.path}, {run.size / 1e6:.2f} MB")
     print(f"SHA-256      {run.sha256}")
-    for note in (run.left_out.describe(), *run.good.notes):
-        options.tell(PROG, note)
-    for path in run.skipped:
-        options.tell(PROG, f"image left out: {path}")
+    learning.tell_notes(PROG, run.left_out, run.good.notes, run.skipped)
     return options.OK
 
 

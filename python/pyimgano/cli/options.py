@@ -6,13 +6,10 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from pyimgano.errors import PyimganoError
 from pyimgano.utils.text import printable
-
-if TYPE_CHECKING:
-    from pyimgano.models.good_photos import GoodPhotos
 
 #: Exit codes: everything worked; a category or an image failed; the user's mistake.
 OK, FAILED, USAGE = 0, 1, 2
@@ -24,33 +21,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print a mistake and exit."""
         super().error(printable(message))
-
-
-def add_bad_image_option(parser: argparse._ActionsContainer) -> None:
-    """What to do about images that cannot be learnt from."""
-    parser.add_argument(
-        "--on-bad-image",
-        choices=("raise", "skip"),
-        default="raise",
-        help="skip: leave out unreadable normal images, and list them (default: raise)",
-    )
-
-
-def add_good_options(parser: argparse._ActionsContainer) -> None:
-    """What to do about odd ones among the good photos."""
-    parser.add_argument(
-        "--leave-out",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="good photos not to learn from: file names, 'quoted patterns', or odd for those whose"
-        " scores stand apart",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="HTML page with pictures of odd photos, of equal ones, and all scores",
-    )
 
 
 def add_strict_option(parser: argparse._ActionsContainer) -> None:
@@ -95,21 +65,6 @@ def tell(prog: str, text: str) -> None:
     """One line on standard error, whatever is in a name; nothing for an empty text."""
     if text:
         print(f"{prog}: {printable(text)}", file=sys.stderr)
-
-
-def tell_good(good: GoodPhotos) -> None:
-    """The threshold and what a person should know of the good photos."""
-    print(f"threshold    {good.threshold:.4f} ({printable(good.source)})")
-    if good.rate is not None:
-        print(f"             {good.rate.describe()}")
-        print(f"             {good.rate.outlook()}; --target-fpr sets the share:")
-        print("             a lower one lets more defects pass")
-    rows = [(printable(name), score, printable(why)) for name, score, why in good.rows()]
-    width = max((len(name) for name, _, _ in rows), default=0)
-    for i, (name, score, why) in enumerate(rows):
-        print(f"{'' if i else 'look at':<13}{name:<{width}}  {score:>8}  {why}".rstrip())
-    for i, line in enumerate(good.lines()):
-        print(f"{'' if i else 'good photos':<13}{printable(line)}")
 
 
 def quieten() -> None:

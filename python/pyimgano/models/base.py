@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.models.depth import bits_of, check_bits
+from pyimgano.models.depth import check_bits
 from pyimgano.models.odd import odd_images
 from pyimgano.models.sklearn_api import SklearnApi
 from pyimgano.models.state import FittedState
@@ -178,9 +178,9 @@ class Detector(SklearnApi, ParamsMixin, ABC):
         self._check_fitted()
         return bool(self._digests) and self._digest(image) in self._digests
 
-    def _digest(self, image: ImageInput) -> bytes:
-        """What :meth:`has_learnt` knows an image by."""
-        raise NotImplementedError
+    def _digest(self, image: ImageInput) -> bytes | None:
+        """What :meth:`has_learnt` knows an image by; None for a detector that knows none."""
+        return None
 
     @property
     def threshold_(self) -> float:
@@ -199,7 +199,8 @@ class Detector(SklearnApi, ParamsMixin, ABC):
 
         An image of another depth is refused: its pixels may be on another scale.
         """
-        return bits_of(self.health_) or self._pixel_bits
+        known = frozenset() if self.health_ is None else self.health_.bits
+        return known or self._pixel_bits
 
     @property
     def odd_(self) -> list[int]:

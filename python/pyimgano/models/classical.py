@@ -17,7 +17,7 @@ from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell
 from pyimgano.models.collect import readable_images
-from pyimgano.models.opened import extract_and_measure
+from pyimgano.models.opened import extract_and_measure, try_to_measure
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState, digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
@@ -125,9 +125,8 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             model = self._row_detector(len(rows)).fit(rows)
         self._model, self._rows = model, rows
         self.health_ = HealthRange.of([one.health for one in looks]) if looks else None
-        digests = [digest(row) for row in rows]
-        self._digests = frozenset(digests)
-        self.training_set_ = fingerprint(digests, "feature vectors, float32")
+        self._digests = frozenset(one.digest for one in looks)
+        self.training_set_ = fingerprint(map(digest, rows), "feature vectors, float32")
         chosen = set(kept)
         self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
         self.training_names_ = names_of(images[i] for i in kept)
@@ -186,9 +185,9 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             path = None if isinstance(image, np.ndarray) else str(image)
             yield self._prediction(path, value, None, health)
 
-    def _digest(self, image: ImageInput) -> bytes:
-        rows, _ = self._extract([image], StageTimer(), measure_health)
-        return digest(rows[0])
+    def _digest(self, image: ImageInput) -> bytes | None:
+        found = try_to_measure(image, Look.of)
+        return None if found is None else found.digest
 
     def get_state(self) -> FittedState:
         """The training images' features: the detector is fitted anew when it is restored."""

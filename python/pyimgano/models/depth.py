@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.utils.health import ImageHealth
-from pyimgano.utils.health_range import HealthRange
 from pyimgano.utils.images import shown
-
-
-def bits_of(health: HealthRange | None) -> frozenset[int]:
-    """Bits (8, 16) of the images that figures were taken of; empty where that is not known."""
-    images = () if health is None else health.images
-    return frozenset(one.bits for one in images if one.bits is not None)
 
 
 def check_bits(path: str | None, health: ImageHealth | None, known: frozenset[int]) -> None:

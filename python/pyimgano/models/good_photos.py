@@ -85,10 +85,10 @@ class GoodPhotos:
     def lines(self) -> list[str]:
         """What else people should know, a line each."""
         found = [f"left out, as asked for: {self._short(name)}" for name in self.left_out]
-        if n_apart := sum(photo.apart for photo in self.odd):
+        if any(photo.apart for photo in self.odd):
             found.append(
-                "a photo that is no good part raises the threshold and hides defects: --leave-out"
-                f" NAME leaves it out, --leave-out odd {'all of them' if n_apart > 1 else 'too'}"
+                "a photo that shows no good part raises the threshold and hides defects:"
+                " --leave-out NAME leaves it out, --leave-out odd all that look odd"
             )
         for group in self.twins:
             first, *others = map(self._short, group)

@@ -33,7 +33,7 @@ def extract_and_measure(
     """
     if type(extractor) is not PooledEmbeddedFeatures:
         rows = np.asarray(extractor.extract(images), dtype=np.float32)
-        return rows, [_try_to_measure(image, measure) for image in images]
+        return rows, [try_to_measure(image, measure) for image in images]
     parts: list[NDArray[np.float32]] = []
     found: list[T | None] = []
     for image in images:
@@ -43,7 +43,8 @@ def extract_and_measure(
     return np.concatenate(parts), found
 
 
-def _try_to_measure(image: ImageInput, measure: Callable[[NDArray[Any]], T]) -> T | None:
+def try_to_measure(image: ImageInput, measure: Callable[[NDArray[Any]], T]) -> T | None:
+    """What ``measure`` gives for the pixels of an image; None if it cannot be read here."""
     try:
         return _measured(_decoded(image, MAX_PIXELS), measure)
     except ImageReadError:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.models.state import digest
 from pyimgano.utils.health import ImageHealth, measure_health
 
 _SIDE = 64
@@ -57,9 +58,15 @@ class Look:
 
     @classmethod
     def of(cls, image: NDArray[Any]) -> Look:
-        """Of an image, uint8 or uint16, (h, w) or (h, w, 3)."""
-        pixels = np.divide(image, np.iinfo(image.dtype).max, dtype=np.float32)
-        return cls(measure_health(image), thumbnail(np.asarray(pixels, dtype=np.float32)))
+        """Of an image, uint8 or uint16, (h, w), (h, w, 1) or (h, w, 3)."""
+        # Whole numbers: a grey image and the same one in three channels are equal to the last bit.
+        grey = image.reshape(*image.shape[:2], -1).sum(axis=2, dtype=np.float32) / image[0, 0].size
+        return cls(measure_health(image), thumbnail(grey / np.iinfo(image.dtype).max))
+
+    @property
+    def digest(self) -> bytes:
+        """What the same picture has in any format that keeps its pixels."""
+        return digest(self.thumbnail)
 
 
 def group_twins(

@@ -150,6 +150,11 @@ class HealthRange:
             raise InvalidInputError("the range of health needs at least one image, got none")
         return cls(tuple(images))
 
+    @cached_property
+    def bits(self) -> frozenset[int]:
+        """Bits (8, 16) of their pixels, of those for which that is known."""
+        return frozenset(one.bits for one in self.images if one.bits is not None)
+
     def warnings(self, health: ImageHealth) -> tuple[str, ...]:
         """In words where an image is unlike the good photos; empty if it is like them."""
         size = list(self._size(health))
