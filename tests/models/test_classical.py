@@ -351,3 +351,15 @@ def test_without_pyod_there_is_one_clean_import_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr("pyimgano.utils.optional_deps._is_installed", lambda name: False)
     with pytest.raises(ImportError, match='is not installed: pip install "pyod'):
         create_model("vision_ecod").validate()
+
+
+def test_a_picture_that_was_learnt_is_known_in_another_format_and_without_its_features(
+    tmp_path: Path,
+) -> None:
+    greys = [texture(i)[..., 0].copy() for i in range(12)]
+    paths = [write_image(tmp_path / f"{i}.png", one) for i, one in enumerate(greys)]
+    detector = create_model("vision_knn").fit(paths)
+    in_colour = write_image(tmp_path / "copy.bmp", np.dstack([greys[3]] * 3))
+    detector.features_ = None  # nothing may be extracted
+    assert detector.has_learnt(in_colour)
+    assert not detector.has_learnt(texture(99))

@@ -4,6 +4,7 @@ import copy
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -159,3 +160,30 @@ def test_too_few_images_are_not_called_training_images(detector: PatchCore, fold
         "threshold_ is an estimate: to show that 10 % of the good images are flagged takes 9 normal"
         " images, here are 4, so the tail of their scores is taken to follow a Gumbel law"
     ]
+
+
+def test_normal_images_that_show_the_same_picture_count_once(
+    detector: PatchCore, folders: Path
+) -> None:
+    once = run_calibrate(copy.copy(detector), [folders / "good"], target=0.1)
+    for path in sorted((folders / "good").iterdir()):
+        cv2.imwrite(str(path.with_suffix(".bmp")), cv2.imread(str(path)))
+    twice = run_calibrate(detector, [folders / "good"], target=0.1)
+    assert twice.after.n_normal == 38
+    assert twice.false_positive_rate == once.false_positive_rate
+    assert twice.after.threshold == once.after.threshold
+    assert twice.source.endswith("only 19 of the normal ones show a picture of their own")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"),
+    [
+        (math.inf, "the threshold is inf: nothing will be flagged"),
+        (-math.inf, "the threshold is -inf: everything will be flagged"),
+        (-3.0, "the threshold flags all of these images"),
+    ],
+)
+def test_a_threshold_that_parts_nothing_says_so(
+    detector: PatchCore, folders: Path, threshold: float, said: str
+) -> None:
+    assert said in run_calibrate(detector, [folders / "good"], threshold=threshold).notes

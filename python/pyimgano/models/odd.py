@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+# The numbers below were chosen with the real sets cookie and screw in sight, and the nine synthetic
+# ones.
 #: A gap in the sorted scores parts odd photos from the rest where the score above it is so many
 #: times as far from the median as the score below it.
 _GAP = 1.5

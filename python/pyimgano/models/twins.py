@@ -1,4 +1,4 @@
-"""Training images that show the same picture: copies, a photo in two formats, a frozen camera.
+"""Good images that show the same picture: copies, a photo in two formats, a frozen camera.
 
 A held-out image whose copy stays in the memory bank is scored against itself: its score says
 nothing of further images. So images that are the same but for noise, compression and gain count as
@@ -41,6 +41,13 @@ def thumbnail(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(grey.mean(axis=1), dtype=np.float32)
 
 
+def thumbnail_of(image: NDArray[Any]) -> NDArray[np.float32]:
+    """The same of an image as it was decoded, uint8 or uint16, (h, w), (h, w, 1) or (h, w, 3)."""
+    # Whole numbers: a grey image and the same one in three channels are equal to the last bit.
+    grey = image.reshape(*image.shape[:2], -1).sum(axis=2, dtype=np.float32) / image[0, 0].size
+    return thumbnail(grey / np.iinfo(image.dtype).max)
+
+
 @dataclass(frozen=True)
 class Look:
     """What a training image looks like, of a detector that compares features of whole images.
@@ -59,9 +66,7 @@ class Look:
     @classmethod
     def of(cls, image: NDArray[Any]) -> Look:
         """Of an image, uint8 or uint16, (h, w), (h, w, 1) or (h, w, 3)."""
-        # Whole numbers: a grey image and the same one in three channels are equal to the last bit.
-        grey = image.reshape(*image.shape[:2], -1).sum(axis=2, dtype=np.float32) / image[0, 0].size
-        return cls(measure_health(image), thumbnail(grey / np.iinfo(image.dtype).max))
+        return cls(measure_health(image), thumbnail_of(image))
 
     @property
     def digest(self) -> bytes:

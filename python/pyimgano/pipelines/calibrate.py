@@ -26,6 +26,7 @@ from pyimgano.errors import (
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import each_once
+from pyimgano.models.twins import group_twins, thumbnail_of
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
@@ -141,35 +142,33 @@ def run_calibrate(
     if both:
         raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")
     objective = _check_request(good_paths, bad_paths, objective, target, threshold)
-    health = HealthTally()
-    scores, peaks, learnt = _score(detector, [*good_paths, *bad_paths], verbose, health)
-    paths = [*good_paths, *bad_paths]
+    paths, n = [*good_paths, *bad_paths], len(good_paths)
+    scored = _score(detector, paths, verbose)
     notes += say_learnt(
-        [paths[i] for i in np.flatnonzero(learnt)], len(paths), "good ones are not counted"
+        [paths[i] for i in np.flatnonzero(scored.learnt)], len(paths), "good ones are not counted"
     )
-    good_used = np.flatnonzero(~learnt[: len(good_paths)])
-    if objective is not None and not len(good_used):
+    used = np.flatnonzero(~scored.learnt[:n])
+    if objective is not None and not len(used):
         raise InvalidInputError(
             "calibration needs normal images that the detector has not learnt from, and has learnt"
-            f" all {len(good_paths)}"
+            f" all {n}"
         )
-    good, bad = scores[good_used], scores[len(good_paths) :]
+    good, bad = scored.scores[used], scored.scores[n:]
     before = _operating(float(detector.threshold_), good, bad)
-    rate = None
+    value, rate, source = threshold, None, "set by hand"
     with noting(ThresholdWarning) as warned:
-        if threshold is not None:
-            value, source = threshold, "set by hand"
-        else:
+        if value is None:
             assert objective is not None
-            value, rate, what = _choose(good, bad, objective, target)
+            groups = scored.groups[used]
+            value, rate, what = _choose(good, groups, bad, objective, target)
             source = f"calibrated on {len(good)} normal and {len(bad)} anomalous images: {what}"
             if seen := _looks_seen(detector, good):
                 warnings.warn(seen, ThresholdWarning, stacklevel=2)
     detector.set_threshold(value, source=source, false_positive_rate=rate)
     after = _operating(float(detector.threshold_), good, bad)
-    if len(good) and peaks is not None and hasattr(detector, "map_threshold_"):
-        detector.map_threshold_ = _map_level(peaks[good_used], after)
-    all_notes = [*notes, *warned, *health.lines()]
+    if len(good) and scored.peaks is not None and hasattr(detector, "map_threshold_"):
+        detector.map_threshold_ = _map_level(scored.peaks[used], after)
+    all_notes = [*notes, *warned, *_say_extreme(after), *scored.health.lines()]
     return Calibration(before, after, source, rate, all_notes, left_out)
 
 
@@ -201,28 +200,40 @@ def _check_request(
 
 
 def _choose(
-    good: NDArray[np.float64], bad: NDArray[np.float64], objective: str, target: float | None
+    good: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    bad: NDArray[np.float64],
+    objective: str,
+    target: float | None,
 ) -> tuple[float, FalsePositiveRate | None, str]:
     """The threshold, what is known of its rate, and what it is in words."""
     if objective == "fpr":
-        found = held_out_threshold(
-            good, DEFAULT_TARGET if target is None else target, of="normal", stacklevel=2
-        )
-        return found.value, found.rate, f"target false-positive rate {found.rate.target:g}"
+        wanted = DEFAULT_TARGET if target is None else target
+        found = held_out_threshold(good, wanted, groups=groups, of="normal", stacklevel=2)
+        what = f"target false-positive rate {wanted:g}"
+        if found.rate.n < len(good):
+            what += f"; only {found.rate.n} of the normal ones show a picture of their own"
+        return found.value, found.rate, what
     what = f"best {objective}" if target is None else f"{objective} of {target:g}"
     return fit_threshold(good, bad, objective, target=target), None, what
 
 
-def _score(
-    detector: Detector, paths: list[str], verbose: bool, health: HealthTally
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None, NDArray[np.bool_]]:
-    """Score, highest map value and whether it was learnt from, of each image.
+@dataclass(frozen=True)
+class _Scored:
+    """What was found on each image, in order; no map values for a detector without maps."""
 
-    No map values for a detector without maps.
-    """
+    scores: NDArray[np.float64]
+    peaks: NDArray[np.float64] | None
+    learnt: NDArray[np.bool_]
+    groups: NDArray[np.int64]
+    health: HealthTally
+
+
+def _score(detector: Detector, paths: list[str], verbose: bool) -> _Scored:
     with_maps = isinstance(detector, PixelDetector)
-    scores, peaks, learnt = [], [], []
+    scores, peaks, learnt, thumbnails = [], [], [], []
     errors: list[ImageReadError] = []
+    health = HealthTally()
     stream = predict_stream(detector, paths, with_maps=with_maps)
     with closing(stream), track(len(paths), "scoring", verbose) as advance:
         for found in stream:
@@ -233,12 +244,29 @@ def _score(
             scores.append(found.prediction.score)
             health.add(found.prediction.warnings)
             learnt.append(is_learnt(detector, found.image))
+            thumbnails.append(thumbnail_of(found.image))
             if found.prediction.anomaly_map is not None:
                 peaks.append(float(found.prediction.anomaly_map.max()))
     if errors:
         raise join_errors(errors, len(paths))
-    has_peaks = len(peaks) == len(scores)
-    return np.array(scores), np.array(peaks) if has_peaks else None, np.array(learnt, dtype=bool)
+    groups = group_twins([one.tobytes() for one in thumbnails], np.array(thumbnails))
+    return _Scored(
+        np.array(scores),
+        np.array(peaks) if len(peaks) == len(scores) else None,
+        np.array(learnt, dtype=bool),
+        groups,
+        health,
+    )
+
+
+def _say_extreme(after: Operating) -> list[str]:
+    """What a threshold means that parts nothing: the table shows numbers only."""
+    if math.isinf(after.threshold):
+        every = "nothing" if after.threshold > 0 else "everything"
+        return [f"the threshold is {after.threshold:g}: {every} will be flagged"]
+    n = after.n_normal + after.n_anomalous
+    flags_all = n > 0 and after.n_false_alarms + after.n_found == n
+    return ["the threshold flags all of these images"] if flags_all else []
 
 
 def _operating(threshold: float, good: NDArray[np.float64], bad: NDArray[np.float64]) -> Operating:
