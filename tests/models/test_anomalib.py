@@ -82,7 +82,7 @@ def test_it_trains_and_gives_scores_and_maps_and_leaves_nothing_behind(
 def test_training_changes_the_network_and_holds_images_out() -> None:
     one = small("stfpm", max_steps=1, holdout=0.25).fit(TRAIN)
     more = small("stfpm", max_steps=4, holdout=0.25).fit(TRAIN)
-    assert "2 normal images, not trained on" in one.threshold_source_
+    assert "2 training images, not trained on" in one.threshold_source_
     assert one.false_positive_rate_.n == 2
     assert not np.allclose(one.decision_function(TEST), more.decision_function(TEST), rtol=1e-3)
     with pytest.warns(ThresholdWarning, match="had seen"):
@@ -100,7 +100,7 @@ def test_a_model_without_a_map_says_so() -> None:
     with pytest.raises(InvalidInputError, match="Dfkde has no anomaly map"):
         detector.predict_anomaly_map(TEST)
     # anomalib itself only logs this and leaves the density unfitted.
-    with pytest.raises(InvalidInputError, match="Dfkde cannot learn from 8 images"):
+    with pytest.raises(InvalidInputError, match="Dfkde needs at least 17 images in each fit, got 8"):
         small("dfkde", layers=["layer3"], folds=0).fit(TRAIN)
 
 

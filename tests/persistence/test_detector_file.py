@@ -299,7 +299,7 @@ def test_another_threshold_moves_labels_and_is_stored(
     detector.save(tmp_path / "a")
     loaded = pyimgano.load(tmp_path / "a")
     assert (loaded.threshold_, loaded.threshold_source_) == (value, "by hand")
-    with pytest.raises(InvalidInputError, match="NaN"):
+    with pytest.raises(InvalidInputError, match="must be a number, got nan"):
         detector.set_threshold(math.nan, source="")
 
 
