@@ -32,7 +32,7 @@ from pyimgano.errors import ThresholdWarning
 from pyimgano.features.base import PatchFeatures
 from pyimgano.models.patchcore import PatchCore
 from pyimgano.models.threshold import FalsePositiveRate
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 
 
 class CachedFeatures:

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.datasets import MVTecDataset, load_dataset
-from pyimgano.utils.health import ImageHealth, measure_health
-from pyimgano.utils.health_range import HealthRange
-from pyimgano.utils.images import read_image
+from pyimgano.images.health import ImageHealth, measure_health
+from pyimgano.images.health_range import HealthRange
+from pyimgano.images.reading import read_image
 
 Image = NDArray[Any]
 SIZES = (1, 2, 3, 5, 10, 15, 20, 30, 60)

@@ -19,10 +19,11 @@ from training.pictures.free import free_pictures
 from training.pictures.picture import Picture
 from training.pictures.rendered import rendered_pictures
 from training.pictures.sheets import texture_sheets
-from training.pictures.store import write_store
+from training.pictures.store import Store, write_store
 from training.run import LATEST, Plan
 from training.settings import Settings
 from training.student import Student
+from training.warm_start import begin_with
 
 
 def prepare(args: argparse.Namespace) -> None:
@@ -68,7 +69,13 @@ def _go_on(args: argparse.Namespace, begin: Checkpoint | None) -> Settings:
 
 def run(args: argparse.Namespace) -> None:
     """Begin a run, or go on with it: its folder holds the last checkpoint and the log."""
-    launch(_go_on(args, _branch(args)), _plan(args, args.steps))
+    begin = _branch(args)
+    if args.network is not None:
+        if begin is not None:
+            raise TrainingError("give --source or --network, not both")
+        rate = args.rate or Settings.rate
+        begin = begin_with(args.network, Store(args.store), args.seed, rate)
+    launch(_go_on(args, begin), _plan(args, args.steps))
 
 
 def cooldown(args: argparse.Namespace) -> None:
@@ -129,6 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     going.add_argument("--rate", type=float, help=f"length of a step (new runs: {Settings.rate})")
     going.add_argument("--source", type=Path, help="checkpoint of another run to go on from")
+    going.add_argument("--network", type=Path, help="released network to begin a new run with")
     going.add_argument("--seed", type=int, default=0)
     cooling.add_argument("--source", type=Path, required=True, help="checkpoint to branch off")
     cooling.add_argument("--rate", type=float, help="length of the first step (as in --source)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pyimgano.utils.limits import limit_opencv
+from pyimgano.images.limits import limit_opencv
 
 if TYPE_CHECKING:
     from pyimgano.datasets import load_dataset

@@ -17,7 +17,7 @@ from pyimgano.models.threshold import check_contamination
 from pyimgano.types import ImageInput
 from pyimgano.utils.checks import check_flag, check_names, check_seed
 from pyimgano.utils.params import ParamsMixin
-from pyimgano.utils.preprocess import check_images
+from pyimgano.images.preprocess import check_images
 from pyimgano.utils.progress import track
 
 #: What is compared where nothing is named: quick, and each of another kind.

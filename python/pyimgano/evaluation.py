@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, UndefinedMetricWarning
 from pyimgano.kernels import PixelMetrics
-from pyimgano.utils.preprocess import resize_nearest
+from pyimgano.images.preprocess import resize_nearest
 
 __all__ = [
     "ScoreMetrics",

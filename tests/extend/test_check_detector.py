@@ -16,7 +16,7 @@ from pyimgano.extend import EXPECTED_FAILURES, check_detector
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.models.base import Detector
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.utils.preprocess import ImagePreprocessor, check_images
+from pyimgano.images.preprocess import ImagePreprocessor, check_images
 
 #: Other tests register detectors of their own. anomalib's need weights, or a training that takes
 #: minutes.

@@ -127,7 +127,7 @@ def work(first: int, stop: int) -> None:
 
     from pyimgano.errors import ImageReadError
     from pyimgano.models import create_model
-    from pyimgano.utils.preprocess import ImagePreprocessor
+    from pyimgano.images.preprocess import ImagePreprocessor
     from tests.conftest import texture
 
     detector = create_model("patchcore", backbone="embedded", image_size=(48, 64))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
-from pyimgano.utils.images import read_image
+from pyimgano.images.reading import read_image
 
 SECTOR = 512
 ENCODINGS: dict[str, tuple[int, ...]] = {

@@ -13,7 +13,7 @@ from pyimgano.errors import ImageReadError, InvalidInputError, NotFittedError, T
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.models.base import Detector
 from pyimgano.models.classical import ClassicalDetector
-from pyimgano.utils.preprocess import ImagePreprocessor
+from pyimgano.images.preprocess import ImagePreprocessor
 from tests.conftest import texture
 
 IMAGES = [texture(i, (16, 24)) for i in range(6)]

@@ -14,7 +14,7 @@ from pyimgano.errors import DetectorFileError, ThresholdWarning
 from pyimgano.models import PatchCore, create_model
 from pyimgano.models.base import Detector
 from pyimgano.persistence.container import checksum
-from pyimgano.utils.health import measure_health
+from pyimgano.images.health import measure_health
 from tests.conftest import texture, write_image
 
 NORMAL = [texture(i) for i in range(12)]

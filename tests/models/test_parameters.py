@@ -16,7 +16,7 @@ from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.models.anomalib_backend import AnomalibDetector
 from pyimgano.models.classical import ClassicalDetector
 from pyimgano.models.patchcore import PatchCore
-from pyimgano.utils.preprocess import ImagePreprocessor
+from pyimgano.images.preprocess import ImagePreprocessor
 from tests.conftest import texture
 
 CLASSES = (PatchCore, ClassicalDetector, AnomalibDetector)

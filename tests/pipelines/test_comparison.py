@@ -15,7 +15,7 @@ from pyimgano.pipelines.comparison import ModelSpec, run_comparison
 from pyimgano.reporting.results import ComparisonResult
 from pyimgano.reporting.table import benchmark_table, markdown_table
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.utils.images import read_image
+from pyimgano.images.reading import read_image
 
 
 class Brightness(Detector):

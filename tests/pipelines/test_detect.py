@@ -11,7 +11,7 @@ import pytest
 
 from pyimgano.errors import DatasetError, ImageReadError, OutputError
 from pyimgano.pipelines.detect import run_detect
-from pyimgano.utils.images import read_image
+from pyimgano.images.reading import read_image
 from tests.conftest import texture, with_blot, write_image
 
 OPTIONS = {"backbone": "embedded", "image_size": (48, 64)}

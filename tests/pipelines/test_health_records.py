@@ -16,8 +16,8 @@ from pyimgano.pipelines.calibrate import run_calibrate
 from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.reporting.lettering import LINE_HEIGHT
-from pyimgano.utils.health_tally import HealthTally
-from pyimgano.utils.images import read_image
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.reading import read_image
 from tests.conftest import texture, write_image
 
 SIZE = (48, 64)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyimgano.cli import detector_options, options
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 PROG = "pyimgano-benchmark"
 

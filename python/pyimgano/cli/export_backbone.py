@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from pyimgano.cli import detector_options, options
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 PROG = "pyimgano export-backbone"
 

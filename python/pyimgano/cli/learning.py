@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.cli import detector_options, options
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 from pyimgano.utils.text import printable
 
 if TYPE_CHECKING:
-    from pyimgano.datasets.left_out import LeftOut
+    from pyimgano.images.left_out import LeftOut
     from pyimgano.models.good_photos import GoodPhotos
 
 #: Sources of good photos, as an argument of a command.

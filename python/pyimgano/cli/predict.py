@@ -78,8 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
         parser.error("no images: give files, folders, patterns or --list FILE")
     if (args.maps or args.overlays) and args.output is None:
         parser.error("--maps and --overlays need --output DIR")
-    from pyimgano.datasets.left_out import LeftOut
-    from pyimgano.datasets.sources import stream_images
+    from pyimgano.images.left_out import LeftOut
+    from pyimgano.images.sources import stream_images
     from pyimgano.pipelines.predict import PredictRun
     from pyimgano.utils.progress import track
 
@@ -123,7 +123,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 def _print(record: dict[str, Any], args: argparse.Namespace, *, first: bool) -> None:
     from pyimgano.reporting.records import json_line
-    from pyimgano.utils.images import shown
+    from pyimgano.utils.text import shown
 
     if args.jsonl:
         # Escaped beyond ASCII: it reads the same in JSON, and in whatever encoding stdout has.

@@ -9,13 +9,13 @@ import numpy as np
 
 from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import match_masks
-from pyimgano.datasets.left_out import Reason
+from pyimgano.images.left_out import Reason
 from pyimgano.datasets.masks import LazyMasks
 from pyimgano.datasets.mvtec import MVTecDataset
-from pyimgano.datasets.walk import visible_folders
+from pyimgano.images.walk import visible_folders
 from pyimgano.errors import DatasetError
 from pyimgano.types import ImageSize
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 _BELOW = Reason(
     "image below a bare folder (name its folder with normal_dir)",

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, error_of, folders_with
-from pyimgano.datasets.left_out import LeftOut, Reason
-from pyimgano.datasets.walk import Walk, visible_folders
+from pyimgano.images.left_out import LeftOut, Reason
+from pyimgano.images.walk import Walk, visible_folders
 from pyimgano.errors import DatasetError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 #: Names that people give to folders of good images.
 _GOOD_NAMES = frozenset({"good", "ok", "normal"})

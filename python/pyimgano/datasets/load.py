@@ -13,7 +13,7 @@ from pyimgano.datasets.synthetic import SyntheticDataset
 from pyimgano.datasets.visa import VisADataset
 from pyimgano.errors import DatasetError
 from pyimgano.registry import unknown_name
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 _DATASETS: dict[str, type[Dataset]] = {
     cls.name: cls

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pyimgano.datasets.base import TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import FolderDataset, folder_below
-from pyimgano.datasets.left_out import LeftOut, Reason
+from pyimgano.images.left_out import LeftOut, Reason
 from pyimgano.datasets.visa_split import SplitRow, read_split, resolve
-from pyimgano.datasets.walk import Walk
+from pyimgano.images.walk import Walk
 from pyimgano.errors import DatasetError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 _SPLIT = Path("split_csv", "1cls.csv")
 _IMAGES = ("Data", "Images")

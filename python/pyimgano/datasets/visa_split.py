@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pyimgano.errors import DatasetError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 COLUMNS = ("object", "split", "label", "image", "mask")
 _VALUES = {"split": ("train", "test"), "label": ("normal", "anomaly")}

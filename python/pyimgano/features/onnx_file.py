@@ -19,7 +19,7 @@ from pyimgano.features.onnx_reader.check import check_order, nominal_ends, walk
 from pyimgano.features.onnx_reader.model import External, Graph, read_model
 from pyimgano.features.onnx_reader.wire import Malformed, Unsupported, write_bytes, write_text
 from pyimgano.features.onnx_reader.writer import write_model
-from pyimgano.utils.images import open_at_once
+from pyimgano.images.reading import open_at_once
 
 #: What protocol buffers can hold.
 MOST_BYTES = (1 << 31) - 1

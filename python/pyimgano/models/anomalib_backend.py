@@ -18,13 +18,14 @@ from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
-from pyimgano.models.state import FittedState, digest
+from pyimgano.models.state import FittedState
+from pyimgano.images.fingerprint import digest
 from pyimgano.models.threshold import (
     check_contamination,
     held_out_threshold,
 )
 from pyimgano.models.training_images import names_of
-from pyimgano.models.twins import group_twins
+from pyimgano.images.twins import group_twins
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.checks import (
@@ -38,10 +39,10 @@ from pyimgano.utils.checks import (
     check_seed,
     check_text,
 )
-from pyimgano.utils.health_range import HealthRange
-from pyimgano.utils.images import join_errors
+from pyimgano.images.health_range import HealthRange
+from pyimgano.images.reading import join_errors
 from pyimgano.utils.params import OpenParamsMixin
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.utils.timing import StageTimer
 
 Found: TypeAlias = tuple[LoadedImage, float, NDArray[np.float32] | None]

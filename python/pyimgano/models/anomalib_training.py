@@ -22,7 +22,7 @@ from pyimgano.features.torchvision_weights import fill, read_state
 from pyimgano.models.anomalib_catalogue import AnomalibModel
 from pyimgano.types import ImageInput
 from pyimgano.utils.optional_deps import require
-from pyimgano.utils.preprocess import ImagePreprocessor
+from pyimgano.images.preprocess import ImagePreprocessor
 
 _OWN = ("pre_processor", "post_processor", "evaluator", "visualizer", "pre_trained")
 

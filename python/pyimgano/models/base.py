@@ -20,8 +20,8 @@ from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import training_images
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.utils.health import ImageHealth
-from pyimgano.utils.health_range import HealthRange
+from pyimgano.images.health import ImageHealth
+from pyimgano.images.health_range import HealthRange
 from pyimgano.utils.params import ParamsMixin
 
 

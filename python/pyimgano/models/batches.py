@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError
 from pyimgano.types import ImageInput
-from pyimgano.utils.preprocess import check_image
+from pyimgano.images.preprocess import check_image
 
 Result = TypeVar("Result")
 

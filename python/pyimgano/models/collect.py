@@ -15,12 +15,13 @@ from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchFeatures
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.fit_memory import check_fit_memory
-from pyimgano.models.state import digest
-from pyimgano.models.twins import group_twins, thumbnail
+from pyimgano.images.fingerprint import digest
+from pyimgano.images.twins import group_twins, thumbnail
 from pyimgano.types import ImageInput
-from pyimgano.utils.health import ImageHealth
-from pyimgano.utils.images import join_errors, shown
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage
+from pyimgano.images.health import ImageHealth
+from pyimgano.images.reading import join_errors
+from pyimgano.utils.text import shown
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -46,7 +47,7 @@ class Collected:
     health
         Light, sharpness and the like of each stored image.
     thumbnails
-        Of each stored image, see :mod:`~pyimgano.models.twins`.
+        Of each stored image, see :mod:`~pyimgano.images.twins`.
     """
 
     store: FeatureStore

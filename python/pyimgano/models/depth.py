@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyimgano.errors import ImageReadError, InvalidInputError
-from pyimgano.utils.health import ImageHealth
-from pyimgano.utils.images import shown
+from pyimgano.images.health import ImageHealth
+from pyimgano.utils.text import shown
 
 
 def check_bits(path: str | None, health: ImageHealth | None, known: frozenset[int]) -> None:

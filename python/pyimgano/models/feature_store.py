@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, OutputError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 
 class FeatureStore:

@@ -6,7 +6,7 @@ import os
 import shutil
 
 from pyimgano.errors import NotEnoughMemoryError, OutputError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 from pyimgano.utils.memory import available_memory, gigabytes
 
 #: Bytes per row beside the features: the coreset's images and bounds.

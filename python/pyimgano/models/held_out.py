@@ -54,7 +54,7 @@ def score_held_out(
 ) -> HeldOut:
     """Score each training image against the bank as it would be without that picture.
 
-    Images that show the same picture (:mod:`~pyimgano.models.twins`) are left out together.
+    Images that show the same picture (:mod:`~pyimgano.images.twins`) are left out together.
     Dropping an image's own rows from the bank is not enough: patches of other images that only
     those rows covered would be left without a neighbour, and scores would come out too high (by
     11 % on average on MVTec AD screw, which turns a false-positive rate of 10 % into 1.5 %). So

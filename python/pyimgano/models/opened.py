@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.types import ImageInput
-from pyimgano.utils.images import read_image
-from pyimgano.utils.limits import MAX_PIXELS
+from pyimgano.images.reading import read_image
+from pyimgano.images.limits import MAX_PIXELS
 
 T = TypeVar("T")
 

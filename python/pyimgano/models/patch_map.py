@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.utils.preprocess import LoadedImage, as_size, crop_offset
+from pyimgano.images.preprocess import LoadedImage, as_size, crop_offset
 
 #: Pixels; more would blur any map to one value, and OpenCV's filters have an end.
 LARGEST_SIGMA = 100

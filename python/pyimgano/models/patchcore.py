@@ -22,7 +22,8 @@ from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
-from pyimgano.models.state import FittedState, digest, fingerprint
+from pyimgano.models.state import FittedState
+from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, ImageSize, Prediction
@@ -37,8 +38,8 @@ from pyimgano.utils.checks import (
     check_path,
     check_seed,
 )
-from pyimgano.utils.health_range import HealthRange
-from pyimgano.utils.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
+from pyimgano.images.health_range import HealthRange
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 

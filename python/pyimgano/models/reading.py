@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.utils.images import read_image
-from pyimgano.utils.limits import MAX_PIXELS
+from pyimgano.images.reading import read_image
+from pyimgano.images.limits import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,5 @@ class Reading:
         return cls(find("max_pixels", MAX_PIXELS), find("bit_depth", None))
 
     def read(self, path: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
-        """The pixels of a file, see :func:`~pyimgano.utils.images.read_image`."""
+        """The pixels of a file, see :func:`~pyimgano.images.reading.read_image`."""
         return read_image(path, max_pixels=self.max_pixels, bit_depth=self.bit_depth)

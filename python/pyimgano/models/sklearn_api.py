@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.types import ImageInput
 from pyimgano.utils.checks import check_choice
-from pyimgano.utils.preprocess import check_images
+from pyimgano.images.preprocess import check_images
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -11,8 +11,8 @@ import numpy as np
 
 from pyimgano.errors import InvalidInputError, RepeatedImageWarning
 from pyimgano.types import ImageInput
-from pyimgano.utils.images import shown
-from pyimgano.utils.preprocess import check_images
+from pyimgano.utils.text import shown
+from pyimgano.images.preprocess import check_images
 
 Image = TypeVar("Image", str, ImageInput)
 

@@ -16,7 +16,7 @@ from pyimgano.features.embedded import EmbeddedFeatures
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.weights_file import find_file
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 #: Name of the tensor that holds an ONNX model.
 ONNX_TENSOR = "backbone_onnx"

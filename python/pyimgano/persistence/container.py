@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import DetectorFileError
 from pyimgano.utils.atomic import write_atomically
-from pyimgano.utils.images import open_at_once, shown
+from pyimgano.images.reading import open_at_once
+from pyimgano.utils.text import shown
 from pyimgano.utils.memory import available_memory, gigabytes
 
 FORMAT = "pyimgano-detector"

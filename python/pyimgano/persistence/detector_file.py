@@ -27,7 +27,7 @@ from pyimgano.persistence.container import Malformed, Tensors, read_container, w
 from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
 from pyimgano.registry import unknown_name
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector

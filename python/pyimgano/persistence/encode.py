@@ -20,7 +20,7 @@ from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import ELSEWHERE, PARAMS, check_header
 from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import encode_float, fields
-from pyimgano.utils.health_range import COLUMNS, HealthRange
+from pyimgano.images.health_range import COLUMNS, HealthRange
 
 #: Packages whose version may matter where scores differ, beside those of extractors and engines.
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pyimgano.errors import WeightsError
-from pyimgano.utils.images import open_at_once, shown
+from pyimgano.images.reading import open_at_once
+from pyimgano.utils.text import shown
 
 #: Above those of any network in use; bounds what is read on the word of a detector file.
 MOST_BYTES = 1 << 34

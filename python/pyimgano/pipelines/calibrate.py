@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.calibration.threshold import OBJECTIVES, fit_threshold
-from pyimgano.datasets.left_out import LeftOut
-from pyimgano.datasets.sources import Sources, gather_images
+from pyimgano.images.left_out import LeftOut
+from pyimgano.images.sources import Sources, gather_images
 from pyimgano.errors import (
     DatasetError,
     ImageReadError,
@@ -26,13 +26,14 @@ from pyimgano.errors import (
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import each_once
-from pyimgano.models.twins import group_twins, thumbnail_of
+from pyimgano.images.twins import group_twins, thumbnail_of
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable
-from pyimgano.utils.health_tally import HealthTally
-from pyimgano.utils.images import join_errors, shown
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.reading import join_errors
+from pyimgano.utils.text import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 
@@ -105,7 +106,7 @@ def run_calibrate(
     detector
         Fitted; its threshold is changed.
     normal, anomalous
-        As for :func:`~pyimgano.datasets.sources.stream_images`; images that the detector has not
+        As for :func:`~pyimgano.images.sources.stream_images`; images that the detector has not
         learnt from.
     objective
         ``"fpr"``: :func:`~pyimgano.models.threshold.held_out_threshold` of the normal images at the

@@ -14,7 +14,7 @@ from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.features.build import is_onnx
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.results import CategoryResult
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 #: Version of the files; others are computed again.
 FORMAT = 1

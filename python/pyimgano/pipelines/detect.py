@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyimgano.datasets.left_out import LeftOut
-from pyimgano.datasets.sources import Sources, gather_found, gather_images
+from pyimgano.images.left_out import LeftOut
+from pyimgano.images.sources import Sources, gather_found, gather_images
 from pyimgano.errors import DatasetError
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
@@ -29,8 +29,8 @@ from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.reporting.records import joined_warnings, path_fields
 from pyimgano.types import Prediction, Unreadable, verdict_of
-from pyimgano.utils.health_tally import HealthTally
-from pyimgano.utils.images import shown
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.utils.text import shown
 from pyimgano.utils.progress import track
 
 _NUMBER_WIDTH = 4
@@ -128,7 +128,7 @@ def run_detect(
     Parameters
     ----------
     normal, test
-        As for :func:`~pyimgano.datasets.sources.stream_images`; images in sub-folders count too.
+        As for :func:`~pyimgano.images.sources.stream_images`; images in sub-folders count too.
     output
         Folder for the results; created if missing, and never taken as input.
     model

@@ -26,7 +26,7 @@ from pyimgano.reporting.pictures import PictureWriter
 from pyimgano.reporting.records import path_fields
 from pyimgano.reporting.results import CategoryResult, ImageResult
 from pyimgano.types import Prediction
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import counted

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyimgano.datasets.left_out import LeftOut
-from pyimgano.datasets.sources import Sources, gather_images
+from pyimgano.images.left_out import LeftOut
+from pyimgano.images.sources import Sources, gather_images
 from pyimgano.models import create_model
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.persistence.detector_file import check_storable, kind_of
 from pyimgano.pipelines.good_photos import fit_good
 from pyimgano.reporting.files import check_target
 from pyimgano.reporting.good_page import write_good_page
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def run_fit(
     Parameters
     ----------
     sources
-        As for :func:`~pyimgano.datasets.sources.stream_images`.
+        As for :func:`~pyimgano.images.sources.stream_images`.
     output
         The file; one of that name is replaced when the new one is complete.
     model

@@ -12,7 +12,7 @@ import numpy as np
 
 from pyimgano.datasets import Dataset, load_dataset
 from pyimgano.datasets.base import TestSplit
-from pyimgano.datasets.left_out import LeftOut
+from pyimgano.images.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.models import create_model
 from pyimgano.pipelines.mvtec_visa import evaluate_category

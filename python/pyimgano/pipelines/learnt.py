@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyimgano.types import ImageInput
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 
 def is_learnt(detector: Any, image: ImageInput) -> bool:

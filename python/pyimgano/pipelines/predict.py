@@ -12,7 +12,7 @@ from typing import Any
 
 import cv2
 
-from pyimgano.datasets.left_out import LeftOut
+from pyimgano.images.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.reading import Reading
@@ -25,8 +25,8 @@ from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
 from pyimgano.types import Unreadable
-from pyimgano.utils.health_tally import HealthTally
-from pyimgano.utils.images import shown
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.utils.text import shown
 from pyimgano.utils.text import counted
 
 #: Digits of the running number in file names.
@@ -89,7 +89,7 @@ class PredictRun:
     batch_size
         Images scored in one pass, at most the detector's own ``batch_size``.
     left_out
-        What :func:`~pyimgano.datasets.sources.stream_images` counts, for the summary.
+        What :func:`~pyimgano.images.sources.stream_images` counts, for the summary.
 
     Raises
     ------
@@ -139,7 +139,7 @@ class PredictRun:
         Parameters
         ----------
         paths
-            As :func:`~pyimgano.datasets.sources.stream_images` gives them.
+            As :func:`~pyimgano.images.sources.stream_images` gives them.
 
         Raises
         ------

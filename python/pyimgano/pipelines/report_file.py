@@ -10,7 +10,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.reporting.files import write_json
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.results import Results, runs_of
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 #: Title of a run, category and seed.
 Key = tuple[str, str, int]

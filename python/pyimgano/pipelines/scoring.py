@@ -18,7 +18,7 @@ from pyimgano.errors import ImageReadError, NotFittedError, PyimganoError
 from pyimgano.models.base import Detector
 from pyimgano.models.reading import Reading
 from pyimgano.types import Prediction, Unreadable
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 #: Decoded images that may wait while others are scored.
 _AHEAD = 2

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyimgano.errors import OutputError
 from pyimgano.utils.atomic import regular_target, write_atomically
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 from pyimgano.utils.text import printable
 
 _STEM_BYTES = 150

@@ -16,7 +16,7 @@ from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.types import Prediction
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 
 def choose_images(

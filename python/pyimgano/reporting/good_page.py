@@ -18,7 +18,7 @@ from pyimgano.reporting.html_page import asset, escape, fill
 from pyimgano.reporting.legend import legend
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
 from pyimgano.reporting.picture_file import encode
-from pyimgano.utils.preprocess import resize_image
+from pyimgano.images.preprocess import resize_image
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector

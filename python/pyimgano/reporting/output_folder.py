@@ -11,7 +11,7 @@ from typing import Self
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import make_folder
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 from pyimgano.utils.output_list import LIST, command_of, list_line, listed
 from pyimgano.utils.text import printable
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
-from pyimgano.utils.images import image_size
+from pyimgano.images.reading import image_size
 from pyimgano.utils.text import printable
 
 _TYPES = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg"}

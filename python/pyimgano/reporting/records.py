@@ -17,7 +17,7 @@ from pyimgano.errors import OutputError
 from pyimgano.postprocess import Regions
 from pyimgano.reporting.files import csv_lines
 from pyimgano.types import Prediction, Unreadable
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 #: One image as plain data; docs/production.md has the fields.
 Record = dict[str, Any]

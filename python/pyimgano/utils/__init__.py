@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyimgano.utils.optional_deps import optional_import, require
-    from pyimgano.utils.preprocess import ImagePreprocessor
+    from pyimgano.images.preprocess import ImagePreprocessor
 
 _HOMES = {
-    "ImagePreprocessor": "pyimgano.utils.preprocess",
+    "ImagePreprocessor": "pyimgano.images.preprocess",
     "optional_import": "pyimgano.utils.optional_deps",
     "require": "pyimgano.utils.optional_deps",
 }

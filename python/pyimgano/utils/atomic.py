@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from pyimgano.errors import OutputError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 
 @contextlib.contextmanager

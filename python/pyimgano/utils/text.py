@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 #: What no line of text may hold: control characters, which end lines and which a terminal obeys,
 #: and invisible ones, which change the order or the look of what stands beside them.
 _UNSAFE = (
@@ -24,3 +26,8 @@ def counted(n: int, noun: str) -> str:
 def printable(text: str) -> str:
     r"""A text in one line, control and bidirectional marks escaped as in Python (``\x1b``)."""
     return text.translate(_ESCAPES)
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """A path as it can be printed anywhere: undecodable bytes and what is unsafe escaped."""
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))

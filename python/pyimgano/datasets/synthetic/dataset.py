@@ -11,7 +11,7 @@ from pyimgano.datasets.mvtec import MVTecDataset
 from pyimgano.errors import DatasetError
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageSize
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 from .catalogue import CATEGORIES
 from .generate import generate_synthetic, is_generated, is_half_written

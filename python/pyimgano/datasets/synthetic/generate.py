@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import DatasetError, OutputError
-from pyimgano.utils.images import shown
+from pyimgano.utils.text import shown
 
 from .catalogue import CATALOGUE, CATEGORIES
 from .fields import Size

@@ -1,0 +1,253 @@
+"""From a path or an array to the float image that a feature extractor takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
+from pyimgano.types import ImageInput, ImageSize
+from pyimgano.utils.checks import check_count
+from pyimgano.images.health import ImageHealth, measure_health
+from pyimgano.images.reading import read_image
+from pyimgano.images.limits import MAX_PIXELS
+from pyimgano.utils.optional_deps import require
+
+#: OpenCV's limit for what it resizes and filters.
+_LONGEST_SIDE = 2**15 - 1
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """One image ready for feature extraction.
+
+    Attributes
+    ----------
+    pixels
+        float32 (h, w, 3), RGB in [0, 1], at the size that features are taken from.
+    size
+        Height and width of the source image.
+    path
+        The file it came from; None for an array.
+    health
+        Light, sharpness and the like of the source image.
+    """
+
+    pixels: NDArray[np.float32]
+    size: tuple[int, int]
+    path: str | None
+    health: ImageHealth
+
+
+def as_size(image_size: Any, name: str = "image_size") -> tuple[int, int] | None:
+    """Validate an :data:`ImageSize`: an int is squared, (h, w) is exact, None is native."""
+    if image_size is None:
+        return None
+    given = image_size.tolist() if isinstance(image_size, np.ndarray) else image_size
+    pair = given if isinstance(given, (list, tuple)) else (given, given)
+    if len(pair) != 2:
+        raise InvalidInputError(f"{name} must be an int, (height, width) or None: {image_size!r}")
+    height, width = (check_count(name, side, 1, _LONGEST_SIDE) for side in pair)
+    return height, width
+
+
+def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Resize to (height, width): area interpolation down, bilinear up."""
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    shrinks = size[0] * size[1] < height * width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    try:
+        return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=method))
+    except cv2.error as error:
+        if error.code != cv2.Error.StsNoMem:
+            raise
+        raise NotEnoughMemoryError(
+            f"not enough memory to resize an image to {size[0]} x {size[1]} pixels"
+        ) from error
+
+
+def resize_nearest(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Resize a mask to (height, width): of each new pixel the old one nearest to its centre."""
+    if mask.shape[:2] == size:
+        return mask
+    found = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(found)
+
+
+def check_images(X: Any) -> list[ImageInput]:
+    """Images in a list, whatever holds them, or an error that says what to pass.
+
+    A pandas or polars Series is taken in its order, an iterator to its end.
+    """
+    return [check_image(image, f" at position {i}") for i, image in enumerate(each_image(X))]
+
+
+def each_image(X: Any) -> Iterator[ImageInput]:
+    """What holds images, one after the other; :func:`check_image` is for each of them."""
+    if isinstance(X, (str, bytes, os.PathLike)):
+        raise InvalidTypeError(f"expected a list of images, got one path: pass [{X!r}]")
+    if isinstance(X, np.ndarray) and (X.ndim == 2 or (X.ndim == 3 and X.shape[2] in (1, 3, 4))):
+        raise InvalidTypeError(
+            f"expected a list of images, got one array of shape {X.shape}: pass [image]"
+        )
+    kind = type(X).__name__
+    if isinstance(X, (Mapping, Set)):
+        raise InvalidTypeError(
+            f"expected a list of paths or arrays, got {kind}, which is in no order of images: pass"
+            " a list"
+        )
+    if hasattr(X, "columns"):
+        raise InvalidTypeError(
+            f"expected a list of paths or arrays, got {kind}: pass its column of paths"
+        )
+    try:
+        return iter(X)
+    except TypeError:
+        raise InvalidTypeError(f"expected a list of paths or arrays, got {kind}") from None
+
+
+def check_image(image: Any, where: str = "") -> ImageInput:
+    """Refuse what is neither a path nor an array; ``where`` it stands, for the message."""
+    if isinstance(image, (str, os.PathLike, np.ndarray)):
+        return image
+    hint = ": pass numpy.asarray(image)" if hasattr(image, "__array_interface__") else ""
+    raise InvalidTypeError(
+        f"an image is a path or a NumPy array, got {type(image).__name__}{where}{hint}"
+    )
+
+
+class ImagePreprocessor:
+    """Decode, check, resize and scale images.
+
+    Parameters
+    ----------
+    resize
+        Target size: int S for (S, S), (height, width), or None for the image's own size.
+    output_tensor
+        Return torch tensors (3, h, w) in place of arrays (needs the ``torch`` extra).
+    center_crop
+        Size of a centred crop taken after resizing, or None.
+    bit_depth
+        Bits that a 16-bit file really uses (12 for a 12-bit camera): pixels are divided by
+        ``2**bit_depth - 1``, and a value above that is an error. None means all 16.
+    max_pixels
+        Files with more pixels are refused before they are decoded.
+    """
+
+    def __init__(
+        self,
+        resize: ImageSize = (224, 224),
+        output_tensor: bool = False,
+        *,
+        center_crop: ImageSize = None,
+        bit_depth: int | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        self.resize = resize
+        self.output_tensor = output_tensor
+        self.center_crop = center_crop
+        self.bit_depth = bit_depth
+        self.max_pixels = max_pixels
+        self._size = as_size(resize, "resize")
+        self._crop = as_size(center_crop, "center_crop")
+        if bit_depth is not None:
+            check_count("bit_depth", bit_depth, 1, 16)
+        check_count("max_pixels", max_pixels)
+        if (
+            self._size
+            and self._crop
+            and (self._crop[0] > self._size[0] or self._crop[1] > self._size[1])
+        ):
+            raise InvalidInputError(f"center_crop {self._crop} is larger than resize {self._size}")
+
+    def __call__(self, images: Iterable[ImageInput]) -> list[Any]:
+        """Preprocess a list of paths or arrays.
+
+        Returns
+        -------
+        list
+            float32 (h, w, 3) arrays, RGB in [0, 1], or float32 (3, h, w) tensors.
+        """
+        loaded = [self.load(image).pixels for image in check_images(images)]
+        if not self.output_tensor:
+            return loaded
+        torch = require("torch", extra="torch", purpose="output_tensor=True")
+        return [torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1))) for a in loaded]
+
+    def stream(self, images: Iterable[ImageInput]) -> Iterator[LoadedImage]:
+        """Load one image after the other."""
+        for image in each_image(images):
+            yield self.load(image)
+
+    def load(self, image: ImageInput) -> LoadedImage:
+        """Load one image.
+
+        Raises
+        ------
+        ImageReadError
+            The file cannot be read as a whole.
+        InvalidTypeError, InvalidInputError
+            The array is not (H, W) or (H, W, 3) of uint8 or uint16.
+        """
+        if isinstance(image, (str, os.PathLike)):
+            path: str | None = os.fspath(image)
+            array: NDArray[Any] = read_image(
+                image, max_pixels=self.max_pixels, bit_depth=self.bit_depth
+            )
+        else:
+            path, array = None, _check_array(image, self.bit_depth)
+        size = (int(array.shape[0]), int(array.shape[1]))
+        health = measure_health(array, bit_depth=self.bit_depth)
+        return LoadedImage(self._scale(array), size, path, health)
+
+    def _scale(self, array: NDArray[Any]) -> NDArray[np.float32]:
+        top = 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
+        scaled: NDArray[Any] = array.astype(np.float32)
+        if self._size is not None:
+            scaled = resize_image(scaled, self._size)
+        scaled /= top
+        np.minimum(scaled, 1.0, out=scaled)  # resizing may round up
+        if self._crop is not None:
+            scaled = _centre(scaled, self._crop)
+        if scaled.ndim == 2:
+            scaled = cv2.cvtColor(scaled, cv2.COLOR_GRAY2RGB)
+        return np.ascontiguousarray(scaled, dtype=np.float32)
+
+
+def _centre(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    top, left = crop_offset((image.shape[0], image.shape[1]), size)
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def crop_offset(outer: tuple[int, int], inner: tuple[int, int]) -> tuple[int, int]:
+    """Top and left of a centred crop."""
+    if inner[0] > outer[0] or inner[1] > outer[1]:
+        raise InvalidInputError(f"center_crop {inner} is larger than the image {outer}")
+    return (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
+
+
+def _check_array(image: Any, bit_depth: int | None) -> NDArray[Any]:
+    check_image(image)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise InvalidTypeError(
+            f"image arrays are uint8 or uint16, got {image.dtype}: cast or scale them first"
+        )
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)) or 0 in image.shape:
+        raise InvalidInputError(f"image arrays are (H, W) or (H, W, 3), got {image.shape}")
+    top = 2 ** (bit_depth or 16) - 1
+    if image.dtype == np.uint16 and bit_depth is not None and image.max() > top:
+        raise InvalidInputError(
+            f"an image array has a value of {image.max()}, above {top}, the largest with"
+            f" bit_depth={bit_depth}"
+        )
+    return np.asarray(image)
