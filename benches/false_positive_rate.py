@@ -30,9 +30,9 @@ from numpy.typing import NDArray
 from pyimgano.datasets import load_dataset
 from pyimgano.errors import ThresholdWarning
 from pyimgano.features.base import PatchFeatures
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.models.patchcore import PatchCore
 from pyimgano.models.threshold import FalsePositiveRate
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 
 
 class CachedFeatures:

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "python" / "pyimgano"
 #: A module imports only from what stands before it, from its own layer, and from the leaves.
 LAYERS = [
     "kernels",
+    "images",
     "datasets",
     "features",
     "models",
@@ -29,6 +30,8 @@ LEAVES = {"types", "errors", "registry", "utils"}
 #: Re-exports that the public paths need.
 EXCEPTIONS = {
     ("utils/datasets.py", "datasets"),
+    ("utils/__init__.py", "images"),
+    ("__init__.py", "images"),
     ("__init__.py", "models"),
     ("__init__.py", "datasets"),
     ("__init__.py", "persistence"),

@@ -12,12 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.evaluation import compute_score_metrics
+from pyimgano.images.preprocess import check_images
 from pyimgano.models import create_model, list_models
 from pyimgano.models.threshold import check_contamination
 from pyimgano.types import ImageInput
 from pyimgano.utils.checks import check_flag, check_names, check_seed
 from pyimgano.utils.params import ParamsMixin
-from pyimgano.images.preprocess import check_images
 from pyimgano.utils.progress import track
 
 #: What is compared where nothing is named: quick, and each of another kind.

@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, UndefinedMetricWarning
-from pyimgano.kernels import PixelMetrics
 from pyimgano.images.preprocess import resize_nearest
+from pyimgano.kernels import PixelMetrics
 
 __all__ = [
     "ScoreMetrics",

@@ -14,9 +14,9 @@ from pyimgano import create_model, list_models, model_info
 from pyimgano.errors import CheckFailedError
 from pyimgano.extend import EXPECTED_FAILURES, check_detector
 from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.models.base import Detector
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.images.preprocess import ImagePreprocessor, check_images
 
 #: Other tests register detectors of their own. anomalib's need weights, or a training that takes
 #: minutes.

@@ -126,8 +126,8 @@ def work(first: int, stop: int) -> None:
     import resource
 
     from pyimgano.errors import ImageReadError
-    from pyimgano.models import create_model
     from pyimgano.images.preprocess import ImagePreprocessor
+    from pyimgano.models import create_model
     from tests.conftest import texture
 
     detector = create_model("patchcore", backbone="embedded", image_size=(48, 64))

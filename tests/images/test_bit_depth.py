@@ -9,12 +9,12 @@ import pytest
 
 import pyimgano
 from pyimgano.errors import ImageReadError, InvalidInputError
+from pyimgano.images.preprocess import ImagePreprocessor
+from pyimgano.images.reading import read_image
 from pyimgano.models import PatchCore
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.types import Unreadable
-from pyimgano.images.reading import read_image
-from pyimgano.images.preprocess import ImagePreprocessor
 from tests.conftest import texture, write_image
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import ImageReadError
-from pyimgano.utils import heic
+from pyimgano.images import heic
 from pyimgano.images.reading import image_size, is_image_name, read_image
 
 #: 96 x 64: red above, green below on the left, blue below on the right.

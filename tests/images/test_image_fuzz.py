@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import ImageReadError, ThresholdWarning
-from pyimgano.models import PatchCore
-from pyimgano.images.reading import read_image
 from pyimgano.images.preprocess import ImagePreprocessor
+from pyimgano.images.reading import read_image
+from pyimgano.models import PatchCore
 from tests.conftest import texture, write_image
 from tests.fuzz.images import run
 from tests.fuzz.samples import samples

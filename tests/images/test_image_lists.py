@@ -14,9 +14,9 @@ import pytest
 from pyimgano import create_model
 from pyimgano.benchmark import quick_benchmark
 from pyimgano.errors import InvalidTypeError, ThresholdWarning
+from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.models.base import Detector
 from pyimgano.types import ImageInput
-from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from tests.conftest import texture, write_image
 
 ORDER = [2, 5, 0, 4, 1, 3]

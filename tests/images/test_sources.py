@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyimgano.datasets import sources, walk
-from pyimgano.images.sources import gather_images, stream_images
 from pyimgano.errors import DatasetError, InvalidTypeError
+from pyimgano.images import sources, walk
+from pyimgano.images.sources import gather_images, stream_images
 from pyimgano.types import Unreadable
 from tests.conftest import texture, write_image
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pyimgano.datasets.synthetic import generate_synthetic
 from pyimgano.errors import ThresholdWarning
-from pyimgano.models import create_model
-from pyimgano.images.twins import group_twins, thumbnail
 from pyimgano.images.preprocess import ImagePreprocessor
+from pyimgano.images.twins import group_twins, thumbnail
+from pyimgano.models import create_model
 
 Pixels = NDArray[np.uint8]
 

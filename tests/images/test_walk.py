@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pyimgano.errors import DatasetError
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import gather_images, stream_images
 from pyimgano.images.walk import Walk
-from pyimgano.errors import DatasetError
 from pyimgano.types import Unreadable
 
 

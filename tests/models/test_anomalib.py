@@ -100,7 +100,7 @@ def test_a_model_without_a_map_says_so() -> None:
     with pytest.raises(InvalidInputError, match="Dfkde has no anomaly map"):
         detector.predict_anomaly_map(TEST)
     # anomalib itself only logs this and leaves the density unfitted.
-    with pytest.raises(InvalidInputError, match="Dfkde needs at least 17 images in each fit, got 8"):
+    with pytest.raises(InvalidInputError, match="needs at least 17 images in each fit, got 8"):
         small("dfkde", layers=["layer3"], folds=0).fit(TRAIN)
 
 

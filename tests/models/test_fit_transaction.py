@@ -11,9 +11,9 @@ import pytest
 from pyimgano import create_model
 from pyimgano.errors import ImageReadError, InvalidInputError, NotFittedError, ThresholdWarning
 from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.base import Detector
 from pyimgano.models.classical import ClassicalDetector
-from pyimgano.images.preprocess import ImagePreprocessor
 from tests.conftest import texture
 
 IMAGES = [texture(i, (16, 24)) for i in range(6)]

@@ -11,10 +11,10 @@ import safetensors.numpy
 
 import pyimgano
 from pyimgano.errors import DetectorFileError, ThresholdWarning
+from pyimgano.images.health import measure_health
 from pyimgano.models import PatchCore, create_model
 from pyimgano.models.base import Detector
 from pyimgano.persistence.container import checksum
-from pyimgano.images.health import measure_health
 from tests.conftest import texture, write_image
 
 NORMAL = [texture(i) for i in range(12)]

@@ -13,10 +13,10 @@ from pyimgano import create_model
 from pyimgano.errors import InvalidInputError, PyimganoError
 from pyimgano.features.embedded import EmbeddedFeatures
 from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.anomalib_backend import AnomalibDetector
 from pyimgano.models.classical import ClassicalDetector
 from pyimgano.models.patchcore import PatchCore
-from pyimgano.images.preprocess import ImagePreprocessor
 from tests.conftest import texture
 
 CLASSES = (PatchCore, ClassicalDetector, AnomalibDetector)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
+from pyimgano.images.reading import read_image
 from pyimgano.models import register_model
 from pyimgano.models.base import Detector
 from pyimgano.pipelines.comparison import ModelSpec, run_comparison
 from pyimgano.reporting.results import ComparisonResult
 from pyimgano.reporting.table import benchmark_table, markdown_table
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.images.reading import read_image
 
 
 class Brightness(Detector):

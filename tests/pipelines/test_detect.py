@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pyimgano.errors import DatasetError, ImageReadError, OutputError
-from pyimgano.pipelines.detect import run_detect
 from pyimgano.images.reading import read_image
+from pyimgano.pipelines.detect import run_detect
 from tests.conftest import texture, with_blot, write_image
 
 OPTIONS = {"backbone": "embedded", "image_size": (48, 64)}

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from pyimgano.cli.main import main
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.reading import read_image
 from pyimgano.models import PatchCore
 from pyimgano.pipelines.calibrate import run_calibrate
 from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.reporting.lettering import LINE_HEIGHT
-from pyimgano.images.health_tally import HealthTally
-from pyimgano.images.reading import read_image
 from tests.conftest import texture, write_image
 
 SIZE = (48, 64)

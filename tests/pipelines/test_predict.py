@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pyimgano.images.sources import stream_images
 from pyimgano.errors import InvalidInputError, NotFittedError, OutputError
+from pyimgano.images.reading import read_image
+from pyimgano.images.sources import stream_images
 from pyimgano.models import PatchCore
 from pyimgano.models.base import Detector
 from pyimgano.models.reading import Reading
@@ -23,7 +24,6 @@ from pyimgano.pipelines.predict import PredictRun
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule
 from pyimgano.types import Prediction, Unreadable
-from pyimgano.images.reading import read_image
 from tests.conftest import texture, with_blot, write_image
 
 

@@ -14,8 +14,7 @@ import pytest
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.files import csv_cell, csv_text
 from pyimgano.reporting.table import text_table
-from pyimgano.utils.text import shown
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import printable, shown
 from tests.cli.support import run
 from tests.conftest import write_mvtec
 

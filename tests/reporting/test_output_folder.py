@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pyimgano.images.sources import gather_images
 from pyimgano.errors import DatasetError, OutputError
+from pyimgano.images.sources import gather_images
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.utils.output_list import LIST, is_own_pictures
 

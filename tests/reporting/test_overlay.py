@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import OutputError
+from pyimgano.images.reading import read_image
 from pyimgano.reporting.gallery import choose_images
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
 from pyimgano.reporting.picture_file import write_png
-from pyimgano.images.reading import read_image
 from tests.conftest import texture
 
 SCALE = MapScale.around(level=1.0, threshold=3.0)

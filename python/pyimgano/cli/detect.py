@@ -35,8 +35,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from pyimgano.pipelines.detect import run_detect
     from pyimgano.reporting.table import text_table
     from pyimgano.types import verdict_of
-    from pyimgano.utils.text import shown
-    from pyimgano.utils.text import counted
+    from pyimgano.utils.text import counted, shown
 
     run = run_detect(
         normal=args.normal,

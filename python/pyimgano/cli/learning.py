@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.cli import detector_options, options
-from pyimgano.utils.text import shown
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import printable, shown
 
 if TYPE_CHECKING:
     from pyimgano.images.left_out import LeftOut

@@ -44,8 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.datasets.synthetic import generate_synthetic
-    from pyimgano.utils.text import shown
     from pyimgano.utils.progress import track
+    from pyimgano.utils.text import shown
 
     with track(1, "rendering", sys.stderr.isatty()) as advance:
         names = generate_synthetic(

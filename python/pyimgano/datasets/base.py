@@ -11,15 +11,15 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.left_out import BROKEN, CLOSED, LeftOut, Reason
 from pyimgano.datasets.masks import LazyMasks
-from pyimgano.images.walk import Walk, visible_folders
 from pyimgano.errors import DatasetError, UnknownNameError
+from pyimgano.images.left_out import BROKEN, CLOSED, LeftOut, Reason
+from pyimgano.images.preprocess import as_size, resize_image, resize_nearest
+from pyimgano.images.reading import read_image
+from pyimgano.images.walk import Walk, visible_folders
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageSize, Unreadable
-from pyimgano.images.reading import read_image
 from pyimgano.utils.text import shown
-from pyimgano.images.preprocess import as_size, resize_image, resize_nearest
 
 
 class TestSplit(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 
 from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import match_masks
-from pyimgano.images.left_out import Reason
 from pyimgano.datasets.masks import LazyMasks
 from pyimgano.datasets.mvtec import MVTecDataset
-from pyimgano.images.walk import visible_folders
 from pyimgano.errors import DatasetError
+from pyimgano.images.left_out import Reason
+from pyimgano.images.walk import visible_folders
 from pyimgano.types import ImageSize
 from pyimgano.utils.text import shown
 

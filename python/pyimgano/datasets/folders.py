@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from pyimgano.datasets.base import Dataset, TestSplit, assemble_split, error_of, folders_with
+from pyimgano.errors import DatasetError
 from pyimgano.images.left_out import LeftOut, Reason
 from pyimgano.images.walk import Walk, visible_folders
-from pyimgano.errors import DatasetError
 from pyimgano.utils.text import shown
 
 #: Names that people give to folders of good images.

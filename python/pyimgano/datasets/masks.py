@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import DatasetError
+from pyimgano.images.preprocess import resize_nearest
 from pyimgano.images.reading import Mask, image_size, inspect_mask
 from pyimgano.utils.text import shown
-from pyimgano.images.preprocess import resize_nearest
 
 #: A mask that marks more of its image is inverted rather than right.
 _NEARLY_ALL = 0.9

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pyimgano.datasets.base import TestSplit, assemble_split, folders_with
 from pyimgano.datasets.folders import FolderDataset, folder_below
-from pyimgano.images.left_out import LeftOut, Reason
 from pyimgano.datasets.visa_split import SplitRow, read_split, resolve
-from pyimgano.images.walk import Walk
 from pyimgano.errors import DatasetError
+from pyimgano.images.left_out import LeftOut, Reason
+from pyimgano.images.walk import Walk
 from pyimgano.utils.text import shown
 
 _SPLIT = Path("split_csv", "1cls.csv")

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, NotFittedError
 from pyimgano.features.embedded import EmbeddedFeatures
-from pyimgano.types import ImageInput, ImageSize
-from pyimgano.images.reading import join_errors
 from pyimgano.images.limits import MAX_PIXELS
-from pyimgano.utils.params import ParamsMixin
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
+from pyimgano.images.reading import join_errors
+from pyimgano.types import ImageInput, ImageSize
+from pyimgano.utils.params import ParamsMixin
 
 
 class ImageFeatures(Protocol):

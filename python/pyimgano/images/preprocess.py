@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
+from pyimgano.images.health import ImageHealth, measure_health
+from pyimgano.images.limits import MAX_PIXELS
+from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.checks import check_count
-from pyimgano.images.health import ImageHealth, measure_health
-from pyimgano.images.reading import read_image
-from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.utils.optional_deps import require
 
 #: OpenCV's limit for what it resizes and filters.

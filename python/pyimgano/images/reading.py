@@ -19,7 +19,7 @@ from pyimgano.images.decoding import decode, to_white
 from pyimgano.images.headers import Header, HeaderError, UnsupportedError, read_header
 from pyimgano.images.heic import reads_heic
 from pyimgano.images.limits import MAX_PIXELS
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import shown
 
 #: Suffixes of files that are taken for images; what they hold is told by their content.
 IMAGE_SUFFIXES = frozenset(

@@ -15,13 +15,13 @@ from typing import IO
 
 import numpy as np
 
-from pyimgano.images.left_out import LeftOut, adding_to
-from pyimgano.images.walk import Walk
 from pyimgano.errors import DatasetError, InvalidTypeError
-from pyimgano.types import Unreadable
-from pyimgano.utils.text import shown
-from pyimgano.utils.output_list import is_own_pictures
+from pyimgano.images.left_out import LeftOut, adding_to
 from pyimgano.images.preprocess import check_images
+from pyimgano.images.walk import Walk
+from pyimgano.types import Unreadable
+from pyimgano.utils.output_list import is_own_pictures
+from pyimgano.utils.text import shown
 
 _READ = 1 << 16
 #: Bytes of a line beyond which it is no path.

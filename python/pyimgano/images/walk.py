@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyimgano.errors import DatasetError
 from pyimgano.images.left_out import (
     BROKEN,
     CLOSED,
@@ -20,11 +21,10 @@ from pyimgano.images.left_out import (
     LeftOut,
     of_suffix,
 )
-from pyimgano.errors import DatasetError
-from pyimgano.types import Unreadable
 from pyimgano.images.reading import is_image_name
-from pyimgano.utils.text import shown
+from pyimgano.types import Unreadable
 from pyimgano.utils.output_list import is_own_pictures
+from pyimgano.utils.text import shown
 
 #: Names of a folder that are held at once: a larger folder is read again for each further so many.
 _CHUNK = 20_000

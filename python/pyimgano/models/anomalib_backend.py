@@ -13,19 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, PyimganoError, ThresholdWarning
+from pyimgano.images.fingerprint import digest
+from pyimgano.images.health_range import HealthRange
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
+from pyimgano.images.reading import join_errors
+from pyimgano.images.twins import group_twins
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.state import FittedState
-from pyimgano.images.fingerprint import digest
 from pyimgano.models.threshold import (
     check_contamination,
     held_out_threshold,
 )
 from pyimgano.models.training_images import names_of
-from pyimgano.images.twins import group_twins
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.checks import (
@@ -39,10 +42,7 @@ from pyimgano.utils.checks import (
     check_seed,
     check_text,
 )
-from pyimgano.images.health_range import HealthRange
-from pyimgano.images.reading import join_errors
 from pyimgano.utils.params import OpenParamsMixin
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.utils.timing import StageTimer
 
 Found: TypeAlias = tuple[LoadedImage, float, NDArray[np.float32] | None]

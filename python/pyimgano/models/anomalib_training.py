@@ -19,10 +19,10 @@ import numpy as np
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.device import check_device
 from pyimgano.features.torchvision_weights import fill, read_state
+from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.anomalib_catalogue import AnomalibModel
 from pyimgano.types import ImageInput
 from pyimgano.utils.optional_deps import require
-from pyimgano.images.preprocess import ImagePreprocessor
 
 _OWN = ("pre_processor", "post_processor", "evaluator", "visualizer", "pre_trained")
 

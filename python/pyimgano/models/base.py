@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.images.health import ImageHealth
+from pyimgano.images.health_range import HealthRange
 from pyimgano.models.depth import check_bits
 from pyimgano.models.odd import odd_images
 from pyimgano.models.sklearn_api import SklearnApi
@@ -20,8 +22,6 @@ from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import training_images
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.images.health import ImageHealth
-from pyimgano.images.health_range import HealthRange
 from pyimgano.utils.params import ParamsMixin
 
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TypeVar
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError
-from pyimgano.types import ImageInput
 from pyimgano.images.preprocess import check_image
+from pyimgano.types import ImageInput
 
 Result = TypeVar("Result")
 

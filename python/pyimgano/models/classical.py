@@ -13,6 +13,12 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
+from pyimgano.images.fingerprint import digest, fingerprint
+from pyimgano.images.health import ImageHealth, measure_health
+from pyimgano.images.health_range import HealthRange
+from pyimgano.images.preprocess import each_image
+from pyimgano.images.reading import join_errors
+from pyimgano.images.twins import Look, group_twins
 from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell
@@ -20,10 +26,8 @@ from pyimgano.models.collect import readable_images
 from pyimgano.models.opened import extract_and_measure, try_to_measure
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState
-from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
 from pyimgano.models.training_images import names_of
-from pyimgano.images.twins import Look, group_twins
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.checks import (
     check_count,
@@ -32,11 +36,7 @@ from pyimgano.utils.checks import (
     check_seed,
     check_text,
 )
-from pyimgano.images.health import ImageHealth, measure_health
-from pyimgano.images.health_range import HealthRange
-from pyimgano.images.reading import join_errors
 from pyimgano.utils.params import OpenParamsMixin
-from pyimgano.images.preprocess import each_image
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 

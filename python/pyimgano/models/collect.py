@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchFeatures
+from pyimgano.images.fingerprint import digest
+from pyimgano.images.health import ImageHealth
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
+from pyimgano.images.reading import join_errors
+from pyimgano.images.twins import group_twins, thumbnail
 from pyimgano.models.feature_store import FeatureStore
 from pyimgano.models.fit_memory import check_fit_memory
-from pyimgano.images.fingerprint import digest
-from pyimgano.images.twins import group_twins, thumbnail
 from pyimgano.types import ImageInput
-from pyimgano.images.health import ImageHealth
-from pyimgano.images.reading import join_errors
-from pyimgano.utils.text import shown
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.utils.progress import track
+from pyimgano.utils.text import shown
 from pyimgano.utils.timing import StageTimer
 
 

@@ -6,8 +6,8 @@ import os
 import shutil
 
 from pyimgano.errors import NotEnoughMemoryError, OutputError
-from pyimgano.utils.text import shown
 from pyimgano.utils.memory import available_memory, gigabytes
+from pyimgano.utils.text import shown
 
 #: Bytes per row beside the features: the coreset's images and bounds.
 _CORESET = 430

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
 from pyimgano.features.pooled import PooledEmbeddedFeatures
-from pyimgano.types import ImageInput
-from pyimgano.images.reading import read_image
 from pyimgano.images.limits import MAX_PIXELS
+from pyimgano.images.reading import read_image
+from pyimgano.types import ImageInput
 
 T = TypeVar("T")
 

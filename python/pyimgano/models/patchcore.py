@@ -14,6 +14,9 @@ from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchFeatures, build_features
 from pyimgano.features.build import check_backbone, check_engine, check_weights
 from pyimgano.features.normalization import resolve_normalization
+from pyimgano.images.fingerprint import digest, fingerprint
+from pyimgano.images.health_range import HealthRange
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
@@ -23,7 +26,6 @@ from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
 from pyimgano.models.state import FittedState
-from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.models.threshold import check_contamination, held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, ImageSize, Prediction
@@ -38,8 +40,6 @@ from pyimgano.utils.checks import (
     check_path,
     check_seed,
 )
-from pyimgano.images.health_range import HealthRange
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 

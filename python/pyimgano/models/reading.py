@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.reading import read_image
 from pyimgano.images.limits import MAX_PIXELS
+from pyimgano.images.reading import read_image
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.images.preprocess import check_images
 from pyimgano.types import ImageInput
 from pyimgano.utils.checks import check_choice
-from pyimgano.images.preprocess import check_images
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pyimgano.errors import InvalidInputError, RepeatedImageWarning
+from pyimgano.images.preprocess import check_images
 from pyimgano.types import ImageInput
 from pyimgano.utils.text import shown
-from pyimgano.images.preprocess import check_images
 
 Image = TypeVar("Image", str, ImageInput)
 

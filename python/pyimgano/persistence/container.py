@@ -18,10 +18,10 @@ import safetensors
 from numpy.typing import NDArray
 
 from pyimgano.errors import DetectorFileError
-from pyimgano.utils.atomic import write_atomically
 from pyimgano.images.reading import open_at_once
-from pyimgano.utils.text import shown
+from pyimgano.utils.atomic import write_atomically
 from pyimgano.utils.memory import available_memory, gigabytes
+from pyimgano.utils.text import shown
 
 FORMAT = "pyimgano-detector"
 VERSION = 1

@@ -8,9 +8,9 @@ from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.build import EMBEDDED, build_features, is_onnx
+from pyimgano.images.preprocess import as_size
 from pyimgano.models.state import FittedState
 from pyimgano.utils.optional_deps import require
-from pyimgano.images.preprocess import as_size
 
 
 def try_to_embed(params: Mapping[str, Any]) -> None:

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pyimgano._rust import version
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.build import is_onnx
+from pyimgano.images.health_range import COLUMNS, HealthRange
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import ELSEWHERE, PARAMS, check_header
 from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import encode_float, fields
-from pyimgano.images.health_range import COLUMNS, HealthRange
 
 #: Packages whose version may matter where scores differ, beside those of extractors and engines.
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")

@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.calibration.threshold import OBJECTIVES, fit_threshold
-from pyimgano.images.left_out import LeftOut
-from pyimgano.images.sources import Sources, gather_images
 from pyimgano.errors import (
     DatasetError,
     ImageReadError,
@@ -23,19 +21,21 @@ from pyimgano.errors import (
     RepeatedImageWarning,
     ThresholdWarning,
 )
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.left_out import LeftOut
+from pyimgano.images.reading import join_errors
+from pyimgano.images.sources import Sources, gather_images
+from pyimgano.images.twins import group_twins, thumbnail_of
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import each_once
-from pyimgano.images.twins import group_twins, thumbnail_of
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import predict_stream
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable
-from pyimgano.images.health_tally import HealthTally
-from pyimgano.images.reading import join_errors
-from pyimgano.utils.text import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
+from pyimgano.utils.text import shown
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyimgano.errors import DatasetError
+from pyimgano.images.health_tally import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_found, gather_images
-from pyimgano.errors import DatasetError
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
@@ -29,9 +30,8 @@ from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.reporting.records import joined_warnings, path_fields
 from pyimgano.types import Prediction, Unreadable, verdict_of
-from pyimgano.images.health_tally import HealthTally
-from pyimgano.utils.text import shown
 from pyimgano.utils.progress import track
+from pyimgano.utils.text import shown
 
 _NUMBER_WIDTH = 4
 

@@ -26,10 +26,9 @@ from pyimgano.reporting.pictures import PictureWriter
 from pyimgano.reporting.records import path_fields
 from pyimgano.reporting.results import CategoryResult, ImageResult
 from pyimgano.types import Prediction
-from pyimgano.utils.text import shown
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
-from pyimgano.utils.text import counted
+from pyimgano.utils.text import counted, shown
 from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
 
 #: Points of a stored PRO curve: enough for a plot.

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pyimgano.errors import InvalidInputError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos, describe_good
-from pyimgano.utils.text import shown
 from pyimgano.utils.notes import noting
+from pyimgano.utils.text import shown
 
 #: In place of a file name: the photos that stand apart from the rest.
 ODD = "odd"

@@ -12,8 +12,8 @@ import numpy as np
 
 from pyimgano.datasets import Dataset, load_dataset
 from pyimgano.datasets.base import TestSplit
-from pyimgano.images.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.images.left_out import LeftOut
 from pyimgano.models import create_model
 from pyimgano.pipelines.mvtec_visa import evaluate_category
 from pyimgano.reporting.results import CategoryResult

@@ -25,8 +25,7 @@ from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
-from pyimgano.utils.text import shown
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import printable, shown
 
 __all__ = [
     "build_default_detector",

@@ -12,8 +12,9 @@ from typing import Any
 
 import cv2
 
-from pyimgano.images.left_out import LeftOut
 from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.left_out import LeftOut
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
@@ -25,9 +26,7 @@ from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
 from pyimgano.types import Unreadable
-from pyimgano.images.health_tally import HealthTally
-from pyimgano.utils.text import shown
-from pyimgano.utils.text import counted
+from pyimgano.utils.text import counted, shown
 
 #: Digits of the running number in file names.
 _NUMBER_WIDTH = 7

@@ -13,8 +13,7 @@ from typing import Any
 
 from pyimgano.errors import OutputError
 from pyimgano.utils.atomic import regular_target, write_atomically
-from pyimgano.utils.text import shown
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import printable, shown
 
 _STEM_BYTES = 150
 #: What a formula begins with in a spreadsheet, in wide letters too.

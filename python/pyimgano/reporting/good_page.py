@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
+from pyimgano.images.preprocess import resize_image
 from pyimgano.models.reading import Reading
 from pyimgano.reporting.files import write_bytes
 from pyimgano.reporting.fit import thumbnail_size
@@ -18,7 +19,6 @@ from pyimgano.reporting.html_page import asset, escape, fill
 from pyimgano.reporting.legend import legend
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
 from pyimgano.reporting.picture_file import encode
-from pyimgano.images.preprocess import resize_image
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector

@@ -11,9 +11,8 @@ from typing import Self
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import make_folder
-from pyimgano.utils.text import shown
 from pyimgano.utils.output_list import LIST, command_of, list_line, listed
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import printable, shown
 
 #: What is locked where a system locks bytes: the list has no text there.
 _LOCKED_BYTE = 1 << 30

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
 from pyimgano.images.reading import image_size
+from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
 from pyimgano.utils.text import printable
 
 _TYPES = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg"}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.images.preprocess import resize_image
 from pyimgano.models.reading import Reading
 from pyimgano.reporting.files import make_folder, write_bytes
 from pyimgano.reporting.fit import fit_mask, thumbnail_size
 from pyimgano.reporting.overlay import MapScale, heat_layer, to_rgb8
 from pyimgano.reporting.picture_file import encode
-from pyimgano.images.preprocess import resize_image
 
 #: Longest side of image and mask, and of the heat map, which is smooth; WebP quality.
 SIDE, HEAT_SIDE, QUALITY = 288, 160, 80

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyimgano.utils.optional_deps import optional_import, require
     from pyimgano.images.preprocess import ImagePreprocessor
+    from pyimgano.utils.optional_deps import optional_import, require
 
 _HOMES = {
     "ImagePreprocessor": "pyimgano.images.preprocess",
