@@ -69,10 +69,10 @@ def _go_on(args: argparse.Namespace, begin: Checkpoint | None) -> Settings:
 
 def run(args: argparse.Namespace) -> None:
     """Begin a run, or go on with it: its folder holds the last checkpoint and the log."""
+    if args.source is not None and args.network is not None:
+        raise TrainingError("give --source or --network, not both")
     begin = _branch(args)
     if args.network is not None:
-        if begin is not None:
-            raise TrainingError("give --source or --network, not both")
         rate = args.rate or Settings.rate
         begin = begin_with(args.network, Store(args.store), args.seed, rate)
     launch(_go_on(args, begin), _plan(args, args.steps))

@@ -47,7 +47,7 @@ def unfolded(plain: Student, pixels: torch.Tensor, seed: int) -> Student:
     plain
         What ``read_network`` gives.
     pixels
-        Pictures to measure on, uint8 (n, 3, height, width).
+        Pictures to measure on, uint8 (n, height, width, 3).
     seed
         Of the new student.
     """
