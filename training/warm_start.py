@@ -67,15 +67,13 @@ def unfolded(plain: Student, pixels: torch.Tensor, seed: int) -> Student:
             bias: torch.Tensor = old.bias,
         ) -> None:
             assert isinstance(norm, nn.BatchNorm2d)
-            mean = given[0].mean((0, 2, 3))
-            spread = (given[0].var((0, 2, 3), unbiased=False) + norm.eps).sqrt()
-            norm.weight.copy_(factor * spread)
+            mean, variance = given[0].mean((0, 2, 3)), given[0].var((0, 2, 3), unbiased=False)
+            norm.weight.copy_(factor * (variance + norm.eps).sqrt())
             norm.bias.copy_(bias + factor * mean)
-            norm.running_mean, norm.running_var = mean, spread**2
+            norm.running_mean, norm.running_var = mean, variance
 
         hooks.append(norm.register_forward_pre_hook(measure))
-    student.train()
-    student(normalise(pixels))
+    student.eval()(normalise(pixels))  # by what has just been measured
     for hook in hooks:
         hook.remove()
     return student
