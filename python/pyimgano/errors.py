@@ -69,3 +69,7 @@ class RepeatedImageWarning(UserWarning):
 
 class ThresholdWarning(UserWarning):
     """The threshold asked for cannot be estimated from so few training images."""
+
+
+class PluginWarning(UserWarning):
+    """A package that adds to pyimgano (entry-point group ``pyimgano.plugins``) does not load."""

@@ -1,13 +1,21 @@
-"""Names for things that users choose by name."""
+"""Names for things that users choose by name, and the packages of others that add to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from threading import RLock
+from typing import Generic, TypeVar
 
-from pyimgano.errors import InvalidInputError, UnknownNameError
+from pyimgano.errors import InvalidInputError, PluginWarning, UnknownNameError
+
+#: Entry-point group of packages that register things: callables without arguments.
+PLUGINS = "pyimgano.plugins"
+
+T = TypeVar("T")
 
 
 def unknown_name(
@@ -20,38 +28,90 @@ def unknown_name(
     return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
 
 
+class _Plugins:
+    """Installed packages that announce themselves, each asked once in a process."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._asked = False
+
+    def load(self) -> None:
+        """Have every plugin register what it has; those that fail are warned of, by name."""
+        with self._lock:  # one that looks up a name while it registers comes by here again
+            if self._asked:
+                return
+            self._asked = True
+            failures = [text for one in entry_points(group=PLUGINS) if (text := _failure(one))]
+        for text in failures:
+            warnings.warn(text, PluginWarning, stacklevel=4)
+
+
+_PLUGINS = _Plugins()
+
+
+def _failure(plugin: EntryPoint) -> str | None:
+    """Run a plugin; what went wrong, if anything did."""
+    try:
+        plugin.load()()
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # the code of others may raise anything, SystemExit too
+        package = f" of package {plugin.dist.name}" if plugin.dist is not None else ""
+        return (
+            f"plugin {plugin.name!r}{package} ({plugin.value}) is left out, it failed with"
+            f" {type(error).__name__}: {error}"
+        )
+    return None
+
+
 @dataclass(frozen=True)
-class Entry:
-    """A registered factory."""
+class Entry(Generic[T]):
+    """Something that was registered, and what listings say about it."""
 
     name: str
-    factory: Callable[..., Any]
-    summary: str
+    value: T
+    summary: str = ""
     tags: tuple[str, ...] = ()
     extra: str | None = None
 
 
-class Registry:
-    """Factories by name."""
+class Registry(Generic[T]):
+    """Things by name: classes, functions that build something, or objects.
+
+    A look-up of a name that is not there, and any listing, first let the installed plugins
+    (entry-point group ``pyimgano.plugins``) register theirs, once in a process.
+
+    Parameters
+    ----------
+    kind
+        What errors call one of them, such as ``"model"``.
+    """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, Entry[T]] = {}
 
-    def add(self, entry: Entry, *, overwrite: bool = False) -> None:
-        """Register a factory; a taken name is refused unless ``overwrite``."""
-        if entry.name in self._entries and not overwrite:
+    def add(self, entry: Entry[T], *, overwrite: bool = False) -> None:
+        """Register an entry; a name that another one has is refused unless ``overwrite``."""
+        if self._entries.get(entry.name, entry) != entry and not overwrite:
             raise InvalidInputError(f"{self.kind} {entry.name!r} is registered already")
         self._entries[entry.name] = entry
 
-    def get(self, name: str) -> Entry:
-        """The entry of that name, or an error that lists the nearest names."""
-        try:
-            return self._entries[name]
-        except KeyError:
-            raise unknown_name(self.kind, name, self._entries) from None
+    def find(self, name: str) -> Entry[T] | None:
+        """The entry of that name, if there is one."""
+        if name not in self._entries:
+            _PLUGINS.load()
+        return self._entries.get(name)
+
+    def get(self, name: str, *, meant: str | None = None) -> Entry[T]:
+        """The entry of that name, or an error with the one ``meant`` or the nearest names."""
+        found = self.find(name)
+        if found is None:
+            raise unknown_name(self.kind, name, self._entries, meant=meant)
+        return found
 
     def names(self, tags: Iterable[str] | None = None) -> list[str]:
         """All names, sorted; with ``tags`` only those that carry every one of them."""
+        _PLUGINS.load()
         wanted = set(tags or ())
         return sorted(n for n, e in self._entries.items() if wanted <= set(e.tags))

@@ -10,7 +10,7 @@ from pyimgano.models.anomalib_catalogue import MODELS as ANOMALIB
 from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.registry import Entry, Registry
 
-_MODELS = Registry("model")
+_MODELS: Registry[Callable[..., Any]] = Registry("model")
 
 
 def register_model(
@@ -50,7 +50,7 @@ def create_model(name: str, **kwargs: Any) -> Any:
     UnknownNameError
         No model of that name; lists the nearest ones.
     """
-    return _MODELS.get(name).factory(**kwargs)
+    return _MODELS.get(name).value(**kwargs)
 
 
 def list_models(tags: Iterable[str] | None = None) -> list[str]:
