@@ -18,7 +18,7 @@ from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
 from tests.conftest import REPO, texture
 from tests.fuzz.samples import chunk, encoded
-from tests.images.test_image_formats import tiff
+from tests.images.test_tiff import tiff
 
 
 def refused(tmp_path: Path, data: bytes, reason: str) -> None:
