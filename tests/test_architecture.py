@@ -15,6 +15,7 @@ LAYERS = [
     "images",
     "datasets",
     "features",
+    "scorers",
     "models",
     "postprocess",
     "evaluation",
@@ -38,6 +39,7 @@ EXCEPTIONS = {
     # `detector.save(path)`, imported when it is called.
     ("models/base.py", "persistence"),
     ("__main__.py", "cli"),
+    ("scorers/memory_bank.py", "models"),
 }
 
 

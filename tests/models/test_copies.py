@@ -22,7 +22,7 @@ from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.kernels import KnnIndex
 from pyimgano.models.base import Detector
 from pyimgano.models.knn_index import create_knn_index
-from pyimgano.models.memory_bank import MemoryBank
+from pyimgano.scorers.memory_bank import MemoryBank
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
 

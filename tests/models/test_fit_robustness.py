@@ -14,8 +14,9 @@ from pyimgano.errors import (
     OutputError,
     ThresholdWarning,
 )
-from pyimgano.models import PatchCore, feature_store, fit_memory, patchcore
-from pyimgano.models.feature_store import FeatureStore
+from pyimgano.models import PatchCore, patchcore
+from pyimgano.scorers import feature_store, fit_memory
+from pyimgano.scorers.feature_store import FeatureStore
 from tests.conftest import texture
 from tests.kernels.support import run_python
 
@@ -141,7 +142,7 @@ class TestSpilling:
             import numpy as np
             from pathlib import Path
             from pyimgano.kernels import greedy_coreset
-            from pyimgano.models.feature_store import FeatureStore
+            from pyimgano.scorers.feature_store import FeatureStore
 
             def anonymous():
                 for line in Path("/proc/self/status").read_text().splitlines():

@@ -18,8 +18,8 @@ from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
 from pyimgano.images.twins import group_twins, thumbnail
-from pyimgano.models.feature_store import FeatureStore
-from pyimgano.models.fit_memory import check_fit_memory
+from pyimgano.scorers.feature_store import FeatureStore
+from pyimgano.scorers.fit_memory import check_fit_memory
 from pyimgano.types import ImageInput
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown

@@ -20,14 +20,14 @@ from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, 
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
-from pyimgano.models.feature_store import FeatureStore
-from pyimgano.models.held_out import score_held_out
 from pyimgano.models.knn_index import create_knn_index
-from pyimgano.models.memory_bank import MemoryBank, select_coreset
 from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import check_contamination, held_out_threshold
 from pyimgano.models.training_images import names_of
+from pyimgano.scorers.feature_store import FeatureStore
+from pyimgano.scorers.held_out import score_held_out
+from pyimgano.scorers.memory_bank import MemoryBank, select_coreset
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.checks import (
     check_choice,
@@ -378,16 +378,25 @@ class PatchCore(PixelDetector):
     def _fit_thresholds(
         self, collected: Collected, picks: NDArray[np.int64], rows: NDArray[np.float32]
     ) -> None:
-        held_out = score_held_out(
-            collected, picks, rows, self._mapper, n_neighbors=self.n_neighbors
-        )
-        self._learn_threshold(
-            held_out.scores, collected.groups, how="each left out of the bank", stacklevel=5
-        )
+        groups, n = collected.groups, collected.store.n_images
+        nothing = np.full(n, np.nan)  # one picture leaves nothing to score it with
+        scores, peaks, levels = nothing, nothing, np.zeros(1)
+        self._held_out_grids = ()
+        if len(np.unique(groups)) > 1:
+            held_out = score_held_out(
+                collected.store,
+                collected.grids,
+                groups,
+                picks,
+                rows,
+                n_neighbors=self.n_neighbors,
+            )
+            scores = np.array([one.image for one in held_out])
+            self._held_out_grids = [one.distances for one in held_out]
+            maps = map(self._mapper.at_input, self._held_out_grids, collected.inputs)
+            peaks, levels = np.array([(one.max(), np.median(one)) for one in maps], np.float64).T
+        self._learn_threshold(scores, groups, how="each left out of the bank", stacklevel=5)
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)
-            self.map_threshold_ = held_out_threshold(
-                held_out.map_peaks, self.contamination, groups=collected.groups
-            ).value
-        self.map_level_ = held_out.map_level
-        self._held_out_grids = held_out.grids
+            self.map_threshold_ = held_out_threshold(peaks, self.contamination, groups=groups).value
+        self.map_level_ = float(np.median(levels))

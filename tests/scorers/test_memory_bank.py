@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pyimgano.models.memory_bank import MemoryBank, reweight, select_coreset
+from pyimgano.scorers.memory_bank import MemoryBank, reweight, select_coreset
 
 
 def oracle(bank: np.ndarray, patches: np.ndarray, k: int) -> tuple[float, np.ndarray]:

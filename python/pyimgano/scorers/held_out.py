@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.kernels import KnnIndex
-from pyimgano.models.collect import Collected
-from pyimgano.models.memory_bank import reweight
-from pyimgano.models.patch_map import PatchMapper
+from pyimgano.scorers.base import PatchScores
+from pyimgano.scorers.feature_store import FeatureStore
+from pyimgano.scorers.memory_bank import reweight
 
 #: Above so many rows to cover, their pairwise distances are not held at once.
 _PAIRWISE_LIMIT = 1024
@@ -20,38 +19,16 @@ _PAIRWISE_LIMIT = 1024
 _BLOCK = 8192
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """What leaving each training image out says about normal images.
-
-    Attributes
-    ----------
-    scores
-        float64 (n,), image scores; NaN where there is but one picture, which leaves nothing to
-        score it with.
-    map_peaks
-        float64 (n,), the highest value of each image's map.
-    map_level
-        Median over the images of the median of their maps.
-    grids
-        float32 (h, w) of each image: the distances of its patches.
-    """
-
-    scores: NDArray[np.float64]
-    map_peaks: NDArray[np.float64]
-    map_level: float
-    grids: list[NDArray[np.float32]]
-
-
 def score_held_out(
-    collected: Collected,
+    store: FeatureStore,
+    shapes: Sequence[tuple[int, int]],
+    group: NDArray[np.int64],
     picks: NDArray[np.int64],
     bank_rows: NDArray[np.float32],
-    mapper: PatchMapper,
     *,
     n_neighbors: int,
     n_threads: int | None = None,
-) -> HeldOut:
+) -> list[PatchScores]:
     """Score each training image against the bank as it would be without that picture.
 
     Images that show the same picture (:mod:`~pyimgano.images.twins`) are left out together.
@@ -64,14 +41,16 @@ def score_held_out(
 
     Parameters
     ----------
-    collected
+    store
         Patches of the n training images, N rows in all.
+    shapes
+        Patch grid (h, w) of each image.
+    group
+        int64 (n,), for each image the first one that shows the same picture; two at least differ.
     picks
         int64, sorted: the rows in the memory bank.
     bank_rows
         float32, these rows: the memory bank.
-    mapper
-        Turns patch distances into maps.
     n_neighbors
         As in the detector's score.
     n_threads
@@ -81,10 +60,6 @@ def score_held_out(
     -----
     Beside the features and the bank it holds the search index and about 80 bytes per row.
     """
-    store, group = collected.store, collected.groups
-    if len(np.unique(group)) < 2:
-        nothing = np.full(store.n_images, np.nan)
-        return HeldOut(nothing, nothing.copy(), 0.0, [])
     rows, own = store.rows, group[store.image_of_row()]
     index = KnnIndex(bank_rows, groups=own[picks], n_threads=n_threads)
     # No group has the number -1: nothing is left out.
@@ -100,33 +75,29 @@ def score_held_out(
     distances = np.where(foreign, distances, without)
     own_match = np.where(foreign, own_match, next_match)
 
-    starts = np.cumsum([0, *(h * w for h, w in collected.grids)])
-    worst, match, peaks, levels, grids = [], [], [], [], []
-    for i, (start, stop) in enumerate(itertools.pairwise(starts)):
-        here = distances[start:stop]  # a view: improved in place
+    starts = np.cumsum([0, *(h * w for h, w in shapes)])
+    worst, match = [], []
+    for i, (start, stop) in enumerate(pairwise(starts)):
         further = patches[group[i]]
+        here = distances[start:stop]  # a view: improved in place
         nearest_added = _improve(here, rows[start:stop], rows[further])
         j = int(np.argmax(here))
         worst.append(start + j)
         added = nearest_added[j]
         match.append(further[added] if added >= 0 else picks[own_match[start + j]])
-        grids.append(here.reshape(collected.grids[i]))
-        grid = mapper.at_input(grids[i], collected.inputs[i])
-        peaks.append(float(grid.max()))
-        levels.append(float(np.median(grid)))
 
-    anchors = rows[match]
     k = min(n_neighbors, len(picks))
-    _, near = index.query(anchors, k, groups=group, n_threads=n_threads)
-    scores = np.empty(store.n_images)
-    for i in range(store.n_images):
+    _, near = index.query(rows[match], k, groups=group, n_threads=n_threads)
+    scores = []
+    for i, (start, stop) in enumerate(pairwise(starts)):
         known = picks[near[i][near[i] >= 0]]
         candidates = np.concatenate([known, patches[group[i]]])
         neighbours = _nearest(rows, match[i], candidates, k)
-        scores[i] = reweight(
+        image = reweight(
             rows[worst[i]], float(distances[worst[i]]), rows[neighbours], neighbours == match[i]
         )
-    return HeldOut(scores, np.array(peaks), float(np.median(levels)), grids)
+        scores.append(PatchScores(image, distances[start:stop].reshape(shapes[i])))
+    return scores
 
 
 def _repair(
