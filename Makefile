@@ -8,7 +8,7 @@ DEMO := .venv-demo
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
-.PHONY: help demo train test test-fast asan lint format wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
+.PHONY: help demo train test test-fast asan lint format docs coverage wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ format: $(VENV)/.installed ## format everything
 	cargo fmt
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix --quiet .
+
+docs: $(VENV)/.installed ## the pages and the API reference, into out/docs; warnings are errors
+	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs . $(OUT)/docs
+
+coverage: $(VENV)/.installed ## the share of the package's lines that the fast tests run
+	$(VENV)/bin/python -m pytest -m "not slow" --cov=pyimgano --cov-report=term:skip-covered
 
 wheel-check: $(VENV)/.installed ## wheel and sdist, each installed and run where there is no Rust
 	PYTHON=$(VENV)/bin/python MATURIN=$(VENV)/bin/maturin bash .ci/wheel-check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from pyimgano.cli import benchmark, main
 from pyimgano.errors import MissingDependencyError
+from tests.conftest import REPO
 from tests.docs import pages
 from tests.docs.pages import PAGES, Block, blocks_of, shell_blocks
 from tests.docs.stand_ins import write_parts, write_sets, write_weights
@@ -135,3 +137,27 @@ def test_links_within_the_repository_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_reference_has_every_package_and_lists_only_modules_that_exist() -> None:
+    pages_of_reference = sorted((REPO / "docs" / "api").glob("*.rst"))
+    listed = [
+        module
+        for page in pages_of_reference
+        for module in re.findall(r"^\.\. automodule:: (\S+)$", page.read_text(), re.M)
+    ]
+    assert len(set(listed)) == len(listed)
+    for module in listed:
+        import_module(module)
+    folders = {p.parent.name for p in (REPO / "python" / "pyimgano").glob("*/__init__.py")}
+    missing = folders - {"cli", "utils"} - {m.split(".")[1] for m in listed if "." in m}
+    assert missing == set()
+
+
+def test_every_page_has_a_place_in_the_navigation() -> None:
+    settings = (REPO / "docs" / "conf.py").read_text()
+    index = (REPO / "docs" / "api" / "index.rst").read_text()
+    for page in (REPO / "docs").glob("*.md"):
+        assert f"\ndocs/{page.stem}\n" in settings, page.name
+    for page in (REPO / "docs" / "api").glob("*.rst"):
+        assert page.stem == "index" or f"\n   {page.stem}\n" in index, page.name

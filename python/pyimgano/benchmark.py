@@ -20,7 +20,7 @@ from pyimgano.utils.checks import check_flag, check_names, check_seed
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.progress import track
 
-#: What is compared where nothing is named: quick, and each of another kind.
+#: Compared where nothing is named; quick, and each of another kind.
 DEFAULT_ALGORITHMS = ("ECOD", "COPOD", "KNN", "PCA", "IForest", "LOF")
 
 

@@ -85,7 +85,7 @@ class LeftOut:
 
     @property
     def n_expected(self) -> int:
-        """How many nobody would miss: hidden files, texts, tables and the like."""
+        """How many nobody would miss (hidden files, texts, tables and the like)."""
         return sum(one.count for one in self._counts.values() if one.reason.expected)
 
     def describe(self) -> str:

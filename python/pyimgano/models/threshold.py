@@ -159,7 +159,7 @@ class FalsePositiveRate:
 
     @property
     def attainable(self) -> bool:
-        """Whether n images are enough for the target: (n + 1) * target is 1 or more."""
+        """Whether n images are enough for the target, that is, (n + 1) * target is 1 or more."""
         return self.n > 1 and self.n >= self.n_needed
 
     @property

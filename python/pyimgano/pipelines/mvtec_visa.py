@@ -157,7 +157,7 @@ def run_benchmark(
     -----
     A detector is dropped when its category is done. Exact pixel metrics need all maps of a category
     at once: 5 bytes per pixel of its test images (float32 maps, uint8 masks), and up to 4 more
-    while they are computed; ``metric_size`` bounds that at 9 bytes x ``metric_size``² per image.
+    while they are computed; ``metric_size`` bounds that at 9 bytes per pixel of that size.
     """
     names = resolve_categories(dataset, root, categories)
     if not seeds:

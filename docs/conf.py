@@ -1,0 +1,178 @@
+"""Settings of Sphinx: `make docs` builds the pages and the API reference, warnings are errors.
+
+The source folder is the repository, so that links between files are the same here and on disk.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+from sphinx.addnodes import desc
+from sphinx.util.inspect import stringify_signature
+from sphinx.util.nodes import make_refnode
+
+import pyimgano
+
+project = "pyimgano"
+version = release = pyimgano.__version__
+root_doc = "README"
+include_patterns = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benches/RESULTS.md",
+    "docs/*.md",
+    "docs/api/*.rst",
+]
+# Only so that these are not walked through.
+exclude_patterns = [".venv*", "out", "target", "rust", "python", "tests", "training"]
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+nitpicky = True
+# Of packages that are extras.
+nitpick_ignore = [("py:class", "LightningModule")]
+# The same class on two pages: where it is defined, and where it is offered.
+suppress_warnings = ["ref.python"]
+
+html_theme = "furo"
+html_title = f"pyimgano {release}"
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+html_additional_pages = {"index": "start.html"}
+templates_path = ["templates"]
+
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+python_maximum_signature_line_length = 80
+# Types in docstrings are prose ("array-like of float32, shape (n, d)"), not names to look up.
+napoleon_google_docstring = False
+napoleon_use_param = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+#: Not in README.md, where its own list of pages is enough.
+NAVIGATION = """
+```{toctree}
+:hidden:
+:caption: Use
+
+docs/QUICKSTART
+docs/production
+docs/thresholds
+docs/images
+docs/onnx
+docs/few-shot
+docs/files
+```
+
+```{toctree}
+:hidden:
+:caption: Measure
+
+docs/datasets
+docs/metrics
+docs/reports
+docs/backends
+docs/embedded-features
+docs/embedded-network
+benches/RESULTS
+```
+
+```{toctree}
+:hidden:
+:caption: Reference
+
+docs/api/index
+CHANGELOG
+CONTRIBUTING
+```
+"""
+
+
+def add_navigation(app: Any, docname: str, source: list[str]) -> None:
+    """The tree of pages, for the side bar."""
+    if docname == root_doc:
+        source[0] += NAVIGATION
+
+
+def find(name: str) -> Any:
+    """The object of a dotted name; None if there is none."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found: Any = import_module(".".join(parts[:cut]))
+        except ImportError:
+            continue
+        for part in parts[cut:]:
+            declared = getattr(found, "__annotations__", {})
+            if not hasattr(found, part) and part not in declared:
+                return None
+            found = getattr(found, part, declared.get(part))
+        return found
+    return None
+
+
+def home(node: Any) -> str:
+    """The module whose docstring a reference stands in; "" outside docstrings."""
+    while node is not None and not (isinstance(node, desc) and node[0].get("fullname")):
+        node = node.parent
+    if node is None:
+        return ""
+    documented = find(f"{node[0]['module']}.{node[0]['fullname']}")
+    return getattr(documented, "__module__", "") or ""
+
+
+def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
+    """Link to where an object is documented, whatever module it is named by.
+
+    What exists and has no place in the reference stays code without a link. What does not exist
+    is left to Sphinx, which warns.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    target, module, owner = (node.get(k) or "" for k in ("reftarget", "py:module", "py:class"))
+    homes = [f"{module}.{owner}", module, home(node), "", "pyimgano.errors", "builtins", "numpy"]
+    names = (f"{place}.{target}".strip(".") for place in homes)
+    found = next((o for name in names if (o := find(name)) is not None), None)
+    if found is None:
+        return None
+    last = target.rpartition(".")[2]
+    for name, entry in env.domains["py"].objects.items():
+        if name.rpartition(".")[2] == last and find(name) is found:
+            page = node["refdoc"], entry.docname, entry.node_id
+            return make_refnode(app.builder, *page, contnode, name)
+    return contnode
+
+
+def as_written(app: Any, what: str, name: str, obj: Any, options: Any, *given: Any) -> Any:
+    """A signature with its annotations as the source has them, not with their aliases resolved."""
+    if given[0] is None or not callable(obj):
+        return None
+    signature = inspect.signature(obj)
+    parameters = [p for p in signature.parameters.values() if p.name != "self"]
+    signature = signature.replace(parameters=parameters)
+    arguments = stringify_signature(signature, show_return_annotation=False)
+    returns = "" if what == "class" else signature.return_annotation
+    # What Sphinx cannot parse: the default of a dataclass's field.
+    return arguments.replace("<factory>", "..."), returns if isinstance(returns, str) else None
+
+
+def keep_underscores(
+    app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Fitted attributes end with an underscore, which would be read as a link."""
+    lines[:] = [re.sub(r"^:(ivar|vartype) (\w+)_:", r":\1 \2\\_:", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-signature", as_written)
+    app.connect("autodoc-process-docstring", keep_underscores, priority=600)  # after napoleon
+    app.connect("source-read", add_navigation)
+    app.connect("missing-reference", resolve)
