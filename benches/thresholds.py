@@ -19,8 +19,7 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.datasets import load_dataset
-from pyimgano.datasets.mvtec import MVTecDataset
+from pyimgano.datasets import MVTecDataset, load_dataset
 from pyimgano.errors import ThresholdWarning
 from pyimgano.models import PatchCore
 from pyimgano.models.threshold import held_out_threshold

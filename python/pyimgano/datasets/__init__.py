@@ -1,26 +1,35 @@
-"""Image sets as lists of paths: MVTec AD, VisA, BTAD, custom folders, synthetic."""
+"""Image sets as lists of samples: MVTec AD, VisA, BTAD, custom folders, synthetic, your own."""
 
 from __future__ import annotations
 
-from pyimgano.datasets.base import Dataset
-from pyimgano.datasets.btad import BTADDataset
-from pyimgano.datasets.custom import CustomDataset
-from pyimgano.datasets.load import list_categories, list_datasets, load_dataset
+from pyimgano.datasets.base import Dataset, Layout, Sample
+from pyimgano.datasets.layouts.btad import BTADDataset
+from pyimgano.datasets.layouts.custom import CustomDataset
+from pyimgano.datasets.layouts.mvtec import MVTecDataset
+from pyimgano.datasets.layouts.synthetic import SyntheticDataset
+from pyimgano.datasets.layouts.visa import VisADataset
+from pyimgano.datasets.load import (
+    list_categories,
+    list_datasets,
+    load_dataset,
+    register_layout,
+)
 from pyimgano.datasets.masks import LazyMasks
-from pyimgano.datasets.mvtec import MVTecDataset
-from pyimgano.datasets.synthetic import SyntheticDataset, generate_synthetic
-from pyimgano.datasets.visa import VisADataset
+from pyimgano.datasets.synthetic import generate_synthetic
 
 __all__ = [
     "BTADDataset",
     "CustomDataset",
     "Dataset",
+    "Layout",
     "LazyMasks",
     "MVTecDataset",
+    "Sample",
     "SyntheticDataset",
     "VisADataset",
     "generate_synthetic",
     "list_categories",
     "list_datasets",
     "load_dataset",
+    "register_layout",
 ]

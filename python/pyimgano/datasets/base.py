@@ -1,25 +1,104 @@
-"""What every image set offers, and its lazy masks."""
+"""What an image set is made of: samples, the layout that lists them, and the dataset over it."""
 
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Literal, NamedTuple, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.datasets.listing import Listing
 from pyimgano.datasets.masks import LazyMasks
-from pyimgano.errors import DatasetError, UnknownNameError
-from pyimgano.images.left_out import BROKEN, CLOSED, LeftOut, Reason
+from pyimgano.errors import DatasetError, InvalidInputError, PyimganoError, UnknownNameError
+from pyimgano.images.left_out import LeftOut, Reason
 from pyimgano.images.preprocess import as_size, resize_image, resize_nearest
 from pyimgano.images.reading import read_image
-from pyimgano.images.walk import Walk, visible_folders
 from pyimgano.registry import unknown_name
-from pyimgano.types import ImageSize, Unreadable
+from pyimgano.types import ImageSize
 from pyimgano.utils.text import shown
+
+T = TypeVar("T")
+Split = Literal["train", "test", "validation"]
+_DEFECTIVE = Reason("defective training image", "defective training images", expected=True)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a set and what the set knows about it.
+
+    Parameters
+    ----------
+    path
+        The image file.
+    split
+        ``"train"``, ``"test"`` or ``"validation"``.
+    label
+        0 normal, 1 anomalous, None unknown.
+    masks
+        Mask files of the image; every non-zero pixel of any of them is defect. Empty: no pixel is
+        defect. None: nobody marked pixels.
+    defect_type
+        Kind of the defect; None for a normal image and where it is unknown.
+    group
+        Name of the part that the image shows, where several images show one part.
+    attributes
+        What else is known, by name, as plain data: view, lighting, shift.
+
+    Raises
+    ------
+    DatasetError
+        A split or a label that does not exist; names the file.
+    """
+
+    path: str
+    split: Split = "train"
+    label: int | None = 0
+    masks: tuple[str, ...] | None = None
+    defect_type: str | None = None
+    group: str | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", os.fspath(self.path))
+        if self.masks is not None:
+            files = (self.masks,) if isinstance(self.masks, (str, os.PathLike)) else self.masks
+            object.__setattr__(self, "masks", tuple(map(os.fspath, files)))
+        if self.split not in get_args(Split):
+            raise DatasetError(
+                f"{shown(self.path)}: split is 'train', 'test' or 'validation', not {self.split!r}"
+            )
+        if self.label not in (0, 1, None):
+            raise DatasetError(f"{shown(self.path)}: label is 0, 1 or None, not {self.label!r}")
+        if self.label is not None:
+            object.__setattr__(self, "label", int(self.label))
+
+
+class Layout(Protocol):
+    """Where an image set keeps its files.
+
+    Attributes
+    ----------
+    name : str
+        What the set is called in :func:`~pyimgano.datasets.load_dataset` and on the command line.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the set."""
+
+    def categories(self, root: Path) -> list[str]:
+        """Names of the categories found below ``root``, sorted."""
+
+    def samples(self, root: Path, category: str) -> Iterable[Sample]:
+        """All images of a category, in any order.
+
+        A :class:`~pyimgano.datasets.listing.Listing` besides tells which files were left out, and
+        which splits cannot be read while the others can.
+        """
 
 
 class TestSplit(NamedTuple):
@@ -30,28 +109,35 @@ class TestSplit(NamedTuple):
     masks: LazyMasks | None
 
 
-class Dataset(ABC):
+class Dataset:
     """One category of an image set.
+
+    Its files are listed once, when they are first asked for; where something was wrong with them
+    they are listed again at the next call.
 
     Parameters
     ----------
     root
         Folder of the set.
     category
-        Name of the category (a folder below ``root``).
+        Name of the category, see :meth:`list_categories`.
     resize
         Size that ``get_train_data`` and ``get_test_data`` bring images and masks to; None for
         native. Paths and the lazy masks of ``get_test_paths`` are always native.
     load_masks
         Whether test splits carry masks.
+    layout
+        Where the files are; None for the layout of the class, such as ``MVTecDataset``.
 
-    Attributes
-    ----------
-    left_out : LeftOut
-        Files and folders of the listed halves that are no input, by reason.
+    Raises
+    ------
+    DatasetError
+        The root does not exist, or no category is named.
+    UnknownNameError
+        No such category; lists those found.
     """
 
-    name: ClassVar[str]
+    layout: Layout
 
     def __init__(
         self,
@@ -59,57 +145,120 @@ class Dataset(ABC):
         category: str | None = None,
         resize: ImageSize = None,
         load_masks: bool = True,
+        *,
+        layout: Layout | None = None,
     ) -> None:
+        if layout is not None:
+            self.layout = layout
+        elif not hasattr(self, "layout"):
+            raise InvalidInputError("Dataset needs a layout; load_dataset opens a set by its name")
         self.root = Path(root)
         self.category = category
         self.resize = as_size(resize, "resize")
         self.load_masks = load_masks
-        self._left_out: dict[str, LeftOut] = {}
+        self._listed: Listing[Sample] | None = None
         if not os.path.isdir(self.root):
             raise DatasetError(f"dataset root {shown(root)} does not exist or is not a folder")
         self._check()
 
     def _check(self) -> None:
-        """Check the layout; by default that the category exists."""
-        known = self.list_categories(self.root)
+        """Check that the category exists."""
+        known = categories_of(self.layout, self.root)
+        if self.category in known:
+            return
+        hint = category_hint(self.layout, self.root)
         if self.category is None:
-            hint = self.root_hint(self.root)
             raise DatasetError(
                 f"{self.name}: name a category; {shown(self.root)} has {known}{hint}"
             )
-        if self.category not in known:
-            raise unknown_category(self.root, self.category, known, self.root_hint(self.root))
+        if not known and hint:
+            raise DatasetError(f"no category below {shown(self.root)}{hint}")
+        raise unknown_name(f"category below {shown(self.root)}", self.category, known)
+
+    @property
+    def name(self) -> str:
+        """Name of the layout."""
+        return self.layout.name
 
     @classmethod
-    @abstractmethod
     def list_categories(cls, root: str | os.PathLike[str]) -> list[str]:
         """Categories found below ``root``, sorted."""
-
-    @classmethod
-    def root_hint(cls, root: str | os.PathLike[str]) -> str:
-        """What to do about a root without categories, as the end of an error; may be empty."""
-        return ""
+        return categories_of(cls.layout, root)
 
     @property
     def left_out(self) -> LeftOut:
-        """What was left out of the halves that were listed, by reason."""
-        whole = LeftOut()
-        for one in self._left_out.values():
-            whole.update(one)
-        return whole
+        """Files and folders of the category that are no input, by reason, once it was listed."""
+        return LeftOut() if self._listed is None else self._listed.left_out
 
     @property
     def ignored_files(self) -> int:
-        """How many files and folders were left out of the halves that were listed."""
+        """How many files and folders of the category are no input, once it was listed."""
         return self.left_out.total + self.left_out.n_expected
 
-    @abstractmethod
-    def get_train_paths(self) -> list[str]:
-        """Paths of the normal training images, sorted."""
+    def samples(self, split: Split | None = None) -> list[Sample]:
+        """What the set knows about each image, sorted by path.
 
-    @abstractmethod
+        Parameters
+        ----------
+        split
+            ``"train"``, ``"test"`` or ``"validation"``; None for all.
+
+        Raises
+        ------
+        DatasetError
+            The split, or any of them for None, cannot be read; a mask is missing, where masks are
+            asked for; or an image is listed twice in a split.
+        """
+        found = self._list()
+        for part, error in found.errors.items():
+            concerned = self.load_masks and split != "train" if part == "masks" else part == split
+            if concerned or (split is None and part != "masks"):
+                raise error
+        return [one for one in found if split in (None, one.split)]
+
+    def get_train_paths(self) -> list[str]:
+        """Paths of the normal training images, sorted.
+
+        Raises
+        ------
+        DatasetError
+            There is none, or a folder cannot be read; names it.
+        """
+        paths = [one.path for one in self.samples("train") if not one.label]
+        if not paths:
+            raise DatasetError(
+                f"{self.name} category {self.category!r} has no training image below"
+                f" {shown(self.root)}"
+            )
+        return paths
+
     def get_test_paths(self) -> TestSplit:
-        """Paths, labels and masks of the test images, sorted by path."""
+        """Paths, labels and masks of the test images, sorted by path.
+
+        ``labels`` is None where no image has one, ``masks`` where no image has any.
+
+        Raises
+        ------
+        DatasetError
+            A folder cannot be read, a defect image has no mask although others have, or some
+            images have labels and others have none; names the file.
+        """
+        samples = self.samples("test")
+        paths = [one.path for one in samples]
+        labels = [one.label for one in samples if one.label is not None]
+        if samples and not labels:
+            return TestSplit(paths, None, None)
+        if len(labels) < len(samples):
+            unknown = next(one.path for one in samples if one.label is None)
+            raise DatasetError(f"{shown(unknown)} has no label, other test images have one")
+        masks = [one.masks for one in samples]
+        lazy = None
+        if self.load_masks and (not samples or any(mask is not None for mask in masks)):
+            for one in samples:
+                if one.label and one.masks is None:
+                    raise DatasetError(f"no mask for {shown(one.path)}, but for other images")
+            lazy = LazyMasks(paths, masks)
+        return TestSplit(paths, np.array(labels, dtype=np.int64), lazy)
 
     def get_train_data(self) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:
         """Load the training images as arrays, for small sets."""
@@ -136,76 +285,61 @@ class Dataset(ABC):
         image = read_image(path)
         return image if self.resize is None else resize_image(image, self.resize)
 
-    def _images(self, folder: Path, *, deep: bool = True, skip: Sequence[Path] = ()) -> list[str]:
-        """The images in and below a folder, of which there must be one.
-
-        A folder below it that cannot be read is an error: half a class is no class.
-        """
-        if not os.path.isdir(folder) and not isinstance(error_of(folder), PermissionError):
-            what = "is not a folder" if os.path.lexists(folder) else "does not exist"
-            raise DatasetError(f"image folder '{shown(folder)}' {what}")
-        left_out = self._left_out[os.fspath(folder)] = LeftOut()
-        paths = []
-        for found in Walk(left_out, skip).below(os.fspath(folder), deep=deep):
-            if isinstance(found, str):
-                paths.append(found)
-            elif not found.left_out or left_out.count(CLOSED) or left_out.count(BROKEN):
-                raise DatasetError(found.reason)
-        if not paths:
-            why = left_out.describe()
-            raise DatasetError(f"image folder {shown(folder)} has no images{why and f'; {why}'}")
-        return paths
-
-    def _leave_out(self, reason: Reason, folder: Path, *, deep: bool = False) -> None:
-        """Count the images in a folder, or also below it, that have no place in the layout."""
-        left_out = self._left_out[f"{folder}{os.sep}"] = LeftOut()
-        if os.path.isdir(folder):
-            for found in Walk(LeftOut()).below(os.fspath(folder), deep=deep):
-                if not isinstance(found, Unreadable):
-                    left_out.add(reason, found)
+    def _list(self) -> Listing[Sample]:
+        if self._listed is None or self._listed.errors:
+            self._listed = _listing_of(self.layout, self.root, self.category or "")
+        return self._listed
 
 
-def unknown_category(
-    root: str | os.PathLike[str], name: str, known: Sequence[str], hint: str
-) -> DatasetError | UnknownNameError:
-    """An error for a category that a root does not have."""
-    if not known and hint:
-        return DatasetError(f"no category below {shown(root)}{hint}")
-    return unknown_name(f"category below {shown(root)}", name, known)
+def categories_of(layout: Layout, root: str | os.PathLike[str]) -> list[str]:
+    """Categories that a layout finds below ``root``."""
+    return _ask(layout, lambda: list(layout.categories(Path(root))))
 
 
-def assemble_split(
-    groups: Sequence[tuple[list[str], int, Sequence[str | None]]], *, with_masks: bool
-) -> TestSplit:
-    """One sorted split out of (paths, label, mask files) groups."""
-    rows = sorted(
-        (path, label, mask)
-        for paths, label, masks in groups
-        for path, mask in zip(paths, masks, strict=True)
-    )
-    paths = [row[0] for row in rows]
-    labels = np.array([row[1] for row in rows], dtype=np.int64)
-    masks = LazyMasks(paths, [row[2] for row in rows]) if with_masks else None
-    return TestSplit(paths, labels, masks)
-
-
-def folders_with(root: str | os.PathLike[str], *parts: str) -> list[str]:
-    """Names of the folders below ``root`` that hold ``parts``, sorted."""
-    base = Path(root)
-    if not os.path.isdir(base):
-        raise DatasetError(f"dataset root {shown(root)} does not exist or is not a folder")
-    return [name for name in visible_folders(base) if _may_hold(base.joinpath(name, *parts))]
-
-
-def _may_hold(folder: Path) -> bool:
-    """Whether there is such a folder, or nobody can tell: then reading it will say why."""
-    return os.path.isdir(folder) or isinstance(error_of(folder), PermissionError)
-
-
-def error_of(path: str | os.PathLike[str]) -> OSError | None:
-    """Why the system says nothing about a file or folder; None if it is there."""
+def category_hint(layout: Layout, root: str | os.PathLike[str]) -> str:
+    """Where a root is a category itself: how to name the two, as the end of an error."""
+    path = Path(root).resolve()
     try:
-        os.stat(path)
-    except OSError as error:
-        return error
-    return None
+        found = path.name in categories_of(layout, path.parent)
+    except (DatasetError, UnknownNameError):
+        return ""
+    return (
+        f"; {shown(root)} is a category itself: take {shown(path.parent)} as root and"
+        f" {shown(path.name)} as category"
+        if found
+        else ""
+    )
+
+
+def _listing_of(layout: Layout, root: Path, category: str) -> Listing[Sample]:
+    """What a layout lists, checked and sorted."""
+    given = _ask(layout, lambda: _as_listing(layout.samples(root, category)))
+    seen: set[tuple[str, str]] = set()
+    for one in given:
+        if not isinstance(one, Sample):
+            raise DatasetError(f"layout {layout.name!r} lists {one!r}, which is no Sample")
+        if (one.split, one.path) in seen:
+            raise DatasetError(
+                f"layout {layout.name!r} lists {shown(one.path)} twice among its {one.split} images"
+            )
+        seen.add((one.split, one.path))
+        if one.label and one.split == "train":
+            given.left_out.add(_DEFECTIVE, one.path)
+    given.sort(key=lambda one: one.path)
+    return given
+
+
+def _as_listing(samples: Iterable[Sample]) -> Listing[Sample]:
+    return samples if isinstance(samples, Listing) else Listing(samples)
+
+
+def _ask(layout: Layout, question: Callable[[], T]) -> T:
+    """What a layout answers; its own failures become one error that names it."""
+    try:
+        return question()
+    except (PyimganoError, MemoryError):
+        raise
+    except Exception as error:
+        raise DatasetError(
+            f"layout {layout.name!r} failed with {type(error).__name__}: {error}"
+        ) from error

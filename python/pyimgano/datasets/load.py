@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Any
 
-from pyimgano.datasets.base import Dataset
-from pyimgano.datasets.btad import BTADDataset
-from pyimgano.datasets.custom import CustomDataset
-from pyimgano.datasets.mvtec import MVTecDataset
-from pyimgano.datasets.synthetic import SyntheticDataset
-from pyimgano.datasets.visa import VisADataset
-from pyimgano.errors import DatasetError
-from pyimgano.registry import unknown_name
+from pyimgano.datasets.base import Dataset, Layout, categories_of, category_hint
+from pyimgano.datasets.layouts.btad import BTADDataset
+from pyimgano.datasets.layouts.custom import CustomDataset
+from pyimgano.datasets.layouts.mvtec import MVTecDataset
+from pyimgano.datasets.layouts.synthetic import SyntheticDataset
+from pyimgano.datasets.layouts.visa import VisADataset
+from pyimgano.errors import DatasetError, InvalidInputError
+from pyimgano.registry import Entry, Registry
 from pyimgano.utils.text import shown
 
-_DATASETS: dict[str, type[Dataset]] = {
-    cls.name: cls
-    for cls in (MVTecDataset, VisADataset, BTADDataset, CustomDataset, SyntheticDataset)
-}
 
+@dataclass(frozen=True)
+class _Set:
+    """A layout, and the class that opens it."""
+
+    layout: Layout
+    by: type[Dataset] = Dataset
+
+    def open(self, root: str | os.PathLike[str], category: str | None, **kwargs: Any) -> Dataset:
+        if self.by is Dataset:
+            kwargs["layout"] = self.layout
+        return self.by(root, category, **kwargs)
+
+
+_SETS: Registry[_Set] = Registry("dataset")
+for _own in (MVTecDataset, VisADataset, BTADDataset, CustomDataset, SyntheticDataset):
+    _SETS.add(Entry(_own.layout.name, _Set(_own.layout, _own)))
 
 #: What the sets and layouts are called elsewhere, letters and digits only.
 _OTHER_NAMES = {
@@ -35,15 +48,37 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
 
 
+def register_layout(layout: Layout, *, overwrite: bool = False) -> None:
+    """Make an image set known by its name: to :func:`load_dataset` and to every ``--dataset``.
+
+    Parameters
+    ----------
+    layout
+        Where the set keeps its files.
+    overwrite
+        Take the place of another set of that name.
+
+    Raises
+    ------
+    InvalidInputError
+        Another set has that name, or it has none.
+    """
+    name = getattr(layout, "name", None)
+    if not isinstance(name, str) or not name:
+        raise InvalidInputError(f"a layout has a name, a text that is not empty: {name!r}")
+    for method in ("categories", "samples"):
+        if isinstance(layout, type) or not callable(getattr(layout, method, None)):
+            raise InvalidInputError(f"layout {name!r} is no object with a method {method}")
+    _SETS.add(Entry(name, _Set(layout)), overwrite=overwrite)
+
+
 def list_datasets() -> list[str]:
     """Names that :func:`load_dataset` takes."""
-    return sorted(_DATASETS)
+    return _SETS.names()
 
 
-def _find(name: str) -> type[Dataset]:
-    if name not in _DATASETS:
-        raise unknown_name("dataset", name, _DATASETS, meant=_OTHER_NAMES.get(_plain(name)))
-    return _DATASETS[name]
+def _find(name: str) -> _Set:
+    return _SETS.get(name, meant=_OTHER_NAMES.get(_plain(name))).value
 
 
 def load_dataset(
@@ -69,12 +104,12 @@ def load_dataset(
     DatasetError
         The folder does not have the layout; names the path.
     """
-    return _find(name)(root, category, **kwargs)
+    return _find(name).open(root, category, **kwargs)
 
 
 def list_categories(name: str, root: str | os.PathLike[str]) -> list[str]:
     """Categories of an image set found below ``root``, sorted."""
-    return _find(name).list_categories(root)
+    return categories_of(_find(name).layout, root)
 
 
 def hint_for(name: str, root: str | os.PathLike[str]) -> str:
@@ -82,12 +117,12 @@ def hint_for(name: str, root: str | os.PathLike[str]) -> str:
 
     It is a category itself, or has the layout of another set; empty if neither is known.
     """
-    own = _find(name).root_hint(root)
+    own = category_hint(_find(name).layout, root)
     if own:
         return own
     for other in ("mvtec", "btad", "visa"):
         try:
-            found = [] if other == name else _find(other).list_categories(root)
+            found = [] if other == name else list_categories(other, root)
         except DatasetError:
             continue
         if found:

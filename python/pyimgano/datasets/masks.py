@@ -38,7 +38,7 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     images
         Image paths, which give the sizes.
     masks
-        The mask file of each image; None for a good image.
+        The mask files of each image, whose defects are put together; None for a good image.
     resize
         Size that every mask is brought to (nearest neighbour); None for native.
     """
@@ -46,13 +46,13 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     def __init__(
         self,
         images: Sequence[str],
-        masks: Sequence[str | None],
+        masks: Sequence[str | Sequence[str] | None],
         resize: tuple[int, int] | None = None,
     ) -> None:
         if len(images) != len(masks):
             raise DatasetError(f"{len(images)} images, but {len(masks)} masks")
         self._images = list(images)
-        self._masks = list(masks)
+        self._masks = [(m,) if isinstance(m, str) else tuple(m or ()) for m in masks]
         self._resize = resize
         #: Masks by what is odd about them.
         self._doubts: defaultdict[str, set[str]] = defaultdict(set)
@@ -67,20 +67,21 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | LazyMasks:
         if isinstance(index, slice):
             return LazyMasks(self._images[index], self._masks[index], self._resize)
-        image, mask = self._images[index], self._masks[index]
+        image = self._images[index]
         size = image_size(image)
-        if mask is None:
-            return np.zeros(self._resize or size, dtype=np.uint8)
-        found = image_size(mask)
-        if found != size:
-            raise DatasetError(
-                f"mask {shown(mask)} is {found[1]} x {found[0]} pixels, its image"
-                f" {shown(image)} is {size[1]} x {size[0]}"
-            )
-        # Whoever takes the image takes its mask, which is as large.
-        read = inspect_mask(mask, max_pixels=size[0] * size[1])
-        self._judge(mask, read)
-        return read.pixels if self._resize is None else resize_nearest(read.pixels, self._resize)
+        whole = np.zeros(size, dtype=np.uint8)
+        for mask in self._masks[index]:
+            found = image_size(mask)
+            if found != size:
+                raise DatasetError(
+                    f"mask {shown(mask)} is {found[1]} x {found[0]} pixels, its image"
+                    f" {shown(image)} is {size[1]} x {size[0]}"
+                )
+            # Whoever takes the image takes its mask, which is as large.
+            read = inspect_mask(mask, max_pixels=size[0] * size[1])
+            self._judge(mask, read)
+            whole |= read.pixels
+        return whole if self._resize is None else resize_nearest(whole, self._resize)
 
     def notes(self) -> list[str]:
         """What is odd about the masks that were read so far, a line for each kind."""
@@ -103,7 +104,7 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     def _shared(self) -> set[str]:
         """Masks of more than one image, under one name or several."""
         users: defaultdict[str, set[str]] = defaultdict(set)
-        for image, mask in zip(self._images, self._masks, strict=True):
-            if mask is not None:
+        for image, masks in zip(self._images, self._masks, strict=True):
+            for mask in masks:
                 users[os.path.realpath(mask)].add(image)
         return {mask for mask, images in users.items() if len(images) > 1}

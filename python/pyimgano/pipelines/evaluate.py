@@ -113,8 +113,7 @@ def evaluate_category(
         with timer.stage("overlays"):
             folder = Path(output) / gallery_folder(category)
             write_gallery(detector, split, predictions, folder, n_overlays)
-    labels = [None] * len(split.paths) if split.labels is None else split.labels.tolist()
-    normal = [path for path, label in zip(split.paths, labels, strict=True) if not label]
+    normal = [one.path for one in dataset.samples("test") if not one.label]
     learnt = [path for path in normal if is_learnt(detector, path)]
     notes += say_learnt(learnt, len(split.paths), "the figures are too good")
     return CategoryResult(
@@ -132,9 +131,21 @@ def evaluate_category(
         peak_memory_mb=peak_memory_mb(),
         pro_curve=curve,
         images=[
-            ImageResult(path_fields(path)["path"], label, float(p.score), int(p.label), names)
-            for path, label, p, names in zip(
-                split.paths, labels, predictions, pictures or [{}] * len(predictions), strict=True
+            ImageResult(
+                path_fields(one.path)["path"],
+                one.label,
+                float(p.score),
+                int(p.label),
+                names,
+                one.defect_type,
+                one.group,
+                dict(one.attributes),
+            )
+            for one, p, names in zip(
+                dataset.samples("test"),
+                predictions,
+                pictures or [{}] * len(predictions),
+                strict=True,
             )
         ],
         notes=[line for line in (left_out.describe(), *fit_notes, *notes) if line],

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyimgano.datasets import Dataset, load_dataset
-from pyimgano.datasets.base import TestSplit
+from pyimgano.datasets import Dataset, Sample, load_dataset
+from pyimgano.datasets.base import Split
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.images.left_out import LeftOut
 from pyimgano.models import create_model
@@ -176,14 +176,14 @@ def _check_shots(k: Any, n_train: int, category: str) -> None:
 
 
 class _FewTrainingImages(Dataset):
-    """A dataset with its test half unchanged and some of its training images."""
-
-    name = "few training images"
+    """A dataset with some of its training images; all else is unchanged."""
 
     def __init__(self, whole: Dataset, train: list[str]) -> None:
-        super().__init__(whole.root, whole.category, whole.resize, whole.load_masks)
+        super().__init__(
+            whole.root, whole.category, whole.resize, whole.load_masks, layout=whole.layout
+        )
         self._whole = whole
-        self._train = train
+        self._train = set(train)
 
     @property
     def left_out(self) -> LeftOut:
@@ -193,15 +193,7 @@ class _FewTrainingImages(Dataset):
     def _check(self) -> None:
         """The whole dataset is checked already."""
 
-    @classmethod
-    def list_categories(cls, root: str | os.PathLike[str]) -> list[str]:
-        """None: it is made out of another dataset."""
-        return []
-
-    def get_train_paths(self) -> list[str]:
-        """The drawn images."""
-        return list(self._train)
-
-    def get_test_paths(self) -> TestSplit:
-        """Those of the whole dataset."""
-        return self._whole.get_test_paths()
+    def samples(self, split: Split | None = None) -> list[Sample]:
+        """Those of the whole dataset, of the training images those that were drawn."""
+        found = self._whole.samples(split)
+        return [one for one in found if one.split != "train" or one.path in self._train]

@@ -22,6 +22,9 @@ class ImageResult:
         0 normal, 1 anomalous; the true one is None where unknown.
     pictures
         Files of small pictures below the run's folder: ``image``, ``heat``, ``mask``.
+    defect_type, group, attributes
+        What the image set knows: the kind of defect, the part that the image shows, and further
+        things by name; None or empty where it knows nothing.
     """
 
     path: str
@@ -29,6 +32,9 @@ class ImageResult:
     score: float
     predicted: int
     pictures: dict[str, str] = field(default_factory=dict)
+    defect_type: str | None = None
+    group: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

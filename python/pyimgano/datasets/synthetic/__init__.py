@@ -6,8 +6,7 @@
 """
 
 from .catalogue import CATEGORIES
-from .dataset import SyntheticDataset
 from .generate import generate_synthetic
 from .render import Rendered, render_image
 
-__all__ = ["CATEGORIES", "Rendered", "SyntheticDataset", "generate_synthetic", "render_image"]
+__all__ = ["CATEGORIES", "Rendered", "generate_synthetic", "render_image"]

@@ -1,4 +1,4 @@
-"""The synthetic set as a dataset that writes itself where it is missing."""
+"""The synthetic set, which writes itself where it is missing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,29 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyimgano.datasets.base import Dataset
-from pyimgano.datasets.mvtec import MVTecDataset
+from pyimgano.datasets.folders import FolderLayout
+from pyimgano.datasets.layouts.mvtec import MVTecDataset
+from pyimgano.datasets.synthetic.catalogue import CATEGORIES
+from pyimgano.datasets.synthetic.generate import (
+    generate_synthetic,
+    is_generated,
+    is_half_written,
+)
 from pyimgano.errors import DatasetError
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageSize
 from pyimgano.utils.text import shown
 
-from .catalogue import CATEGORIES
-from .generate import generate_synthetic, is_generated, is_half_written
+
+class SyntheticLayout(FolderLayout):
+    """The MVTec AD layout; its categories are those that can be generated."""
+
+    def __init__(self) -> None:
+        super().__init__("synthetic")
+
+    def categories(self, root: Path) -> list[str]:
+        """All categories that can be generated."""
+        return sorted(CATEGORIES)
 
 
 class SyntheticDataset(MVTecDataset):
@@ -33,7 +47,7 @@ class SyntheticDataset(MVTecDataset):
         complete category is taken as it is; with some, it must have been written with them.
     """
 
-    name = "synthetic"
+    layout = SyntheticLayout()
 
     def __init__(
         self,
@@ -54,9 +68,4 @@ class SyntheticDataset(MVTecDataset):
             if generation or not is_generated(folder):
                 generation.setdefault("overwrite", is_half_written(folder))
                 generate_synthetic(root, categories=category, **generation)
-        Dataset.__init__(self, root, category, resize, load_masks)
-
-    @classmethod
-    def list_categories(cls, root: str | os.PathLike[str]) -> list[str]:
-        """All categories that can be generated."""
-        return sorted(CATEGORIES)
+        super().__init__(root, category, resize, load_masks)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pyimgano.datasets.folders import FolderDataset
+from pyimgano.datasets.base import Dataset
+from pyimgano.datasets.folders import FolderLayout
 
 
-class MVTecDataset(FolderDataset):
+class MVTecDataset(Dataset):
     """``<category>/{train/good, test/good, test/<defect>, ground_truth/<defect>}``.
 
     The mask of ``test/<defect>/<stem>.png`` is ``ground_truth/<defect>/<stem>_mask.png``.
     """
 
-    name = "mvtec"
+    layout = FolderLayout("mvtec")

@@ -1,0 +1,141 @@
+"""VisA in the three layouts it is found in (Zou et al., "SPot-the-Difference", ECCV 2022)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyimgano.datasets.base import Dataset, Sample
+from pyimgano.datasets.folders import FolderLayout
+from pyimgano.datasets.layouts.visa_split import SplitRow, read_split, resolve
+from pyimgano.datasets.listing import Listing, folder_below, folders_with
+from pyimgano.errors import DatasetError
+from pyimgano.images.left_out import Reason
+from pyimgano.images.walk import Walk
+from pyimgano.utils.text import shown
+
+_SPLIT = Path("split_csv", "1cls.csv")
+_IMAGES = ("Data", "Images")
+_UNLISTED = Reason(
+    "image that the split file does not list", "images that the split file does not list"
+)
+
+
+class VisALayout(FolderLayout):
+    """As downloaded with the authors' split file, or in folders as their script writes them."""
+
+    def __init__(self) -> None:
+        super().__init__("visa", typed=False)
+
+    def base(self, root: Path) -> Path:
+        """Where the categories are: ``root`` or one or two levels below it."""
+        return _locate(root).base
+
+    def categories(self, root: Path) -> list[str]:
+        """Categories found below ``root``, sorted.
+
+        Raises
+        ------
+        DatasetError
+            No layout of VisA is found, or the split file is missing; names the path.
+        """
+        return _locate(root).categories
+
+    def samples(self, root: Path, category: str) -> Listing[Sample]:
+        """Images, labels and masks; no masks without any ``Data/Masks`` or ``ground_truth``."""
+        located = _locate(root)
+        if not located.raw:
+            return super().samples(root, category)
+        found: Listing[Sample] = Listing()
+        base = located.base
+        rows = [row for row in read_split(base / _SPLIT) if row.category == category]
+        with found.part("train"):
+            train = _half(base, rows, category, "train")
+            _leave_out_unlisted(found, base, rows, category)
+            found += [Sample(resolve(base, row, "image")) for row in train]
+        with found.part("test"):
+            test = _half(base, rows, category, "test")
+            masks: list[tuple[str, ...] | None] = [None] * len(test)
+            if os.path.isdir(base / category / "Data" / "Masks"):
+                with found.part("masks"):
+                    masks = [(resolve(base, r, "mask"),) if r.label else () for r in test]
+            found += [
+                Sample(resolve(base, row, "image"), "test", row.label, mask)
+                for row, mask in zip(test, masks, strict=True)
+            ]
+        return found
+
+
+class VisADataset(Dataset):
+    """One category of VisA; the layout is recognised by itself.
+
+    - As downloaded: ``<category>/Data/Images/{Normal,Anomaly}/*.JPG`` and
+      ``Data/Masks/Anomaly/*.png``, divided by ``split_csv/1cls.csv``. It is preferred where it is
+      there and has its split file.
+    - After the authors' ``prepare_data.py``: ``1cls/<category>/{train/good, test/good, test/bad,
+      ground_truth/bad}``, names and suffixes kept.
+    - ``visa_pytorch/<category>/...``, the same without ``1cls``.
+
+    ``root`` is the folder of the categories, or one or two levels above (``1cls``,
+    ``visa_pytorch``). Masks hold label indices; any non-zero pixel is defect.
+    """
+
+    layout = VisALayout()
+
+
+def _half(base: Path, rows: list[SplitRow], category: str, split: str) -> list[SplitRow]:
+    """The rows of one split, of which there must be one."""
+    own = [row for row in rows if row.split == split]
+    if not own:
+        raise DatasetError(
+            f"visa category {category!r} has no {split} half: no such row in {shown(base / _SPLIT)}"
+        )
+    return own
+
+
+def _leave_out_unlisted(
+    found: Listing[Sample], base: Path, rows: list[SplitRow], category: str
+) -> None:
+    """Count images of the category that no row of the split file names."""
+    listed = {_any_case(base / row.image.replace("\\", "/")) for row in rows}
+    for path in Walk(found.left_out).below(os.fspath(base.joinpath(category, *_IMAGES))):
+        if not isinstance(path, str):
+            raise DatasetError(path.reason)
+        if _any_case(Path(path)) not in listed:
+            found.left_out.add(_UNLISTED, path)
+
+
+def _any_case(path: Path) -> Path:
+    """A path whose suffix may be written in any case."""
+    return path.with_suffix(path.suffix.lower())
+
+
+_PREPARED = FolderLayout("visa")
+
+
+@dataclass(frozen=True)
+class _Located:
+    base: Path
+    raw: bool
+    categories: list[str]
+
+
+def _locate(path: Path) -> _Located:
+    """Find the categories: first as downloaded with a split file, then prepared."""
+    raw = folders_with(path, *_IMAGES)
+    if raw and os.path.isfile(path / _SPLIT):
+        return _Located(path, True, raw)
+    for outer in folder_below(path, "visa_pytorch"):
+        for base in folder_below(outer, "1cls"):
+            prepared = _PREPARED.categories(base)
+            if prepared:
+                return _Located(base, False, prepared)
+    if raw:
+        raise DatasetError(
+            f"VisA as downloaded needs its split file {shown(path / _SPLIT)}, which does not exist"
+        )
+    raise DatasetError(
+        f"no layout of VisA below {shown(path)}: expected <category>/{'/'.join(_IMAGES)} with"
+        f" {_SPLIT.as_posix()}, or <category>/train/good, or the latter in 1cls or visa_pytorch"
+    )
