@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from pyimgano.datasets.load import _SETS
 from pyimgano.errors import DatasetError, InvalidInputError, UnknownNameError
 from pyimgano.images.left_out import Reason
 from pyimgano.pipelines.mvtec_visa import run_benchmark
+from pyimgano.reporting.report import save_run_report
 from tests.conftest import texture, with_blot, write_image
 
 BLURRED = Reason("blurred image", "blurred images")
@@ -117,13 +119,17 @@ def test_the_benchmark_hands_on_what_a_set_knows(
     root: Path, line: LineLayout, tmp_path: Path
 ) -> None:
     options = {"backbone": "embedded", "image_size": (48, 64), "n_overlays": 0}
-    run_benchmark(dataset="line", root=root, output=tmp_path / "out", **options)
+    result = run_benchmark(dataset="line", root=root, output=tmp_path / "out", **options)
     (one,) = json.loads((tmp_path / "out/results.json").read_text())["categories"]
     assert (one["error"], one["n_train"], one["n_defect"]) == (None, 4, 2)
     assert "pixel_auroc" in one["metrics"]
     known = [(i["label"], i["defect_type"], i["group"], i["attributes"]) for i in one["images"]]
     assert known[0] == (1, "dent", "q0", {"light": "left"})
     assert known[5] == (0, None, "p3", {"light": "right"})
+    save_run_report(tmp_path / "report", result)
+    with (tmp_path / "report/images.csv").open(newline="") as file:
+        rows = [(row["defect_type"], row["group"]) for row in csv.DictReader(file)]
+    assert rows[:3] == [("dent", "q0"), ("dent", "q1"), ("", "p0")]
     again = run_benchmark(dataset="line", root=root, output=tmp_path / "out", **options)
     assert again.categories[0].images[0].defect_type == "dent"
 

@@ -109,6 +109,8 @@ def test_csv_rows(tmp_path: Path) -> None:
         "label": "1",
         "score": "2.0",
         "predicted": "0",
+        "defect_type": "",
+        "group": "",
     }
 
 

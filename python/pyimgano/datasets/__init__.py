@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pyimgano.datasets.base import Dataset, Layout, Sample
+from pyimgano.datasets.folders import FolderLayout
 from pyimgano.datasets.layouts.btad import BTADDataset
 from pyimgano.datasets.layouts.custom import CustomDataset
 from pyimgano.datasets.layouts.mvtec import MVTecDataset
 from pyimgano.datasets.layouts.synthetic import SyntheticDataset
 from pyimgano.datasets.layouts.visa import VisADataset
+from pyimgano.datasets.listing import Listing
 from pyimgano.datasets.load import (
     list_categories,
     list_datasets,
@@ -21,8 +23,10 @@ __all__ = [
     "BTADDataset",
     "CustomDataset",
     "Dataset",
+    "FolderLayout",
     "Layout",
     "LazyMasks",
+    "Listing",
     "MVTecDataset",
     "Sample",
     "SyntheticDataset",

@@ -96,7 +96,7 @@ class Layout(Protocol):
     def samples(self, root: Path, category: str) -> Iterable[Sample]:
         """All images of a category, in any order.
 
-        A :class:`~pyimgano.datasets.listing.Listing` besides tells which files were left out, and
+        A :class:`~pyimgano.datasets.Listing` besides tells which files were left out, and
         which splits cannot be read while the others can.
         """
 

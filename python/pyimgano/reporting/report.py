@@ -129,12 +129,32 @@ def _figures(one: CategoryResult) -> list[Any]:
 
 def _images_csv(results: Results) -> str:
     rows = [
-        [run.title, c.category, c.seed, i.path, _blank(i.label), i.score, i.predicted]
+        [
+            run.title,
+            c.category,
+            c.seed,
+            i.path,
+            _blank(i.label),
+            i.score,
+            i.predicted,
+            i.defect_type,
+            i.group,
+        ]
         for run in runs_of(results)
         for c in run.categories
         for i in c.images
     ]
-    header = ["model", "category", "seed", "file", "label", "score", "predicted"]
+    header = [
+        "model",
+        "category",
+        "seed",
+        "file",
+        "label",
+        "score",
+        "predicted",
+        "defect_type",
+        "group",
+    ]
     return csv_text(header, rows)
 
 
