@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from pyimgano.datasets import load_dataset
 from pyimgano.errors import ThresholdWarning
-from pyimgano.features.base import PatchFeatures
+from pyimgano.features import PatchExtractor, PatchGrid
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.models.patchcore import PatchCore
 from pyimgano.models.threshold import FalsePositiveRate
@@ -38,18 +38,18 @@ from pyimgano.models.threshold import FalsePositiveRate
 class CachedFeatures:
     """An extractor that learns nothing, asked once per image; images are known by identity."""
 
-    def __init__(self, inner: PatchFeatures) -> None:
+    def __init__(self, inner: PatchExtractor) -> None:
         assert not inner.needs_fit
         self.needs_fit = False
         self._inner = inner
-        self._known: dict[int, NDArray[np.float32]] = {}
+        self._known: dict[int, PatchGrid] = {}
 
     def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
         """Nothing to learn."""
         return self
 
-    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Features of each image, (h, w, d)."""
+    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[PatchGrid]:
+        """The patches of each image."""
         for image in images:
             if id(image) not in self._known:
                 (self._known[id(image)],) = self._inner.extract_batch([image])
@@ -82,7 +82,7 @@ class CachedPatchCore(PatchCore):
             )
         return self.shared["preprocessor"]
 
-    def _build_features(self) -> PatchFeatures:
+    def _build_features(self) -> PatchExtractor:
         features = super()._build_features() if "features" not in self.shared else None
         if features is None:
             return self.shared["features"]

@@ -40,7 +40,7 @@ def test_a_layers_maps_have_its_grid_and_its_channels(
     name: str, layer: str, shape: tuple[int, int, int]
 ) -> None:
     features = TorchvisionFeatures(name, pretrained=False, layers=[layer])
-    (patches,) = features.extract_batch([unit(64, 96)])
+    patches = features.extract_batch([unit(64, 96)])[0].array
     assert patches.shape == shape
 
 
@@ -48,7 +48,7 @@ def test_layers_of_both_kinds_go_together() -> None:
     features = TorchvisionFeatures(
         "swin_t", pretrained=False, layers=["features.0.0", "features.3"]
     )
-    (patches,) = features.extract_batch([unit(64, 96)])
+    patches = features.extract_batch([unit(64, 96)])[0].array
     assert patches.shape == (16, 24, 96 + 192)
 
 
@@ -77,7 +77,7 @@ def test_embedded_features_say_how_small_images_may_be() -> None:
 
 def test_a_vision_transformer_works_at_its_own_size() -> None:
     features = TorchvisionFeatures("vit_b_16", pretrained=False, layers=["conv_proj"])
-    (patches,) = features.extract_batch([unit(224, 224)])
+    patches = features.extract_batch([unit(224, 224)])[0].array
     assert patches.shape == (14, 14, 768)
 
 

@@ -195,8 +195,8 @@ def test_deterministic_and_thread_safe(fitted):
     with ThreadPoolExecutor(4) as pool:
         for features, wanted in zip(pool.map(fitted.extract, images), expected, strict=True):
             np.testing.assert_array_equal(features, wanted)
-    for features, wanted in zip(fitted.extract_batch(images), expected, strict=True):
-        np.testing.assert_array_equal(features, wanted)
+    for grid, wanted in zip(fitted.extract_batch(images), expected, strict=True):
+        np.testing.assert_array_equal(grid.array, wanted)
 
 
 def test_more_images_than_the_sample_holds():

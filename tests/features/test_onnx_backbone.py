@@ -75,17 +75,18 @@ def test_outputs_are_normalised_pooled_and_joined(engine: str) -> None:
         pytest.skip(str(error))
     for size in ((24, 32), (8, 4)):
         image = unit(0, size)
-        (patches,) = features.extract_batch([image])
+        patches = features.extract_batch([image])[0].array
         scaled = (image - np.float32([0.5, 0, 0])) / np.float32([0.5, 1, 2])
         assert (patches.shape, patches.dtype) == ((size[0] // 2, size[1] // 2, 2), np.float32)
         np.testing.assert_allclose(patches, by_hand(scaled), rtol=1e-5, atol=1e-5)
 
 
 def test_layers_choose_outputs_and_their_order() -> None:
-    both = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0]
+    both = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
     turned = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse", "fine"])
-    np.testing.assert_array_equal(turned.extract_batch([unit(0)])[0], both[..., ::-1])
-    alone = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse"]).extract_batch([unit(0)])[0]
+    np.testing.assert_array_equal(turned.extract_batch([unit(0)])[0].array, both[..., ::-1])
+    coarse = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse"])
+    alone = coarse.extract_batch([unit(0)])[0].array
     assert alone.shape == (6, 8, 1)  # on its own grid, for there is no finer one
     with pytest.raises(UnknownNameError, match=r"'fin'; did you mean 'fine'\? Known: coarse, fine"):
         OnnxFeatures(tiny(), layers=["fin"])
@@ -98,12 +99,12 @@ def test_batches_and_mixed_sizes_give_what_single_images_give() -> None:
     images = [unit(0), unit(1), unit(2), unit(3, (32, 24)), unit(4)]
     together = features.extract_batch(images)
     for image, patches in zip(images, together, strict=True):
-        np.testing.assert_array_equal(patches, features.extract_batch([image])[0])
+        np.testing.assert_array_equal(patches.array, features.extract_batch([image])[0].array)
 
 
 def test_results_are_not_overwritten_by_the_next_call() -> None:
     features = OnnxFeatures(tiny())
-    (first,) = features.extract_batch([unit(0)])
+    first = features.extract_batch([unit(0)])[0].array
     kept = first.copy()
     features.extract_batch([unit(1)])
     np.testing.assert_array_equal(first, kept)
@@ -116,12 +117,12 @@ def test_threads_may_share_an_extractor(engine: str) -> None:
     except MissingDependencyError as error:
         pytest.skip(str(error))
     images = [unit(seed, (24 + 4 * (seed % 3), 32)) for seed in range(8)]
-    expected = [features.extract_batch([image])[0] for image in images]
+    expected = [features.extract_batch([image])[0].array for image in images]
     wrong: list[int] = []
 
     def work(number: int) -> None:
         for _ in range(10):
-            (patches,) = features.extract_batch([images[number]])
+            patches = features.extract_batch([images[number]])[0].array
             if not np.array_equal(patches, expected[number]):
                 wrong.append(number)
 
@@ -138,14 +139,14 @@ def test_a_file_its_bytes_and_a_pickled_copy_are_the_same(tmp_path: Path) -> Non
     file.write_bytes(tiny())
     features = build_features(str(file), layers=["fine"])
     assert isinstance(features, OnnxFeatures)
-    expected = features.extract_batch([unit(0)])[0]
+    expected = features.extract_batch([unit(0)])[0].array
     again = OnnxFeatures(features.onnx_bytes(), layers=["fine"], name="tiny.onnx")
     for other in (
         again,
         pickle.loads(pickle.dumps(features)),
         build_features(file, layers=["fine"]),
     ):
-        np.testing.assert_array_equal(other.extract_batch([unit(0)])[0], expected)
+        np.testing.assert_array_equal(other.extract_batch([unit(0)])[0].array, expected)
         assert other.describe() == features.describe()
     assert features.describe() == {
         "backbone": "tiny.onnx",
@@ -171,8 +172,8 @@ def test_an_exported_model_says_what_it_is_and_refuses_another_normalization() -
     features = OnnxFeatures(data, normalization=PLAIN)
     assert features.describe()["backbone"] == "tinynet"
     assert features.describe()["exported_from"] == {"weights": "tiny.pth", "weights_sha256": "00"}
-    expected = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0]
-    np.testing.assert_array_equal(features.extract_batch([unit(0)])[0], expected)
+    expected = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
+    np.testing.assert_array_equal(features.extract_batch([unit(0)])[0].array, expected)
     with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.0, 0.0, 0.0\]"):
         OnnxFeatures(data)
     broken = with_metadata(tiny(), {**said, "normalization": "[1"})
@@ -272,7 +273,7 @@ def test_weights_in_other_files_are_refused() -> None:
 def test_sizes_that_a_model_does_not_take_are_refused() -> None:
     fixed = OnnxFeatures(tiny(shape=(1, 3, 24, 32)))
     images = [unit(0), unit(1)]  # one by one, for the model takes no two
-    assert [patches.shape for patches in fixed.extract_batch(images)] == [(12, 16, 2)] * 2
+    assert [patches.array.shape for patches in fixed.extract_batch(images)] == [(12, 16, 2)] * 2
     with pytest.raises(
         InvalidInputError, match=r"takes images of 24 x 32 .* not 32 x 24: set image"
     ):
@@ -292,7 +293,7 @@ def test_an_image_that_is_too_small_is_refused(
     for size in ((1, 1), (2, 2)):
         with pytest.raises(InvalidInputError, match=f"{size[0]} x {size[1]} pixels"):
             features.extract_batch([unit(0, size)])
-    assert features.extract_batch([unit(0, (4, 4))])[0].shape == (2, 2, 2)
+    assert features.extract_batch([unit(0, (4, 4))])[0].array.shape == (2, 2, 2)
     assert capfd.readouterr().err == ""
 
 

@@ -243,7 +243,7 @@ def test_the_engine_gets_what_was_understood_and_nothing_else() -> None:
     assert load_onnx(data).metadata == {"ort_config": "SECRET SETTING"}
     assert load_onnx(written).written() == written
     images = [np.random.default_rng(0).random((8, 8, 3), dtype=np.float32)]
-    found, expected = (OnnxFeatures(d).extract_batch(images)[0] for d in (written, GOOD))
+    found, expected = (OnnxFeatures(d).extract_batch(images)[0].array for d in (written, GOOD))
     np.testing.assert_array_equal(found, expected)
 
 

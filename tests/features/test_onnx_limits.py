@@ -269,7 +269,7 @@ def test_a_model_that_asks_for_too_much_at_one_size_only_is_refused_there() -> N
         tensor("one", np.ones((1, 1, 1, 1))),
     )
     features = OnnxFeatures(data, normalization=PLAIN)
-    assert features.extract_batch([np.ones((16, 16, 3), np.float32)])[0].shape == (16, 16, 3)
+    assert features.extract_batch([np.ones((16, 16, 3), np.float32)])[0].array.shape == (16, 16, 3)
     with pytest.raises(InvalidInputError, match=r"600 x 600 pixels: .*'Expand'"):
         features.extract_batch([np.ones((600, 600, 3), np.float32)])
 

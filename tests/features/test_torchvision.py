@@ -32,7 +32,7 @@ def test_resnet_patches_are_layer2_and_layer3_pooled_and_joined() -> None:
     features = TorchvisionFeatures("resnet18", pretrained=False)
     assert features.layers == ("layer2", "layer3")
     image = unit(0)
-    (patches,) = features.extract_batch([image])
+    patches = features.extract_batch([image])[0].array
     assert (patches.shape, patches.dtype) == ((8, 12, 128 + 256), np.float32)
 
     # The same by hand, on an unmodified torchvision network with the same seed.
@@ -54,19 +54,19 @@ def test_resnet_patches_are_layer2_and_layer3_pooled_and_joined() -> None:
 
 def test_copies_give_the_same_features() -> None:
     features = TorchvisionFeatures("resnet18", pretrained=False)
-    (expected,) = features.extract_batch([unit(0)])
+    expected = features.extract_batch([unit(0)])[0].array
     for twin in (copy.deepcopy(features), pickle.loads(pickle.dumps(features))):
-        np.testing.assert_array_equal(twin.extract_batch([unit(0)])[0], expected)
+        np.testing.assert_array_equal(twin.extract_batch([unit(0)])[0].array, expected)
 
 
 def test_batches_and_mixed_sizes_give_what_single_images_give() -> None:
     features = TorchvisionFeatures("resnet18", pretrained=False, batch_size=2)
     images = [unit(0), unit(1), unit(2), unit(3, (96, 64)), unit(4)]
     together = features.extract_batch(images)
-    assert [p.shape[:2] for p in together] == [(8, 12)] * 3 + [(12, 8), (8, 12)]
-    for image, patches in zip(images, together, strict=True):
-        (alone,) = features.extract_batch([image])
-        np.testing.assert_allclose(patches, alone, rtol=1e-4, atol=1e-5)
+    assert [grid.shape for grid in together] == [(8, 12)] * 3 + [(12, 8), (8, 12)]
+    for image, grid in zip(images, together, strict=True):
+        alone = features.extract_batch([image])[0].array
+        np.testing.assert_allclose(grid.array, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_random_weights_are_seeded_and_leave_the_global_state_alone() -> None:
@@ -76,7 +76,7 @@ def test_random_weights_are_seeded_and_leave_the_global_state_alone() -> None:
     first = TorchvisionFeatures("resnet18", pretrained=False)
     assert torch.equal(torch.rand(3), expected)
     second = TorchvisionFeatures("resnet18", pretrained=False)
-    a, b = (f.extract_batch([unit(0)])[0] for f in (first, second))
+    a, b = (f.extract_batch([unit(0)])[0].array for f in (first, second))
     np.testing.assert_array_equal(a, b)
 
 
@@ -90,7 +90,7 @@ def test_a_file_needs_only_the_layers_in_use(tmp_path: Path) -> None:
     wrapped = tmp_path / "checkpoint.pth"
     torch.save({"state_dict": network.state_dict(), "epoch": 3}, wrapped)
     again = TorchvisionFeatures("resnet18", weights=str(wrapped))
-    a, b = (f.extract_batch([unit(0)])[0] for f in (features, again))
+    a, b = (f.extract_batch([unit(0)])[0].array for f in (features, again))
     np.testing.assert_array_equal(a, b)
 
 
@@ -178,7 +178,7 @@ def test_other_networks_need_layers_and_say_which_there_are() -> None:
     features = TorchvisionFeatures(
         "mobilenet_v2", pretrained=False, layers=["features.6", "features.3"]
     )
-    (patches,) = features.extract_batch([unit(0)])
+    patches = features.extract_batch([unit(0)])[0].array
     assert patches.shape == (16, 24, 32 + 24)  # on the finer grid, in the order given
 
 
@@ -194,7 +194,7 @@ def test_other_networks_need_layers_and_say_which_there_are() -> None:
 )
 def test_any_backbone_with_feature_maps_works(name: str, layers: list[str], depth: int) -> None:
     features = TorchvisionFeatures(name, pretrained=False, layers=layers)
-    (patches,) = features.extract_batch([unit(0)])
+    patches = features.extract_batch([unit(0)])[0].array
     assert patches.shape[2] == depth
     assert np.isfinite(patches).all()
 
@@ -223,7 +223,7 @@ def test_normalization_is_checked() -> None:
 
 def test_the_real_file_loads_and_is_identified(resnet18_file: Path) -> None:
     features = TorchvisionFeatures("resnet18", weights=resnet18_file)
-    (patches,) = features.extract_batch([unit(0, (256, 256))])
+    patches = features.extract_batch([unit(0, (256, 256))])[0].array
     assert patches.shape == (32, 32, 384)
     assert np.isfinite(patches).all()
     with pytest.raises(WeightsError, match="lack layer 'layer4"):

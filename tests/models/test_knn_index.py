@@ -41,7 +41,7 @@ def test_patch_features_of_images_have_the_same_neighbours(backend: str, k: int)
     images = [texture(i, (96, 96)) for i in range(4)]
     pixels = ImagePreprocessor(resize=None)(images)
     features = build_features("embedded").fit(pixels)
-    rows = np.concatenate([f.reshape(-1, f.shape[-1]) for f in features.extract_batch(pixels)])
+    rows = np.concatenate([grid.rows for grid in features.extract_batch(pixels)])
     bank, queries = rows[: len(rows) // 2], rows[len(rows) // 2 :]
     same(backend, bank, queries, k)
 
@@ -54,8 +54,8 @@ def test_real_resnet_features_have_the_same_neighbours(
     pytest.importorskip("torchvision", reason="needs the extra torch")
     paths = load_dataset("mvtec", shared_data, "cookie").get_train_paths()[:4]
     features = build_features("resnet18", weights=resnet18_file)
-    maps = features.extract_batch(ImagePreprocessor(resize=128)(paths))
-    rows = np.concatenate([m.reshape(-1, m.shape[-1]) for m in maps])
+    grids = features.extract_batch(ImagePreprocessor(resize=128)(paths))
+    rows = np.concatenate([grid.rows for grid in grids])
     same(backend, rows[256:], rows[:256], k)
 
 

@@ -74,7 +74,7 @@ def test_pyimgano_runs_the_onnx_export(student: Student, tmp_path: Path) -> None
     pytest.importorskip("onnx", reason="exporting to ONNX needs the extra pyimgano[export]")
     to_onnx(folded(student), tmp_path / "student.onnx")
     features = OnnxFeatures(tmp_path / "student.onnx", layers=["layer2", "layer3"])
-    (rows,) = features.extract_batch([np.full((72, 104, 3), 0.5, np.float32)])
+    rows = features.extract_batch([np.full((72, 104, 3), 0.5, np.float32)])[0].array
     assert rows.shape == (9, 13, 384)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyimgano.features.base import PatchFeatures
+from pyimgano.features.base import PatchExtractor, PatchGrid
 from pyimgano.features.build import EMBEDDED, build_features
 
-__all__ = ["EMBEDDED", "PatchFeatures", "build_features"]
+__all__ = ["EMBEDDED", "PatchExtractor", "PatchGrid", "build_features"]

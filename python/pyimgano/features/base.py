@@ -1,8 +1,9 @@
-"""What PatchCore asks of a feature extractor."""
+"""Patches of images, and what gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol, Self
 
@@ -10,7 +11,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class PatchFeatures(Protocol):
+@dataclass(frozen=True, eq=False)
+class PatchGrid:
+    """The patches of one image.
+
+    Attributes
+    ----------
+    rows
+        float32 (h * w, d): one feature vector per patch, row by row of the grid.
+    shape
+        (h, w) of the grid.
+    """
+
+    rows: NDArray[np.float32]
+    shape: tuple[int, int]
+
+    @classmethod
+    def of(cls, array: NDArray[np.float32]) -> Self:
+        """The grid of an array (h, w, d)."""
+        height, width, depth = array.shape
+        return cls(array.reshape(height * width, depth), (height, width))
+
+    @property
+    def array(self) -> NDArray[np.float32]:
+        """The rows as float32 (h, w, d)."""
+        return self.rows.reshape(*self.shape, -1)
+
+
+class PatchExtractor(Protocol):
     """Images in, one feature vector per patch of a regular grid out."""
 
     #: Whether :meth:`fit` learns anything; if not, training images are not read twice.
@@ -24,8 +52,8 @@ class PatchFeatures(Protocol):
         """Refuse a size that no image can have, with an error that says which can."""
         ...
 
-    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-        """Features of each image: float32 (h, w, d), d the same for all."""
+    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[PatchGrid]:
+        """The patches of each image, all of one d."""
         ...
 
     def get_state(self) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.features.base import PatchFeatures
+from pyimgano.features.base import PatchExtractor
 from pyimgano.utils.checks import check_path, check_text
 
 #: The backbone that needs no torch, no weights file and no network.
@@ -51,7 +51,7 @@ def build_features(
     device: str = "cpu",
     batch_size: int = 8,
     engine: str | None = None,
-) -> PatchFeatures:
+) -> PatchExtractor:
     """Build an extractor.
 
     ``embedded`` refuses weights and layers; an ONNX file, which holds its weights, refuses weights;
@@ -92,7 +92,7 @@ def _build_onnx(
     device: str,
     batch_size: int,
     engine: str | None,
-) -> PatchFeatures:
+) -> PatchExtractor:
     from pyimgano.features.onnx_backbone import OnnxFeatures
     from pyimgano.features.onnx_engines import DEFAULT_ENGINE
 

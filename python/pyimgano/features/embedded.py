@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features._filters import ORIENTED, PER_LEVEL, Array, Cells, blur_grid, cells, ramp
 from pyimgano.features._lighting import Lighting
+from pyimgano.features.base import PatchGrid
 from pyimgano.utils.checks import check_count, check_number
 
 _LEAST_SIDE = 8
@@ -177,9 +178,9 @@ class EmbeddedFeatures:
                 f" got {height} x {width}: set image_size"
             )
 
-    def extract_batch(self, images: Sequence[Array]) -> list[Array]:
-        """Patch features of each image: float32 (h, w, n_features_out)."""
-        return [self.extract(image) for image in images]
+    def extract_batch(self, images: Sequence[Array]) -> list[PatchGrid]:
+        """Patch features of each image, d is ``n_features_out``."""
+        return [PatchGrid.of(self.extract(image)) for image in images]
 
     def describe(self) -> dict[str, Any]:
         """Parameters, ready for JSON."""

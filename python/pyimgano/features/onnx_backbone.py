@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WeightsError
-from pyimgano.features.base import equal_sizes
+from pyimgano.features.base import PatchGrid, equal_sizes
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.features.onnx_engines import DEFAULT_ENGINE, create_engine
 from pyimgano.features.onnx_file import OnnxModel, load_onnx
@@ -113,7 +113,7 @@ class OnnxFeatures:
         """Nothing to learn: the backbone stays as it is."""
         return self
 
-    def extract_batch(self, images: Sequence[Array]) -> list[Array]:
+    def extract_batch(self, images: Sequence[Array]) -> list[PatchGrid]:
         """Features of each image; images of equal size share a pass.
 
         Parameters
@@ -123,8 +123,8 @@ class OnnxFeatures:
 
         Returns
         -------
-        list of ndarray
-            float32 (h, w, d).
+        list of PatchGrid
+            On the grid of the finest layer.
 
         Raises
         ------
@@ -134,10 +134,10 @@ class OnnxFeatures:
         WeightsError
             An output is not a feature map, or holds NaN or infinity.
         """
-        features: list[Array] = []
+        features: list[PatchGrid] = []
         for batch in equal_sizes(images, self.batch_size):
             self.check_size(*batch[0].shape[:2])
-            features.extend(self._forward(batch))
+            features.extend(map(PatchGrid.of, self._forward(batch)))
         return features
 
     def get_state(self) -> dict[str, NDArray[Any]]:

@@ -192,11 +192,11 @@ def _check(
             f"the export of {features.backbone} does not work: {error}"
         ) from error
     for size, a, b in zip(sizes, wanted, got, strict=True):
-        if a.shape != b.shape:
-            off = f"shape {b.shape} in place of {a.shape}"
+        if (a.shape, a.rows.shape) != (b.shape, b.rows.shape):
+            off = f"shape {b.array.shape} in place of {a.array.shape}"
         else:
-            longest = float(np.linalg.norm(a, axis=-1).max())
-            share = float(np.linalg.norm(a - b, axis=-1).max()) / max(longest, 1e-30)
+            longest = float(np.linalg.norm(a.rows, axis=-1).max())
+            share = float(np.linalg.norm(a.rows - b.rows, axis=-1).max()) / max(longest, 1e-30)
             if share <= TOLERANCE:
                 continue
             off = f"a relative error of {share:.1e}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
-from pyimgano.features.base import equal_sizes
+from pyimgano.features.base import PatchGrid, equal_sizes
 from pyimgano.features.channel_axis import find_axes
 from pyimgano.features.device import check_device
 from pyimgano.features.normalization import Normalization, resolve_normalization
@@ -113,7 +113,7 @@ class TorchvisionFeatures:
         """Nothing to learn: the backbone stays as it is."""
         return self
 
-    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[PatchGrid]:
         """Features of each image; images of equal size share a forward pass.
 
         Parameters
@@ -123,12 +123,12 @@ class TorchvisionFeatures:
 
         Returns
         -------
-        list of ndarray
-            float32 (h, w, d).
+        list of PatchGrid
+            On the grid of the finest layer.
         """
-        features: list[NDArray[np.float32]] = []
+        features: list[PatchGrid] = []
         for batch in equal_sizes(images, self.batch_size):
-            features.extend(self._forward(batch))
+            features.extend(map(PatchGrid.of, self._forward(batch)))
         return features
 
     def _forward(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
-from pyimgano.features import PatchFeatures
+from pyimgano.features import PatchExtractor, PatchGrid
 from pyimgano.images.fingerprint import digest
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
@@ -66,7 +66,7 @@ class Collected:
 
 
 def fit_features(
-    features: PatchFeatures,
+    features: PatchExtractor,
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
     *,
@@ -140,7 +140,7 @@ def readable_images(images: Sequence[ImageInput]) -> Readable:
 def collect(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
-    features: PatchFeatures,
+    features: PatchExtractor,
     *,
     batch_size: int,
     skip_bad: bool,
@@ -181,16 +181,15 @@ def collect(
                         continue
                     loaded = batch[i]
                     collected.kept.append(i)
-                    height, width, depth = patches.shape
                     if not collected.grids:
                         check_fit_memory(
                             len(images),
-                            (height, width, depth),
+                            patches.array.shape,
                             coreset_ratio=coreset_ratio,
                             spill_dir=spill_dir,
                         )
-                    collected.store.append(patches.reshape(-1, depth))
-                    collected.grids.append((height, width))
+                    collected.store.append(patches.rows)
+                    collected.grids.append(patches.shape)
                     collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
                     collected.digests.append(digest(loaded.pixels))
                     collected.health.append(loaded.health)
@@ -202,8 +201,8 @@ def collect(
 
 
 def _extract(
-    features: PatchFeatures, batch: dict[int, LoadedImage]
-) -> dict[int, NDArray[np.float32] | InvalidInputError]:
+    features: PatchExtractor, batch: dict[int, LoadedImage]
+) -> dict[int, PatchGrid | InvalidInputError]:
     """Features by position, or why an image has none, such as one that is too small."""
     try:
         found = features.extract_batch([loaded.pixels for loaded in batch.values()])

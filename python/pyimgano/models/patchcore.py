@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
-from pyimgano.features import PatchFeatures, build_features
+from pyimgano.features import PatchExtractor, PatchGrid, build_features
 from pyimgano.features.build import check_backbone, check_engine, check_weights
 from pyimgano.features.normalization import resolve_normalization
 from pyimgano.images.fingerprint import digest, fingerprint
@@ -115,7 +115,7 @@ class PatchCore(PixelDetector):
         Seconds per stage of the last fit and of all predictions since.
     """
 
-    features_: PatchFeatures
+    features_: PatchExtractor
     _held_out_grids: Sequence[NDArray[np.float32]] = ()
 
     def __init__(
@@ -237,7 +237,7 @@ class PatchCore(PixelDetector):
         self._check_fitted()
         timer = StageTimer(self.timings_)
 
-        def read(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, NDArray[np.float32]]]:
+        def read(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, PatchGrid]]:
             with timer.stage("decode"):
                 loaded = [self._preprocessor.load(image) for image in batch]
             return zip(loaded, self._extract(loaded, timer), strict=True)
@@ -248,17 +248,16 @@ class PatchCore(PixelDetector):
     def _predict_patches(
         self,
         loaded: LoadedImage,
-        patches: NDArray[np.float32],
+        patches: PatchGrid,
         with_map: bool,
         timer: StageTimer,
     ) -> Prediction:
-        height, width, depth = patches.shape
         with timer.stage("knn"):
-            score, distances = self._bank.score(patches.reshape(-1, depth))
+            score, distances = self._bank.score(patches.rows)
         anomaly_map = None
         if with_map:
             with timer.stage("map"):
-                grid = distances.reshape(height, width)
+                grid = distances.reshape(patches.shape)
                 anomaly_map = self._mapper.to_source(grid, loaded)
         return self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
@@ -278,12 +277,9 @@ class PatchCore(PixelDetector):
         """Features of one image, float32 (h * w, d), and the patch grid (h, w)."""
         self._check_fitted()
         (patches,) = self._extract([self._preprocessor.load(image)], StageTimer())
-        height, width, depth = patches.shape
-        return patches.reshape(-1, depth), (height, width)
+        return patches.rows, patches.shape
 
-    def _extract(
-        self, batch: Sequence[LoadedImage], timer: StageTimer
-    ) -> list[NDArray[np.float32]]:
+    def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
         with timer.stage("backbone"):
             return self.features_.extract_batch([loaded.pixels for loaded in batch])
 
@@ -326,7 +322,7 @@ class PatchCore(PixelDetector):
         state.tensors.update(memory_bank=self.memory_bank_)
         return state
 
-    def set_state(self, state: FittedState, features: PatchFeatures) -> None:
+    def set_state(self, state: FittedState, features: PatchExtractor) -> None:
         """Restore what :meth:`get_state` gave, and index the bank."""
         self.check_params()
         self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
@@ -350,7 +346,7 @@ class PatchCore(PixelDetector):
     def _build_bank(self, rows: NDArray[np.float32]) -> MemoryBank:
         return MemoryBank(rows, n_neighbors=self.n_neighbors, knn_backend=self.knn_backend)
 
-    def _build_features(self) -> PatchFeatures:
+    def _build_features(self) -> PatchExtractor:
         features = build_features(
             self.backbone,
             layers=self.layers,
