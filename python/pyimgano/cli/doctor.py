@@ -75,13 +75,13 @@ def examine() -> dict[str, Any]:
 def _kernels(problems: list[str]) -> dict[str, Any]:
     """Version, instruction set and threads of the compiled part."""
     try:
-        from pyimgano import _rust
+        from pyimgano import kernels
         from pyimgano.errors import InvalidInputError
     except ImportError as error:
         problems.append(f"the compiled kernels do not import: {error}")
         return {}
-    found: dict[str, Any] = {"version": _rust.version(), "cores": os.cpu_count()}
-    asks: dict[str, Any] = {"simd": _rust.simd_level, "threads": _rust.resolve_threads}
+    found: dict[str, Any] = {"version": kernels.version(), "cores": os.cpu_count()}
+    asks: dict[str, Any] = {"simd": kernels.simd_level, "threads": kernels.n_threads}
     for name, ask in asks.items():
         try:
             found[name] = ask()

@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano import _rust
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.onnx_file import OnnxModel
+from pyimgano.kernels import n_threads
 from pyimgano.registry import unknown_name
 from pyimgano.utils.optional_deps import require
 
@@ -72,7 +72,7 @@ class OnnxRuntimeEngine:
         )
         self._model = model
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = _rust.resolve_threads()
+        options.intra_op_num_threads = n_threads()
         options.log_severity_level = 4  # what it would print is in our own errors
         # Its threads must not keep a core busy while the patches are being searched.
         options.add_session_config_entry("session.force_spinning_stop", "1")
@@ -114,7 +114,7 @@ class OpenVinoEngine:
         settings = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": _rust.resolve_threads(),
+            "INFERENCE_NUM_THREADS": n_threads(),
         }
         with _reading(name, model):
             self._compiled = core.compile_model(core.read_model(model.written()), "CPU", settings)

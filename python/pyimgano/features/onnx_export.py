@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyimgano._rust import version
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.onnx_backbone import OnnxFeatures
 from pyimgano.features.onnx_engines import DEFAULT_ENGINE
 from pyimgano.features.onnx_file import with_metadata
+from pyimgano.kernels import version
 from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:

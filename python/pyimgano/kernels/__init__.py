@@ -22,6 +22,7 @@ Environment variables, read at every call:
 
 from __future__ import annotations
 
+from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
 from pyimgano.kernels.curves import PixelMetrics, pixel_metrics, pro_curve
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
@@ -33,6 +34,9 @@ __all__ = [
     "filter_components",
     "greedy_coreset",
     "label_components",
+    "n_threads",
     "pixel_metrics",
     "pro_curve",
+    "simd_level",
+    "version",
 ]

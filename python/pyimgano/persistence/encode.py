@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano._rust import version
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.build import is_onnx
 from pyimgano.images.health_range import COLUMNS, HealthRange
+from pyimgano.kernels import version
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
