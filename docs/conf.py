@@ -88,6 +88,7 @@ benches/RESULTS
 :hidden:
 :caption: Reference
 
+docs/extending
 docs/api/index
 CHANGELOG
 CONTRIBUTING
@@ -163,16 +164,19 @@ def as_written(app: Any, what: str, name: str, obj: Any, options: Any, *given: A
     return arguments.replace("<factory>", "..."), returns if isinstance(returns, str) else None
 
 
-def keep_underscores(
+def tidy_attributes(
     app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Fitted attributes end with an underscore, which would be read as a link."""
-    lines[:] = [re.sub(r"^:(ivar|vartype) (\w+)_:", r":\1 \2\\_:", line) for line in lines]
+    """Attributes may end with an underscore, which is no link, and their types are prose."""
+    lines[:] = [
+        re.sub(r"^:vartype (\S+) ([^*`]+)$", r":vartype \1 *\2*", line)
+        for line in (re.sub(r"^:(ivar|vartype) (\w+)_:", r":\1 \2\\_:", line) for line in lines)
+    ]
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-signature", as_written)
-    app.connect("autodoc-process-docstring", keep_underscores, priority=600)  # after napoleon
+    app.connect("autodoc-process-docstring", tidy_attributes, priority=600)  # after napoleon
     app.connect("source-read", add_navigation)
     app.connect("missing-reference", resolve)
