@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from pyimgano import create_model, list_models, model_info
 from pyimgano.errors import CheckFailedError
-from pyimgano.extend import EXPECTED_FAILURES, check_detector
+from pyimgano.extend import COMMON, EXPECTED_FAILURES, Count, Parameter, check_detector
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.models.base import Detector
@@ -79,6 +79,8 @@ def test_the_detector_is_not_changed() -> None:
 class Fixed(Detector):
     """Scores by brightness, all in one: to be broken."""
 
+    PARAMETERS: ClassVar[dict[str, Parameter]] = {"random_state": COMMON["random_state"]}
+
     def __init__(self, *, random_state: int = 0) -> None:
         self.random_state = random_state
 
@@ -122,6 +124,16 @@ class Hasty(Fixed):
         return self
 
 
+class Forgetful(Fixed):
+    def __init__(self, *, random_state: int = 0, n_bins: int = 8) -> None:
+        super().__init__(random_state=random_state)
+        self.n_bins = n_bins
+
+
+class Outdated(Fixed):
+    PARAMETERS: ClassVar[dict[str, Parameter]] = {**Fixed.PARAMETERS, "n_bins": Count()}
+
+
 def test_a_detector_of_ones_own_passes() -> None:
     check_detector(Fixed())
 
@@ -133,6 +145,8 @@ def test_a_detector_of_ones_own_passes() -> None:
         (Locked, "check_copies_score_alike.*cannot pickle"),
         (Untold, "check_errors_say_what_to_pass.*cannot read image"),
         (Hasty, "check_a_failed_fit_changes_nothing"),
+        (Forgetful, "check_every_parameter_is_declared.*its PARAMETERS lack 'n_bins'"),
+        (Outdated, "check_every_parameter_is_declared.*its constructor lacks 'n_bins'"),
     ],
 )
 def test_what_is_broken_is_named(cls: type[Fixed], named: str) -> None:

@@ -95,10 +95,10 @@ def test_wrong_arrays_are_refused_with_the_reason() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"resize": 0}, "resize must be an integer of at least 1"),
-        ({"resize": (3, 4, 5)}, "resize must be an int"),
+        ({"resize": 0}, "resize must be an integer from 1 to 32,767"),
+        ({"resize": (3, 4, 5)}, "resize must be an integer.*or .height, width."),
         ({"resize": 32, "center_crop": 33}, "center_crop .* is larger"),
-        ({"bit_depth": 17}, "bit_depth must be an integer of at least 1 and at most 16: 17"),
+        ({"bit_depth": 17}, "bit_depth must be an integer from 1 to 16 or None, got 17"),
     ],
 )
 def test_impossible_settings_are_refused(arguments: dict[str, object], message: str) -> None:

@@ -257,7 +257,7 @@ def test_what_cannot_be_stored_is_refused_and_says_why(
         fitted.save(target, bank_dtype="float64")
     with pytest.raises(InvalidInputError, match="without a network"):
         fitted.save(target, embed_backbone=True)
-    with pytest.raises(InvalidInputError, match="batch_size.*whole number from 1 to 1,024"):
+    with pytest.raises(InvalidInputError, match="batch_size.*an integer from 1 to 1,024"):
         patchcore(batch_size=2000).fit(normal).save(target)
     assert not target.exists()
 

@@ -11,14 +11,44 @@ from pyimgano.datasets import (
     register_layout,
 )
 from pyimgano.extend.detector_checks import EXPECTED_FAILURES, check_detector
+from pyimgano.models.parameters import COMMON
+from pyimgano.utils.parameters import (
+    Choice,
+    Count,
+    Device,
+    Either,
+    Flag,
+    ListOf,
+    Normalization,
+    Number,
+    Opaque,
+    Parameter,
+    PathLike,
+    Size,
+    Text,
+)
 
 __all__ = [
+    "COMMON",
     "EXPECTED_FAILURES",
+    "Choice",
+    "Count",
     "Dataset",
+    "Device",
+    "Either",
+    "Flag",
     "FolderLayout",
     "Layout",
+    "ListOf",
     "Listing",
+    "Normalization",
+    "Number",
+    "Opaque",
+    "Parameter",
+    "PathLike",
     "Sample",
+    "Size",
+    "Text",
     "check_detector",
     "register_layout",
 ]

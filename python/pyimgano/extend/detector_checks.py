@@ -188,6 +188,11 @@ def _check_parameters_are_kept(detector: Any, images: Images) -> None:
     _require(not hasattr(twin, "threshold_"), "clone is fitted")
 
 
+def _check_every_parameter_is_declared(detector: Any, images: Images) -> None:
+    type(detector).check_declaration()
+    detector.check_params()
+
+
 def _raises(error: type[Exception], call: Callable[[], Any]) -> bool:
     try:
         call()
@@ -203,4 +208,5 @@ _CHECKS = (
     _check_a_failed_fit_changes_nothing,
     _check_errors_say_what_to_pass,
     _check_parameters_are_kept,
+    _check_every_parameter_is_declared,
 )

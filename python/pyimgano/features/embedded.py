@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,8 @@ from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features._filters import ORIENTED, PER_LEVEL, Array, Cells, blur_grid, cells, ramp
 from pyimgano.features._lighting import Lighting
 from pyimgano.features.base import PatchGrid
-from pyimgano.utils.checks import check_count, check_number
+from pyimgano.utils.parameters import Count, ListOf, Number, Parameter
+from pyimgano.utils.params import ParamsMixin
 
 _LEAST_SIDE = 8
 _FINEST_SIGMA = 0.6
@@ -26,7 +27,7 @@ _LEAST_SAMPLE, _MOST_SAMPLE = 4, 64
 _FLOORS = np.array([1e-4] * ORIENTED + [1e-3] + [5e-3] * 2)
 
 
-class EmbeddedFeatures:
+class EmbeddedFeatures(ParamsMixin):
     """Oriented derivatives, brightness and colour at several scales, tuned on the normal images.
 
     Per image: brightness and two colour differences divided by brightness, in a pyramid; on each
@@ -82,6 +83,18 @@ class EmbeddedFeatures:
     ``extract`` changes no state, so several threads may share a fitted object.
     """
 
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
+        "stride": Count(1, 64, stored=Count(4, 64)),
+        "levels": Count(1, 8, stored=Count(1, 5)),
+        "neighborhoods": ListOf(
+            Number(0, 16, open_low=True), stored=ListOf(Number(0, 16, open_low=True), 0, 3)
+        ),
+        "compression": Number(0, 1),
+        "finest_weight": Number(0, 1e3),
+        "color_weight": Number(0, 1e3),
+        "n_components": Count(stored=Count(1, 2**20)),
+    }
+
     needs_fit = True
 
     #: Smaller images have no patches.
@@ -132,7 +145,7 @@ class EmbeddedFeatures:
         InvalidInputError
             A parameter is out of range, an image has an unusable shape, or there is no image.
         """
-        self._check_params()
+        self.check_params()
         light, sample = self._read(images, np.random.default_rng(random_state))
         self.lighting_ = Lighting().fit(light)
         power = np.mean([self._energy(one.values, one.light) for one in sample], axis=0)
@@ -220,18 +233,6 @@ class EmbeddedFeatures:
         self.lighting_ = Lighting()
         self.lighting_.set_state({k: state[f"light_{k}"] for k in ("mean", "shrink", "reach")})
         self.axes_ = axes
-
-    def _check_params(self) -> None:
-        check_count("stride", self.stride, 1, 64)
-        check_count("levels", self.levels, 1, 8)
-        check_count("n_components", self.n_components)
-        if not isinstance(self.neighborhoods, (list, tuple)):
-            raise InvalidInputError(f"neighborhoods must be numbers, got {self.neighborhoods!r}")
-        for sigma in self.neighborhoods:
-            check_number("neighborhoods", sigma, 0, 16, open_low=True)
-        check_number("compression", self.compression, 0, 1)
-        check_number("finest_weight", self.finest_weight, 0, 1e3)
-        check_number("color_weight", self.color_weight, 0, 1e3)
 
     def _cells(self, image: Array) -> Cells:
         if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < _LEAST_SIDE:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.images.reading import join_errors
 from pyimgano.types import ImageInput, ImageSize
+from pyimgano.utils.parameters import Count, Parameter, Size
 from pyimgano.utils.params import ParamsMixin
 
 
@@ -42,6 +43,11 @@ class PooledEmbeddedFeatures(ParamsMixin):
     -----
     ``extract`` changes no state, so several threads may share a fitted object.
     """
+
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
+        "image_size": Size(none=True, stored=Size(2**14, 2**23, none=True)),
+        "max_pixels": Count(),
+    }
 
     def __init__(self, image_size: ImageSize = (224, 224), *, max_pixels: int = MAX_PIXELS) -> None:
         self.image_size = image_size

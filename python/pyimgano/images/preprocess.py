@@ -16,11 +16,8 @@ from pyimgano.images.health import ImageHealth, measure_health
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput, ImageSize
-from pyimgano.utils.checks import check_count
 from pyimgano.utils.optional_deps import require
-
-#: OpenCV's limit for what it resizes and filters.
-_LONGEST_SIDE = 2**15 - 1
+from pyimgano.utils.parameters import Count, Size
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,8 @@ class LoadedImage:
 
 def as_size(image_size: Any, name: str = "image_size") -> tuple[int, int] | None:
     """Validate an :data:`ImageSize`: an int is squared, (h, w) is exact, None is native."""
-    if image_size is None:
-        return None
-    given = image_size.tolist() if isinstance(image_size, np.ndarray) else image_size
-    pair = given if isinstance(given, (list, tuple)) else (given, given)
-    if len(pair) != 2:
-        raise InvalidInputError(f"{name} must be an int, (height, width) or None: {image_size!r}")
-    height, width = (check_count(name, side, 1, _LONGEST_SIDE) for side in pair)
-    return height, width
+    found = Size(none=True).check(name, image_size)
+    return (found, found) if isinstance(found, int) else found
 
 
 def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
@@ -158,9 +149,8 @@ class ImagePreprocessor:
         self.max_pixels = max_pixels
         self._size = as_size(resize, "resize")
         self._crop = as_size(center_crop, "center_crop")
-        if bit_depth is not None:
-            check_count("bit_depth", bit_depth, 1, 16)
-        check_count("max_pixels", max_pixels)
+        Count(1, 16, none=True).check("bit_depth", bit_depth)
+        Count().check("max_pixels", max_pixels)
         if (
             self._size
             and self._crop

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import cv2
 import numpy as np
@@ -23,25 +23,13 @@ from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
+from pyimgano.models.parameters import COMMON, NETWORK, Parameters
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import (
-    check_contamination,
-    held_out_threshold,
-)
+from pyimgano.models.threshold import held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
-from pyimgano.utils.checks import (
-    check_count,
-    check_device,
-    check_flag,
-    check_names,
-    check_number,
-    check_on_bad_image,
-    check_path,
-    check_seed,
-    check_text,
-)
+from pyimgano.utils.parameters import Count, Number, PathLike, Size, Text
 from pyimgano.utils.params import OpenParamsMixin
 from pyimgano.utils.timing import StageTimer
 
@@ -100,6 +88,44 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
     threshold_source_ : str
         Which images ``threshold_`` comes from.
     """
+
+    PARAMETERS: ClassVar[Parameters] = {
+        **COMMON,
+        **NETWORK,
+        "model": Text(option=False, help="anomalib's model"),
+        "backbone": Text(none="its own", metavar="NAME", help="a network of timm"),
+        "weights": PathLike(
+            none=True, metavar="FILE", help="local file with the network's weights, by timm's names"
+        ),
+        "image_size": Size(none="its own", metavar="S", help="S or HxW"),
+        "teacher_weights": PathLike(
+            none=True, metavar="FILE", help="EfficientAD's teacher, which it cannot do without"
+        ),
+        "imagenet_dir": PathLike(
+            none=True,
+            metavar="DIR",
+            help="natural images in sub-folders, which EfficientAD cannot do without",
+        ),
+        "max_epochs": Count(
+            none="anomalib's", metavar="N", help="passes over the images, for models that train"
+        ),
+        "max_steps": Count(
+            none="anomalib's", metavar="N", help="steps of the training, for models that train"
+        ),
+        "folds": Count(
+            0,
+            metavar="N",
+            help="refits that each leave a part of the images out, for the threshold of models that"
+            " one pass fits; 0: none",
+        ),
+        "holdout": Number(
+            0,
+            1,
+            open_high=True,
+            metavar="R",
+            help="share of the images that models which train keep for the threshold; 0: none",
+        ),
+    }
 
     def __init__(
         self,
@@ -267,25 +293,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
 
     def check_params(self) -> None:
         """Check the parameters alone."""
-        for name in ("backbone", "model"):
-            if name == "model" or self.backbone is not None:
-                check_text(name, getattr(self, name))
-        check_names("layers", self.layers)
-        for name in ("weights", "teacher_weights", "imagenet_dir"):
-            check_path(name, getattr(self, name))
-        check_flag("pretrained", self.pretrained)
-        as_size(self.image_size)
-        for name in ("max_epochs", "max_steps"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
-        check_count("batch_size", self.batch_size)
-        check_count("folds", self.folds, 0)
-        check_number("holdout", self.holdout, 0, 1, open_high=True)
-        check_device(self.device)
-        check_seed("random_state", self.random_state)
-        check_contamination(self.contamination)
-        check_on_bad_image(self.on_bad_image)
-        check_flag("verbose", self.verbose)
+        super().check_params()
         if not self.pretrained and self.weights is not None:
             raise InvalidInputError("pretrained=False and weights=... exclude each other")
 

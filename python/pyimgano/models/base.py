@@ -120,9 +120,6 @@ class Detector(SklearnApi, ParamsMixin, ABC):
         is asked for ``batch_size`` images at a time.
         """
 
-    def check_params(self) -> None:
-        """Check the parameters alone; an :class:`InvalidInputError` names the one at fault."""
-
     def validate(self) -> None:
         """Check the parameters, and that what they name can be had, without images."""
         self.check_params()

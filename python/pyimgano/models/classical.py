@@ -6,12 +6,12 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError, InvalidTypeError, ThresholdWarning
+from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
 from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.health import ImageHealth, measure_health
@@ -24,18 +24,14 @@ from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell
 from pyimgano.models.collect import readable_images
 from pyimgano.models.opened import extract_and_measure, try_to_measure
+from pyimgano.models.parameters import COMMON, Parameters
+from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import check_contamination, held_out_threshold
+from pyimgano.models.threshold import held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, Prediction
-from pyimgano.utils.checks import (
-    check_count,
-    check_flag,
-    check_on_bad_image,
-    check_seed,
-    check_text,
-)
+from pyimgano.utils.parameters import Choice, Count, Flag, Opaque, Text
 from pyimgano.utils.params import OpenParamsMixin
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
@@ -89,6 +85,28 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         Seconds per stage of the last fit and of all predictions since.
     """
 
+    PARAMETERS: ClassVar[Parameters] = {
+        **COMMON,
+        "detector": Text(option=False, help="PyOD's detector", stored=Choice(*DETECTORS)),
+        "feature_extractor": Opaque(
+            "an object with a method extract(images) -> float32 (n, d)",
+            lambda value: callable(getattr(value, "extract", None)),
+            none=True,
+            option=False,
+            help="what turns images into rows of features",
+            stored=False,  # as the features are
+        ),
+        "standardize": Flag(
+            help="bring each feature to mean 0 and standard deviation 1 on the good images"
+        ),
+        "max_dims": Count(
+            none=True,
+            metavar="N",
+            help="project the features to at most so many principal axes",
+            stored=Count(1, 2**20, none=True),
+        ),
+    }
+
     def __init__(
         self,
         detector: str = "ecod",
@@ -136,25 +154,6 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             check_can_tell(model, rows, self.threshold_)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
-
-    def check_params(self) -> None:
-        """Check the parameters alone."""
-        check_text("detector", self.detector)
-        check_contamination(self.contamination)
-        check_seed("random_state", self.random_state)
-        check_flag("standardize", self.standardize)
-        check_count("batch_size", self.batch_size)
-        if self.max_dims is not None:
-            check_count("max_dims", self.max_dims)
-        check_on_bad_image(self.on_bad_image)
-        check_flag("verbose", self.verbose)
-        if self.feature_extractor is not None and not callable(
-            getattr(self.feature_extractor, "extract", None)
-        ):
-            raise InvalidTypeError(
-                "feature_extractor needs a method extract(images) -> float32 (n, d):"
-                f" {type(self.feature_extractor).__name__} has none"
-            )
 
     def validate(self) -> None:
         """Check the parameters and that PyOD is there, without images."""

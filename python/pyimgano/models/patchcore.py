@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
-from pyimgano.features.build import check_backbone, check_engine, check_weights
-from pyimgano.features.normalization import resolve_normalization
 from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.health_range import HealthRange
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
@@ -21,25 +19,16 @@ from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
 from pyimgano.models.knn_index import create_knn_index
-from pyimgano.models.patch_map import LARGEST_SIGMA, PatchMapper
+from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
+from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import check_contamination, held_out_threshold
+from pyimgano.models.threshold import held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.held_out import score_held_out
 from pyimgano.scorers.memory_bank import MemoryBank, select_coreset
 from pyimgano.types import ImageInput, ImageSize, Prediction
-from pyimgano.utils.checks import (
-    check_choice,
-    check_count,
-    check_device,
-    check_flag,
-    check_names,
-    check_number,
-    check_on_bad_image,
-    check_path,
-    check_seed,
-)
+from pyimgano.utils.parameters import Choice, Count, Number
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -114,6 +103,27 @@ class PatchCore(PixelDetector):
     timings_ : dict
         Seconds per stage of the last fit and of all predictions since.
     """
+
+    PARAMETERS: ClassVar[Parameters] = {
+        **FEATURES,
+        "coreset_ratio": Number(
+            0,
+            1,
+            open_low=True,
+            metavar="R",
+            help="share of the patches kept as memory bank, the patches of good images that others"
+            " are compared with",
+        ),
+        "n_neighbors": Count(metavar="N", help="bank rows in the re-weighting of the image score"),
+        "knn_backend": Choice(
+            "auto",
+            "rust",
+            "sklearn",
+            "faiss",
+            help="what finds the nearest bank rows; auto is always the Rust one",
+        ),
+        **PATCHES,
+    }
 
     features_: PatchExtractor
     _held_out_grids: Sequence[NDArray[np.float32]] = ()
@@ -285,26 +295,8 @@ class PatchCore(PixelDetector):
 
     def check_params(self) -> None:
         """Check the parameters alone."""
-        check_contamination(self.contamination)
-        check_backbone(self.backbone)
-        check_names("layers", self.layers)
-        check_weights(self.weights)
-        check_flag("pretrained", self.pretrained)
-        as_size(self.image_size)
-        resolve_normalization(self.normalization)
-        check_number("coreset_ratio", self.coreset_ratio, 0, 1, open_low=True)
-        check_count("n_neighbors", self.n_neighbors)
+        super().check_params()
         create_knn_index(self.knn_backend)
-        check_device(self.device)
-        check_count("batch_size", self.batch_size)
-        check_seed("random_state", self.random_state)
-        check_choice("preset", self.preset, (None, "paper"))
-        check_number("gaussian_sigma", self.gaussian_sigma, 0, LARGEST_SIGMA)
-        check_on_bad_image(self.on_bad_image)
-        check_path("spill_dir", self.spill_dir)
-        check_flag("verbose", self.verbose)
-        check_engine(self.engine)
-        self._build_preprocessor()  # checks the parameters that it takes
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         paper = self.preset == "paper"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +25,13 @@ from pyimgano.persistence.backbone import (
 from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
 from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
+from pyimgano.persistence.header import CLASSES, detector_class
 from pyimgano.registry import unknown_name
 from pyimgano.utils.text import shown
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector
 
-_CLASSES = {
-    "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
-    "classical": ("pyimgano.models.classical", "ClassicalDetector"),
-}
 #: Embedded features need images of at least 8 x 8 pixels.
 _LEAST_SIDE = 8
 
@@ -140,7 +136,7 @@ def _storing(detector: Detector) -> Iterator[None]:
 def kind_of(detector: Detector) -> str:
     """What a file calls such a detector, fitted or not; an error if it cannot be stored."""
     # Exact types: what a subclass does differently would be lost.
-    for kind, home in _CLASSES.items():
+    for kind, home in CLASSES.items():
         if (type(detector).__module__, type(detector).__qualname__) == home:
             return kind
     detector.get_state()  # refuses where it has a reason of its own
@@ -171,8 +167,7 @@ def _restore(kind: str, state: FittedState, features: Any, tensors: Tensors) -> 
     if tensors:
         raise Malformed(f"it holds a tensor that does not belong: {min(tensors)[:40]!r}")
     _check_fit(kind, state, features)
-    module, name = _CLASSES[kind]
-    detector: Detector = getattr(import_module(module), name)(**state.params)
+    detector = detector_class(kind)(**state.params)
     detector.set_state(state, features)
     return detector
 

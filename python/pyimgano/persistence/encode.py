@@ -18,9 +18,9 @@ from pyimgano.kernels import version
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
-from pyimgano.persistence.header import ELSEWHERE, PARAMS, check_header
+from pyimgano.persistence.header import check_header, detector_class, detector_parameters
 from pyimgano.persistence.precision import measure_change, to_half
-from pyimgano.persistence.rules import encode_float, fields
+from pyimgano.persistence.rules import encode_float
 
 #: Packages whose version may matter where scores differ, beside those of extractors and engines.
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
@@ -148,7 +148,7 @@ def check_params(kind: str, given: Mapping[str, Any], bank_dtype: str) -> None:
         raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
     if bank_dtype == "float16" and kind != "patchcore":
         raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
-    params = fields(PARAMS[kind])(_encode_params(kind, given))
+    params = detector_parameters(kind).accept(_encode_params(kind, given))
     if kind == "classical":
         _check_further(params["params"])
 
@@ -159,30 +159,31 @@ def _check_further(params: Mapping[str, Any]) -> None:
 
 
 def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    known = PARAMS[kind]
-    found = {name: _plain(name, value) for name, value in given.items() if name in known}
-    if kind == "patchcore":
-        found["device"] = str(given["device"])
-        if is_onnx(found["backbone"]):
-            found["backbone"] = os.path.basename(found["backbone"])
-    further = {k: v for k, v in given.items() if k not in known and k not in ELSEWHERE[kind]}
-    if "params" not in known:
-        if further:
-            raise InvalidInputError(f"no file can hold the parameter {min(further)}")
-        return found
-    found["params"] = {name: _plain(name, value) for name, value in further.items()}
+    declared = detector_class(kind).PARAMETERS
+    found = {
+        name: parameter.check(name, given[name])
+        for name, parameter in declared.items()
+        if parameter.in_file is not None
+    }
+    if "backbone" in found and is_onnx(found["backbone"]):
+        found["backbone"] = os.path.basename(found["backbone"])
+    further = {name: _plain(name, given[name]) for name in given.keys() - declared}
+    if kind == "classical":
+        found["params"] = further
+    elif further:
+        raise InvalidInputError(f"no file can hold the parameter {min(further)}")
     return found
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A parameter as JSON has it."""
+    """A parameter of another package's class, as JSON has it."""
     if isinstance(value, (np.generic, np.ndarray)):
         value = value.tolist()
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     if isinstance(value, (list, tuple)):
         return [_plain(name, one) for one in value]
-    if value is None or isinstance(value, (bool, int, float, str)) or name == "device":
+    if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise InvalidInputError(
         f"parameter {name} is of type {type(value).__name__}, which a file without pickle cannot"

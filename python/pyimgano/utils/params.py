@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.utils.parameters import Parameter
 
 
 class ParamsMixin:
@@ -16,10 +17,27 @@ class ParamsMixin:
     scikit-learn with every detector.
     """
 
+    #: Each constructor argument, and what it may be; their order is that of ``--help``.
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {}
+
     @classmethod
     def _param_names(cls) -> list[str]:
         parameters = inspect.signature(cls.__init__).parameters.values()
         return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+
+    @classmethod
+    def check_declaration(cls) -> None:
+        """Whether ``PARAMETERS`` names just the constructor's arguments; the error says which."""
+        known = cls._param_names()
+        for name in (*known, *cls.PARAMETERS):
+            if (name in known) != (name in cls.PARAMETERS):
+                lacks = "PARAMETERS lack" if name in known else "constructor lacks"
+                raise InvalidInputError(f"{cls.__name__}: its {lacks} {name!r}")
+
+    def check_params(self) -> None:
+        """Check the parameters alone; an :class:`InvalidInputError` names the one at fault."""
+        for name, parameter in self.PARAMETERS.items():
+            parameter.check(name, getattr(self, name))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, by name (``deep`` is accepted and changes nothing)."""

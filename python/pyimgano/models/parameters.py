@@ -1,0 +1,110 @@
+"""Parameters that detectors share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeAlias
+
+from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.models.patch_map import LARGEST_SIGMA
+from pyimgano.utils.parameters import (
+    Choice,
+    Count,
+    Device,
+    Either,
+    Flag,
+    ListOf,
+    Normalization,
+    Number,
+    Opaque,
+    Parameter,
+    PathLike,
+    Size,
+    Text,
+)
+
+Parameters: TypeAlias = Mapping[str, Parameter]
+
+#: Of every detector. Three have no option of their own: commands have ``--seed`` and the like.
+COMMON: Parameters = {
+    "contamination": Number(
+        0,
+        1,
+        open_low=True,
+        open_high=True,
+        flags=("--target-fpr", "--contamination"),
+        metavar="P",
+        help="share of good parts that may be flagged: a lower one lets more defects pass",
+    ),
+    "batch_size": Count(metavar="N", help="images per pass", stored=Count(1, 1024)),
+    "random_state": Count(0, 2**63 - 1, option=False, help="seed of everything that is drawn"),
+    "on_bad_image": Choice(
+        "raise", "skip", option=False, help="what fit does about an unreadable image"
+    ),
+    "verbose": Flag(option=False, help="show a progress bar while fitting"),
+}
+#: Of detectors that have a network; that of a command never has random weights.
+NETWORK: Parameters = {
+    "layers": ListOf(
+        Text(), 1, none=True, metavar="NAME", help="layers of the network (ResNets: layer2 layer3)"
+    ),
+    "pretrained": Flag(option=False, help="False: random weights, for tests"),
+    "device": Device(
+        metavar="NAME",
+        help="torch device of the network",
+        stored=Text(32, r"[a-z]+(:[0-9]{1,3})?"),
+    ),
+}
+#: Where a patch detector's features come from.
+FEATURES: Parameters = {
+    "backbone": PathLike(
+        "the name of a network or an ONNX file",
+        metavar="NAME",
+        help="'embedded' (no torch, no weights), a torchvision network or an ONNX file",
+        stored=Text(),
+    ),
+    "layers": NETWORK["layers"],
+    "weights": Either(
+        PathLike("a file"),
+        Opaque("a torchvision enum or its name", lambda value: isinstance(value, Enum)),
+        none=True,
+        metavar="FILE",
+        help="local weights file, or the name of torchvision's own",
+        stored=False,  # those of the features are
+    ),
+    "normalization": Normalization(
+        metavar="M,S", help="imagenet, or mean,std of the network's input"
+    ),
+    "image_size": Size(
+        none="native", metavar="S", help="S, HxW or native", stored=Size(2**14, 2**23, none=True)
+    ),
+    "preset": Choice("paper", none=True, help="as in the paper: resize to 256, centre crop to 224"),
+}
+#: What else every patch detector has.
+PATCHES: Parameters = {
+    "gaussian_sigma": Number(
+        0, LARGEST_SIGMA, metavar="S", help="smoothing of the map, in pixels at the image size"
+    ),
+    "contamination": COMMON["contamination"],
+    "device": NETWORK["device"],
+    "engine": Text(
+        none="opencv",
+        metavar="NAME",
+        help="what runs an ONNX backbone: opencv, onnxruntime, openvino or openvino-bf16",
+        stored=Choice(*ENGINES, none=True),
+    ),
+    "batch_size": COMMON["batch_size"],
+    "bit_depth": Count(
+        1, 16, none="all 16", metavar="B", help="bits used in 16-bit images, such as 12"
+    ),
+    "max_pixels": Count(metavar="N", help="larger images are refused before they are decoded"),
+    "spill_dir": PathLike(
+        none=True,
+        metavar="DIR",
+        help="folder for training features that do not fit the memory (a temporary file)",
+        stored=False,  # over once it is fitted
+    ),
+    "pretrained": NETWORK["pretrained"],
+    **COMMON,
+}

@@ -1,0 +1,37 @@
+"""What a constructor parameter may be, said once, beside the constructor.
+
+A class names its parameters in ``PARAMETERS``. The check before a fit, the rules of detector files,
+and the options of the command line with their help all come from there.
+"""
+
+from __future__ import annotations
+
+from pyimgano.utils.parameters.base import Parameter, Unfit
+from pyimgano.utils.parameters.compound import Either, ListOf, Normalization, Size
+from pyimgano.utils.parameters.single import (
+    Choice,
+    Count,
+    Device,
+    Flag,
+    Number,
+    Opaque,
+    PathLike,
+    Text,
+)
+
+__all__ = [
+    "Choice",
+    "Count",
+    "Device",
+    "Either",
+    "Flag",
+    "ListOf",
+    "Normalization",
+    "Number",
+    "Opaque",
+    "Parameter",
+    "PathLike",
+    "Size",
+    "Text",
+    "Unfit",
+]

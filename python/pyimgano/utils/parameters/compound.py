@@ -1,0 +1,135 @@
+"""Parameters made of several values, or of one of several kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pyimgano.utils.parameters.base import Parameter, Unfit, joined, plain
+from pyimgano.utils.parameters.single import Count, Number
+
+#: OpenCV's limit for the sides of what it resizes and filters.
+LONGEST_SIDE = 2**15 - 1
+
+
+@dataclass(frozen=True)
+class ListOf(Parameter):
+    """A list of ``least`` to ``most`` values of one kind."""
+
+    item: Parameter
+    least: int = 0
+    most: int = 64
+
+    several = True
+
+    def _wanted(self) -> str:
+        n = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most:,}"
+        return f"a list of {n} values, each {self.item.wanted}"
+
+    def _accept(self, value: Any) -> list[Any]:
+        if not isinstance(value, (list, tuple)) or not self.least <= len(value) <= self.most:
+            raise Unfit(value, self.wanted)
+        try:
+            return [self.item.accept(plain(one)) for one in value]
+        except Unfit:
+            raise Unfit(value, self.wanted) from None
+
+    def _parse(self, word: str) -> Any:
+        return self.item.parse(word)
+
+
+@dataclass(frozen=True, init=False)
+class Either(Parameter):
+    """What the first of several kinds takes that takes it."""
+
+    kinds: tuple[Parameter, ...]
+
+    def __init__(self, *kinds: Parameter, **common: Any) -> None:
+        super().__init__(**common)
+        object.__setattr__(self, "kinds", kinds)
+
+    def _wanted(self) -> str:
+        return joined(kind.wanted for kind in self.kinds)
+
+    def _accept(self, value: Any) -> Any:
+        return self._first(lambda kind: kind.accept(value), value)
+
+    def _parse(self, word: str) -> Any:
+        return self._first(lambda kind: kind.parse(word), word)
+
+    def _first(self, take: Callable[[Parameter], Any], value: Any) -> Any:
+        for kind in self.kinds:
+            try:
+                return take(kind)
+            except Unfit:
+                continue
+        raise Unfit(value, self.wanted)
+
+
+@dataclass(frozen=True)
+class Size(Parameter):
+    """The size of an image: S for S x S, or (height, width).
+
+    ``longest`` bounds each side, ``pixels`` their product.
+    """
+
+    longest: int = LONGEST_SIDE
+    pixels: int = LONGEST_SIDE**2
+
+    def _wanted(self) -> str:
+        bound = "" if self.pixels == LONGEST_SIDE**2 else f", of at most {self.pixels:,} pixels"
+        return f"an integer from 1 to {self.longest:,}, or (height, width){bound}"
+
+    def _accept(self, value: Any) -> int | tuple[int, int]:
+        pair = value if isinstance(value, (list, tuple)) else (value, value)
+        try:
+            height, width = (Count(1, self.longest).accept(side) for side in pair)
+        except ValueError:  # Unfit, or too many or too few of them
+            raise Unfit(value, self.wanted) from None
+        if height * width > self.pixels:
+            raise Unfit(value, self.wanted)
+        return (height, width) if pair is value else height
+
+    def _parse(self, word: str) -> int | tuple[int, int]:
+        wanted = "a size: give 256, 256x384 (height x width)"
+        wanted += f" or {self.none}" if isinstance(self.none, str) else ""
+        try:
+            sides = [int(part) for part in word.lower().split("x")]
+        except ValueError:
+            sides = []
+        if len(sides) not in (1, 2) or min(sides) < 1:
+            raise Unfit(word, wanted)
+        return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+@dataclass(frozen=True)
+class Normalization(Parameter):
+    """``"imagenet"``, or (mean, standard deviation) with one number per channel, RGB in [0, 1]."""
+
+    def _wanted(self) -> str:
+        return '"imagenet" or (mean, std): three numbers, and three above 0'
+
+    def _accept(self, value: Any) -> str | list[list[float]]:
+        if isinstance(value, str) and value == "imagenet":
+            return value
+        try:
+            mean, std = (ListOf(Number(-1e3, 1e3), 3, 3).accept(plain(one)) for one in value)
+        except (TypeError, ValueError):
+            raise Unfit(value, self.wanted) from None
+        if min(std) <= 0:
+            raise Unfit(value, self.wanted)
+        return [mean, std]
+
+    def _parse(self, word: str) -> Any:
+        if word == "imagenet":
+            return word
+        try:
+            values = [float(part) for part in word.split(",")]
+        except ValueError:
+            values = []
+        if len(values) == 2:
+            values = [values[0]] * 3 + [values[1]] * 3
+        if len(values) != 6:
+            raise Unfit(word, 'a normalization: give imagenet, "mean,std" or "m,m,m,s,s,s"')
+        return values[:3], values[3:]
