@@ -200,6 +200,9 @@ class Deeper(Drill):
 class Blind(ParamsMixin):
     PARAMETERS = {"depth": Count()}  # noqa: RUF012
 
+    def __init__(self) -> None:
+        pass
+
 
 def test_a_class_checks_what_it_declares() -> None:
     Drill(9, out=Path("x")).check_params()
