@@ -56,7 +56,7 @@ LONGEST_FILE = 350
 LONGEST_FUNCTION = 60
 #: What is longer than that, and how long: to be made shorter, never longer.
 LONG_FILES = {
-    "models/anomalib_backend.py": 406,
+    "models/anomalib_backend.py": 378,
     "models/base.py": 406,
     "models/patchcore.py": 402,
 }

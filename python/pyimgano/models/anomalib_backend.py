@@ -20,16 +20,16 @@ from pyimgano.images.reading import join_errors
 from pyimgano.images.twins import group_twins
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
+from pyimgano.models.anomalib_parameters import PARAMETERS
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
-from pyimgano.models.parameters import COMMON, NETWORK, Parameters
+from pyimgano.models.parameters import Parameters
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
-from pyimgano.utils.parameters import Count, Number, PathLike, Size, Text
 from pyimgano.utils.params import OpenParamsMixin
 from pyimgano.utils.timing import StageTimer
 
@@ -89,43 +89,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         Which images ``threshold_`` comes from.
     """
 
-    PARAMETERS: ClassVar[Parameters] = {
-        **COMMON,
-        **NETWORK,
-        "model": Text(option=False, help="anomalib's model"),
-        "backbone": Text(none="its own", metavar="NAME", help="a network of timm"),
-        "weights": PathLike(
-            none=True, metavar="FILE", help="local file with the network's weights, by timm's names"
-        ),
-        "image_size": Size(none="its own", metavar="S", help="S or HxW"),
-        "teacher_weights": PathLike(
-            none=True, metavar="FILE", help="EfficientAD's teacher, which it cannot do without"
-        ),
-        "imagenet_dir": PathLike(
-            none=True,
-            metavar="DIR",
-            help="natural images in sub-folders, which EfficientAD cannot do without",
-        ),
-        "max_epochs": Count(
-            none="anomalib's", metavar="N", help="passes over the images, for models that train"
-        ),
-        "max_steps": Count(
-            none="anomalib's", metavar="N", help="steps of the training, for models that train"
-        ),
-        "folds": Count(
-            0,
-            metavar="N",
-            help="refits that each leave a part of the images out, for the threshold of models that"
-            " one pass fits; 0: none",
-        ),
-        "holdout": Number(
-            0,
-            1,
-            open_high=True,
-            metavar="R",
-            help="share of the images that models which train keep for the threshold; 0: none",
-        ),
-    }
+    PARAMETERS: ClassVar[Parameters] = PARAMETERS
 
     def __init__(
         self,
