@@ -67,7 +67,7 @@ format: $(VENV)/.installed ## format everything
 	$(VENV)/bin/ruff check --fix --quiet .
 
 docs: $(VENV)/.installed ## the pages and the API reference, into out/docs; warnings are errors
-	$(VENV)/bin/python -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs . $(OUT)/docs
+	$(VENV)/bin/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going --conf-dir docs . $(OUT)/docs
 
 coverage: $(VENV)/.installed ## the share of the package's lines that the fast tests run
 	$(VENV)/bin/python -m pytest -m "not slow" --cov=pyimgano --cov-report=term:skip-covered

@@ -167,11 +167,13 @@ def as_written(app: Any, what: str, name: str, obj: Any, options: Any, *given: A
 def tidy_attributes(
     app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Attributes may end with an underscore, which is no link, and their types are prose."""
-    lines[:] = [
-        re.sub(r"^:vartype (\S+) ([^*`]+)$", r":vartype \1 *\2*", line)
-        for line in (re.sub(r"^:(ivar|vartype) (\w+)_:", r":\1 \2\\_:", line) for line in lines)
-    ]
+    """Names of attributes may end with an underscore, which is no link; their types are prose."""
+    for i, line in enumerate(lines):
+        if field := re.fullmatch(r":(ivar|vartype) ([\w, ]+): (.*)", line):
+            kind, names, text = field.groups()
+            plain = kind == "vartype" and not {"*", "`"} & {*text}
+            names = re.sub(r"_(?=,|$)", r"\\_", names)
+            lines[i] = f":{kind} {names}: {f'*{text}*' if plain else text}"
 
 
 def setup(app: Any) -> None:
