@@ -172,7 +172,7 @@ def tidy_attributes(
         if field := re.fullmatch(r":(ivar|vartype) ([\w, ]+): (.*)", line):
             kind, names, text = field.groups()
             plain = kind == "vartype" and not {"*", "`"} & {*text}
-            names = re.sub(r"_(?=,|$)", r"\\_", names)
+            names = re.sub(r"_(?=,|$)", r"\\_", names.replace(" ", ""))
             lines[i] = f":{kind} {names}: {f'*{text}*' if plain else text}"
 
 
