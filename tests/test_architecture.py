@@ -18,6 +18,7 @@ LAYERS = [
     "scorers",
     "models",
     "postprocess",
+    "metrics",
     "evaluation",
     "calibration",
     "persistence",

@@ -34,6 +34,8 @@ class _Plugins:
     def __init__(self) -> None:
         self._lock = RLock()
         self._asked = False
+        #: Whether one of them is registering things.
+        self.loading = False
 
     def load(self) -> None:
         """Have every plugin register what it has; those that fail are warned of, by name."""
@@ -41,12 +43,21 @@ class _Plugins:
             if self._asked:
                 return
             self._asked = True
-            failures = [text for one in entry_points(group=PLUGINS) if (text := _failure(one))]
+            self.loading = True
+            try:
+                failures = [text for one in entry_points(group=PLUGINS) if (text := _failure(one))]
+            finally:
+                self.loading = False
         for text in failures:
             warnings.warn(text, PluginWarning, stacklevel=4)
 
 
 _PLUGINS = _Plugins()
+
+
+def from_plugin() -> bool:
+    """Whether what is being registered comes from an installed package's entry point."""
+    return _PLUGINS.loading
 
 
 def _failure(plugin: EntryPoint) -> str | None:

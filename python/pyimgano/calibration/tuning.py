@@ -13,17 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyimgano.errors import InvalidInputError, UndefinedMetricWarning
-from pyimgano.evaluation import compute_pixel_metrics
+from pyimgano.metrics import list_metrics, metric_info
+from pyimgano.metrics.catalogue import select_metrics
+from pyimgano.metrics.pixels import pixel_pairs
 from pyimgano.postprocess import AnomalyMapPostprocess
 from pyimgano.registry import unknown_name
 
-#: Names of metrics, and the figure of :class:`~pyimgano.kernels.PixelMetrics` that each is.
-METRICS = {
-    "aupro": "aupro",
-    "pixel_auroc": "auroc",
-    "pixel_ap": "ap",
-    "pixel_f1_max": "f1_max",
-}
 _PARAMETERS = [f.name for f in fields(AnomalyMapPostprocess) if f.name != "value_range"]
 
 Metric: TypeAlias = Callable[[list[NDArray[Any]], list[NDArray[np.float32]]], float]
@@ -48,15 +43,17 @@ def tune_postprocess(
         Raw anomaly maps, not of training images.
     masks : array (n, H, W), or sequence of n arrays (H, W)
         Any non-zero pixel is defect; at least one pixel must be, and one must not.
-    metric : {"aupro", "pixel_auroc", "pixel_ap", "pixel_f1_max"} or callable
-        Higher is better. A callable gets the masks and the processed maps. The component filter
-        sets most pixels to 0 and AUPRO is not defined after it, so grids with
-        `component_threshold` need another metric, such as ``"pixel_f1_max"``.
+    metric : str or callable
+        A pixel metric's key, see :func:`pyimgano.metrics.list_metrics`, such as ``"aupro"``,
+        ``"pixel_auroc"``, ``"pixel_ap"``, ``"pixel_f1_max"``. A callable gets the masks and the
+        processed maps, and is higher where better. The component filter sets most pixels to 0 and
+        AUPRO is not defined after it, so grids with `component_threshold` need another metric,
+        such as ``"pixel_f1_max"``.
 
     Returns
     -------
     postprocess : AnomalyMapPostprocess
-        The combination with the highest figure, the first of several; fitted to `maps` if it
+        The combination with the best figure, the first of several; fitted to `maps` if it
         normalises by the dataset.
     table : list of dict
         One row per combination in the grid's order: its parameters, and the figure under the
@@ -75,12 +72,12 @@ def tune_postprocess(
     The figure of the winner is that of the best of many on these very maps: quote one from images
     that took no part.
     """
-    name, measure = _metric(metric)
+    name, measure, higher = _metric(metric)
     truth = [np.asarray(mask) for mask in masks]
     if len(truth) != len(maps) or not truth:
         raise InvalidInputError(f"got {len(maps)} maps and {len(truth)} masks")
     best: AnomalyMapPostprocess | None = None
-    highest = -math.inf
+    highest: float | None = None
     table: list[dict[str, Any]] = []
     for params in _combinations(params_grid):
         if name == "aupro" and params.get("component_threshold") is not None:
@@ -97,7 +94,7 @@ def tune_postprocess(
         if math.isnan(figure):
             raise InvalidInputError(f"{name} is undefined for these maps and masks ({params})")
         table.append({**params, name: figure})
-        if figure > highest:
+        if highest is None or (figure > highest if higher else figure < highest):
             best, highest = postprocess, figure
     if best is None:
         raise InvalidInputError("params_grid has no combination with a figure to compare")
@@ -121,16 +118,19 @@ def _combinations(params_grid: Grid) -> list[dict[str, Any]]:
     return found
 
 
-def _metric(metric: str | Metric) -> tuple[str, Metric]:
+def _metric(metric: str | Metric) -> tuple[str, Metric, bool]:
+    """A metric's name, what computes it, and whether higher is better."""
     if callable(metric):
-        return "score", metric
-    if metric not in METRICS:
-        raise unknown_name("metric", metric, METRICS)
+        return "score", metric, True
+    known = [k for k in list_metrics("pixel") if metric_info(k).higher_is_better is not None]
+    if metric not in known:
+        raise unknown_name("metric", metric, known)
+    (selection,) = select_metrics([metric])
 
     def measure(masks: list[NDArray[Any]], maps: list[NDArray[np.float32]]) -> float:
+        compute: Any = selection.metric
         with warnings.catch_warnings():  # an undefined metric becomes an error
             warnings.simplefilter("ignore", UndefinedMetricWarning)
-            found = compute_pixel_metrics(masks, maps)
-        return float(getattr(found, METRICS[metric]))
+            return float(compute(*pixel_pairs(masks, maps), None).values[metric])
 
-    return metric, measure
+    return metric, measure, metric_info(metric).higher_is_better is True

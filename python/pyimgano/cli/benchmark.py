@@ -17,6 +17,7 @@ PROG = "pyimgano-benchmark"
 def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
     from pyimgano.datasets.load import list_datasets
+    from pyimgano.metrics import list_metrics
 
     parser = options.Parser(
         prog=prog,
@@ -47,6 +48,13 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         default=[0],
         metavar="N",
         help="seeds; the table shows the mean over them (default: 0)",
+    )
+    run.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        help=f"metrics to compute, or all ({', '.join(list_metrics())}; default: all but those"
+        " that other packages add)",
     )
     run.add_argument(
         "--metric-size",
@@ -112,6 +120,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
         "seeds": args.seed,
         "metric_size": args.metric_size,
         "integration_limit": args.integration_limit,
+        "metrics": args.metrics,
         "output": args.output,
         "overwrite": args.overwrite,
         "n_jobs": args.jobs,

@@ -11,6 +11,7 @@ from pyimgano.datasets import (
     register_layout,
 )
 from pyimgano.extend.detector_checks import EXPECTED_FAILURES, check_detector
+from pyimgano.metrics import ImageMetric, MetricInfo, MetricResult, PixelMetric, register_metric
 from pyimgano.models.parameters import COMMON
 from pyimgano.utils.parameters import (
     Choice,
@@ -38,17 +39,22 @@ __all__ = [
     "Either",
     "Flag",
     "FolderLayout",
+    "ImageMetric",
     "Layout",
     "ListOf",
     "Listing",
+    "MetricInfo",
+    "MetricResult",
     "Normalization",
     "Number",
     "Opaque",
     "Parameter",
     "PathLike",
+    "PixelMetric",
     "Sample",
     "Size",
     "Text",
     "check_detector",
     "register_layout",
+    "register_metric",
 ]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
-from pyimgano.kernels.curves import PixelMetrics, pixel_metrics, pro_curve
+from pyimgano.kernels.curves import PixelMetrics, pixel_curves, pixel_metrics, pro_curve
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "greedy_coreset",
     "label_components",
     "n_threads",
+    "pixel_curves",
     "pixel_metrics",
     "pro_curve",
     "simd_level",

@@ -160,6 +160,19 @@ def pro_curve(
     return fpr, pro, thresholds
 
 
+def pixel_curves(
+    masks: Sequence[ArrayLike] | NDArray[Any],
+    maps: Sequence[ArrayLike] | NDArray[Any],
+    *,
+    integration_limit: float = 0.3,
+    max_points: int | None = None,
+    n_threads: int | None = None,
+) -> tuple[PixelMetrics, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """What :func:`pixel_metrics` and :func:`pro_curve` return, with the parameters of both."""
+    found = pixel_metrics(masks, maps, integration_limit=integration_limit, n_threads=n_threads)
+    return found, pro_curve(masks, maps, max_points=max_points, n_threads=n_threads)
+
+
 def _pairs(
     masks: Sequence[ArrayLike] | NDArray[Any], maps: Sequence[ArrayLike] | NDArray[Any]
 ) -> tuple[list[NDArray[np.uint8]], Any]:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from pyimgano.datasets import Dataset
 from pyimgano.datasets.base import TestSplit
-from pyimgano.errors import ThresholdWarning, UndefinedMetricWarning
-from pyimgano.evaluation import evaluate_detector, resize_map, resize_mask
-from pyimgano.kernels import pro_curve
+from pyimgano.errors import ThresholdWarning
+from pyimgano.metrics.catalogue import Selection, select_metrics
+from pyimgano.metrics.inputs import resize_map, resize_mask
+from pyimgano.metrics.measure import Measured
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.postprocess import RegionRule
@@ -31,8 +32,6 @@ from pyimgano.utils.progress import track
 from pyimgano.utils.text import counted, shown
 from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
 
-#: Points of a stored PRO curve: enough for a plot.
-_PRO_POINTS = 200
 #: Training images that give the colour scale of a detector that has none of its own.
 _SCALE_IMAGES = 8
 
@@ -45,6 +44,7 @@ def evaluate_category(
     seed: int,
     metric_size: int | None = None,
     integration_limit: float = 0.3,
+    metrics: Sequence[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     n_overlays: int = 4,
     verbose: bool = False,
@@ -63,6 +63,8 @@ def evaluate_category(
         What the result is called.
     metric_size, integration_limit
         As for :func:`~pyimgano.evaluation.evaluate_detector`.
+    metrics
+        As for :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark`.
     output
         Folder that gets ``pictures/<category>-seed<k>`` with small pictures of all test images, and
         ``<category>/overlays`` with ``n_overlays`` larger ones of each kind; None: no pictures.
@@ -71,6 +73,7 @@ def evaluate_category(
     verbose
         Progress bars.
     """
+    selections = select_metrics(metrics, integration_limit=integration_limit)
     reset_peak_memory()
     timer = StageTimer()
     train = dataset.get_train_paths()
@@ -106,8 +109,8 @@ def evaluate_category(
     aside = timer.seconds.get("pictures", 0.0) - aside
     predict_seconds = time.perf_counter() - start - aside
 
-    metrics, curve, notes = _metrics(
-        split, predictions, maps, timer, metric_size=metric_size, limit=integration_limit
+    measured = _metrics(
+        selections, split, predictions, maps, timer, detector=detector, metric_size=metric_size
     )
     if output is not None and n_overlays:
         with timer.stage("overlays"):
@@ -115,38 +118,35 @@ def evaluate_category(
             write_gallery(detector, split, predictions, folder, n_overlays)
     normal = [one.path for one in dataset.samples("test") if not one.label]
     learnt = [path for path in normal if is_learnt(detector, path)]
-    notes += say_learnt(learnt, len(split.paths), "the figures are too good")
+    notes = measured.notes + say_learnt(learnt, len(split.paths), "the figures are too good")
     return CategoryResult(
         category=category,
         seed=seed,
         n_train=len(train),
         n_test=len(split.paths),
         n_defect=None if split.labels is None else int(split.labels.sum()),
-        metrics=metrics,
+        metrics=measured.values,
+        metric_settings=measured.settings,
         threshold=float(detector.threshold_),
         threshold_source=str(getattr(detector, "threshold_source_", "")),
         fit_seconds=fit_seconds,
         ms_per_image=1000 * predict_seconds / max(1, len(split.paths)),
         stage_seconds={**getattr(detector, "timings_", {}), **timer.seconds},
         peak_memory_mb=peak_memory_mb(),
-        pro_curve=curve,
+        pro_curve=measured.curves.get("aupro", []),
         images=[
             ImageResult(
                 path_fields(one.path)["path"],
                 one.label,
                 float(p.score),
                 int(p.label),
-                names,
+                pictures[i] if pictures else {},
                 one.defect_type,
                 one.group,
                 dict(one.attributes),
+                {key: numbers[i] for key, numbers in measured.per_image.items()},
             )
-            for one, p, names in zip(
-                dataset.samples("test"),
-                predictions,
-                pictures or [{}] * len(predictions),
-                strict=True,
-            )
+            for i, (one, p) in enumerate(zip(dataset.samples("test"), predictions, strict=True))
         ],
         notes=[line for line in (left_out.describe(), *fit_notes, *notes) if line],
         left_out=left_out.to_json(),
@@ -168,49 +168,57 @@ def _map_scale(detector: Any, train: Sequence[str]) -> MapScale:
 
 
 def _metrics(
+    selections: Sequence[Selection],
     split: TestSplit,
     predictions: Sequence[Prediction],
     maps: Sequence[NDArray[np.float32]],
     timer: StageTimer,
     *,
+    detector: Any,
     metric_size: int | None,
-    limit: float,
-) -> tuple[dict[str, float], list[list[float]], list[str]]:
-    """All metrics that labels and masks allow, the PRO curve, and a note for what they do not."""
+) -> Measured:
+    """All metrics that labels and masks allow, and a note for what they do not."""
+    found = Measured()
     if split.labels is None:
-        return {}, [], ["no labels: metrics omitted"]
-    masks: list[NDArray[np.uint8]] | None = None
-    notes = []
-    if split.masks is None:
+        found.notes.append("no labels: metrics omitted")
+        return found
+    masks = None
+    if any(one.of == "pixel" for one in selections):
+        masks = _masks(split, len(maps) == len(predictions), timer, metric_size, found.notes)
+    scores = np.array([p.score for p in predictions], dtype=np.float64)
+    with timer.stage("metrics"):
+        for one in selections:
+            if one.of == "image":
+                found.add(one, split.labels, scores, float(detector.threshold_))
+            elif masks is not None:
+                found.add(one, masks, list(maps), getattr(detector, "map_threshold_", None))
+    return found
+
+
+def _masks(
+    split: TestSplit,
+    with_maps: bool,
+    timer: StageTimer,
+    metric_size: int | None,
+    notes: list[str],
+) -> list[NDArray[np.uint8]] | None:
+    """The masks at the metrics' size; None, with a note, where there are none or no maps."""
+    if split.masks is None or split.labels is None:
         notes.append("no ground_truth folder: pixel metrics omitted")
-    elif len(maps) != len(predictions):
+        return None
+    if not with_maps:
         notes.append("the detector gives no anomaly maps: pixel metrics omitted")
-    else:
-        with timer.stage("decode masks"):
-            masks, empty = [], []
-            for path, label, mask in zip(split.paths, split.labels, split.masks, strict=True):
-                masks.append(resize_mask(mask, metric_size))
-                if label and not mask.any():
-                    empty.append(shown(path))
-        notes += split.masks.notes()
-        if empty:
-            notes.append(
-                f"{counted(len(empty), 'defect image')} with a mask without any defect pixel, such"
-                f" as {empty[0]}: pixel metrics count all of their pixels as normal"
-            )
-    scores = np.array([p.score for p in predictions])
-    curve: list[list[float]] = []
-    with timer.stage("metrics"), noting(UndefinedMetricWarning) as undefined:
-        result = evaluate_detector(
-            split.labels,
-            scores,
-            pixel_labels=masks,
-            pixel_scores=maps if masks is not None else None,
-            integration_limit=limit,
+        return None
+    with timer.stage("decode masks"):
+        masks, empty = [], []
+        for path, label, mask in zip(split.paths, split.labels, split.masks, strict=True):
+            masks.append(resize_mask(mask, metric_size))
+            if label and not mask.any():
+                empty.append(shown(path))
+    notes += split.masks.notes()
+    if empty:
+        notes.append(
+            f"{counted(len(empty), 'defect image')} with a mask without any defect pixel, such"
+            f" as {empty[0]}: pixel metrics count all of their pixels as normal"
         )
-        if masks is not None:
-            fpr, pro, _ = pro_curve(masks, maps, max_points=_PRO_POINTS)
-            curve = [[round(x, 6), round(y, 6)] for x, y in zip(fpr, pro, strict=True)]
-    metrics = {k: float(result[k]) for k in ("auroc", "average_precision", "f1_max")}
-    pixel = {k: float(v) for k, v in result.get("pixel_metrics", {}).items()}
-    return {**metrics, **pixel}, curve, notes + undefined
+    return masks

@@ -15,6 +15,7 @@ import pyimgano
 from pyimgano.datasets import Dataset, list_categories, load_dataset
 from pyimgano.datasets.load import hint_for
 from pyimgano.errors import DatasetError, InvalidInputError, OutputError, PyimganoError
+from pyimgano.metrics.catalogue import select_metrics
 from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
 from pyimgano.pipelines.evaluate import evaluate_category
@@ -89,6 +90,7 @@ def run_benchmark(
     seeds: Sequence[int] = (0,),
     metric_size: int | None = None,
     integration_limit: float = 0.3,
+    metrics: Sequence[str] | None = None,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     n_jobs: int | None = None,
@@ -118,6 +120,9 @@ def run_benchmark(
         Side of the square that maps and masks are brought to for pixel metrics; None: native.
     integration_limit
         False-positive rate up to which AUPRO integrates.
+    metrics
+        Keys of metrics (:func:`pyimgano.metrics.list_metrics`), or ``["all"]``; None: the
+        package's own and those that this program registered.
     output
         Folder for finished categories (``categories/``), ``results.json`` (rewritten after every
         category), pictures and overlays.
@@ -162,6 +167,7 @@ def run_benchmark(
     names = resolve_categories(dataset, root, categories)
     if not seeds:
         raise InvalidInputError("seeds is empty: give at least one")
+    asked = [k for one in select_metrics(metrics) for k in one.keys]
     n_workers = count_workers(n_jobs)
     detector = create_model(model, **model_kwargs)
     if hasattr(detector, "validate"):
@@ -182,6 +188,7 @@ def run_benchmark(
         label=label,
         metric_size=metric_size,
         integration_limit=integration_limit,
+        metrics=[] if metrics is None else asked,
     )
     seeds = list(dict.fromkeys(seeds))
     visible = verbose and n_workers == 1
@@ -191,7 +198,7 @@ def run_benchmark(
             opened = stack.enter_context(OutputFolder(output, "benchmark"))
             folder = opened.path
             opened.check(*REPORT_FILES)
-            checkpoints = Checkpoints(folder, _fingerprint(result))
+            checkpoints = Checkpoints(folder, _fingerprint(result, asked))
             checkpoints.check(overwrite=overwrite)
             report = ReportFile(opened, keys(result.title, names, seeds), overwrite=overwrite)
             for name in ("pictures", *map(gallery_folder, names)):
@@ -207,6 +214,7 @@ def run_benchmark(
                 {
                     "metric_size": metric_size,
                     "integration_limit": integration_limit,
+                    "metrics": metrics,
                     "output": folder if seed == seeds[0] else None,
                     "n_overlays": n_overlays,
                     "verbose": visible,
@@ -226,7 +234,7 @@ def run_benchmark(
     return result
 
 
-def _fingerprint(run: BenchmarkResult) -> dict[str, Any]:
+def _fingerprint(run: BenchmarkResult, metrics: Sequence[str]) -> dict[str, Any]:
     """Everything that results depend on and that all categories have in common."""
     return {
         "version": pyimgano.__version__,
@@ -237,6 +245,7 @@ def _fingerprint(run: BenchmarkResult) -> dict[str, Any]:
         "weights_sha256": weights_digest(run.parameters),
         "metric_size": run.metric_size,
         "integration_limit": run.integration_limit,
+        "metrics": list(metrics),
     }
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pyimgano.metrics import MetricInfo
 from pyimgano.reporting.curves import score_curves, score_histogram
 from pyimgano.reporting.page_data import Block, blocks_of, page_data
 from pyimgano.reporting.results import BenchmarkResult, ComparisonResult, Results, runs_of
 from pyimgano.reporting.svg import histogram_plot, line_plot
-from pyimgano.reporting.table import explanations, table_of
+from pyimgano.reporting.table import explanations, metric_columns, table_of
 from pyimgano.utils.text import printable
 
 #: Most bytes of pictures in a page, in the form in which they are inlined.
@@ -129,7 +130,7 @@ def _table(results: Results) -> str:
     header, rows = table_of(results)
     n_names = 2 if isinstance(results, ComparisonResult) else 1
     titles = [run.title for run in runs_of(results)]
-    best = _best(rows, n_names) if n_names == 2 else set()
+    best = _best(rows, n_names, metric_columns(results)) if n_names == 2 else set()
     parts = []
     for i, name in enumerate(header):
         kind, side = ("text", ' class="name"') if i < n_names else ("number", "")
@@ -171,15 +172,17 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _best(rows: list[list[str]], n_names: int, n_costs: int = 3) -> set[tuple[int, int]]:
-    """Cells that hold a category's highest value of a metric."""
+def _best(
+    rows: list[list[str]], n_names: int, metrics: Sequence[MetricInfo]
+) -> set[tuple[int, int]]:
+    """Cells that hold a category's best value of a metric."""
     found: set[tuple[int, int]] = set()
-    for column in range(n_names, len(rows[0]) - n_costs if rows else 0):
+    for column, info in enumerate(metrics, start=n_names):
         for name in dict.fromkeys(row[0] for row in rows):
             values = {r: _number(row[column]) for r, row in enumerate(rows) if row[0] == name}
             known = {r: v for r, v in values.items() if v is not None}
-            if len(known) > 1:
-                top = max(known.values())
+            if len(known) > 1 and info.higher_is_better is not None:
+                top = (max if info.higher_is_better else min)(known.values())
                 found |= {(r, column) for r, v in known.items() if v == top}
     return found
 

@@ -6,12 +6,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.metrics.catalogue import default_metrics, info_or_key
 from pyimgano.reporting.files import csv_text, make_folder, write_text
 from pyimgano.reporting.html_page import html_page, plots_of
 from pyimgano.reporting.output_folder import OutputFolder
@@ -28,10 +29,6 @@ from pyimgano.reporting.table import markdown_table
 
 #: What a report is, beside its plots.
 REPORT_FILES = ("report.html", "results.json", "results.csv", "images.csv", "results.md")
-_COLUMNS = (
-    *("auroc", "average_precision", "f1_max"),
-    *("pixel_auroc", "pixel_ap", "pixel_f1_max", "aupro"),
-)
 
 
 def save_run_report(
@@ -106,13 +103,14 @@ def _json(results: Results) -> str:
 
 
 def _table_csv(results: Results) -> str:
-    header = ["model", "category", "seed", "n_train", "n_test", "n_defect", *_COLUMNS]
+    keys = _metric_keys(results)
+    header = ["model", "category", "seed", "n_train", "n_test", "n_defect", *keys]
     header += ["threshold", "fit_seconds", "ms_per_image", "peak_memory_mb", "error"]
     rows = [
         [
             *(run.title, c.category, c.seed),
             *([c.n_train, c.n_test, _blank(c.n_defect)] if c.error is None else [""] * 3),
-            *(_figures(c) if c.error is None else [""] * (len(_COLUMNS) + 4)),
+            *(_figures(c, keys) if c.error is None else [""] * (len(keys) + 4)),
             _blank(c.error),
         ]
         for run in runs_of(results)
@@ -121,40 +119,38 @@ def _table_csv(results: Results) -> str:
     return csv_text(header, rows)
 
 
-def _figures(one: CategoryResult) -> list[Any]:
-    metrics = [_blank(one.metrics.get(key)) for key in _COLUMNS]
+def _metric_keys(results: Results) -> list[str]:
+    """Every figure that is computed by default or was found, but for thresholds."""
+    runs = runs_of(results)
+    found = dict.fromkeys(k for run in runs for c in run.categories for k in c.metrics)
+    every = [*default_metrics(), *found]
+    return [k for k in dict.fromkeys(every) if info_or_key(k).higher_is_better is not None]
+
+
+def _figures(one: CategoryResult, keys: Sequence[str]) -> list[Any]:
+    metrics = [_blank(one.metrics.get(key)) for key in keys]
     costs = (one.threshold, one.fit_seconds, one.ms_per_image, one.peak_memory_mb)
     return [*metrics, *map(_blank, costs)]
 
 
 def _images_csv(results: Results) -> str:
+    keys = list(
+        dict.fromkeys(
+            k for r in runs_of(results) for c in r.categories for i in c.images for k in i.metrics
+        )
+    )
     rows = [
         [
-            run.title,
-            c.category,
-            c.seed,
-            i.path,
-            _blank(i.label),
-            i.score,
-            i.predicted,
-            i.defect_type,
-            i.group,
+            *(run.title, c.category, c.seed, i.path, _blank(i.label), i.score, i.predicted),
+            *(i.defect_type, i.group),
+            *(_blank(i.metrics.get(key)) for key in keys),
         ]
         for run in runs_of(results)
         for c in run.categories
         for i in c.images
     ]
-    header = [
-        "model",
-        "category",
-        "seed",
-        "file",
-        "label",
-        "score",
-        "predicted",
-        "defect_type",
-        "group",
-    ]
+    header = ["model", "category", "seed", "file", "label", "score", "predicted"]
+    header += ["defect_type", "group", *keys]
     return csv_text(header, rows)
 
 

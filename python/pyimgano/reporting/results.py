@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from pyimgano.metrics.catalogue import info_or_key
+
 #: Version of the JSON layout; raised whenever a field changes its meaning or goes.
 SCHEMA_VERSION = 1
 
@@ -25,6 +27,8 @@ class ImageResult:
     defect_type, group, attributes
         What the image set knows: the kind of defect, the part that the image shows, and further
         things by name; None or empty where it knows nothing.
+    metrics
+        Figures that are per image, by key; NaN where undefined.
     """
 
     path: str
@@ -35,6 +39,12 @@ class ImageResult:
     defect_type: str | None = None
     group: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of ``to_json`` of the whole result."""
+        return cls(**{**data, "metrics": _figures(data["metrics"])})
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,10 @@ class CategoryResult:
     Attributes
     ----------
     metrics
-        Image metrics ``auroc``, ``average_precision``, ``f1_max``; pixel metrics ``pixel_auroc``,
-        ``pixel_ap``, ``pixel_f1_max``, ``aupro``. NaN where undefined; absent where not computed.
+        By key, see :func:`pyimgano.metrics.list_metrics`. NaN where undefined; absent where not
+        computed.
+    metric_settings
+        What the metrics depend on.
     fit_seconds, ms_per_image
         Wall time of ``fit``, and of prediction with maps per test image, decoding included.
     stage_seconds
@@ -69,6 +81,7 @@ class CategoryResult:
     n_test: int = 0
     n_defect: int | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    metric_settings: dict[str, Any] = field(default_factory=dict)
     threshold: float = math.nan
     threshold_source: str = ""
     fit_seconds: float = math.nan
@@ -91,8 +104,8 @@ class CategoryResult:
             Fields are missing, unknown or of the wrong kind.
         """
         values = {f.name: data[f.name] for f in fields(cls)}
-        values["images"] = [ImageResult(**image) for image in data["images"]]
-        values["metrics"] = {k: _number(v, math.nan) for k, v in data["metrics"].items()}
+        values["images"] = [ImageResult.from_json(image) for image in data["images"]]
+        values["metrics"] = _figures(data["metrics"])
         # Of the numbers of a fitted detector only its threshold may be infinite.
         values["threshold"] = _number(data["threshold"], math.inf)
         for name in ("fit_seconds", "ms_per_image"):
@@ -125,6 +138,8 @@ class BenchmarkResult:
         Where its pictures are, seen from the folder of the report.
     metric_size, integration_limit
         The two numbers in the rule.
+    metrics
+        Keys of the metrics that were asked for by name; empty where none were.
     """
 
     dataset: str
@@ -139,6 +154,7 @@ class BenchmarkResult:
     folder: str = ""
     metric_size: int | None = None
     integration_limit: float = 0.3
+    metrics: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -167,11 +183,12 @@ class BenchmarkResult:
     def mean_metrics(self) -> dict[str, float]:
         """Each metric's mean over categories of the mean over seeds; NaN where all are undefined.
 
-        Only metrics that some category has; undefined values are left out of their mean.
+        Only metrics that some category has, and no thresholds; undefined values are left out of
+        their mean.
         """
         groups = self.finished
-        found = (k for group in groups for run in group for k in run.metrics)
-        keys = dict.fromkeys(k for k in found if not k.endswith("threshold"))
+        found = dict.fromkeys(k for group in groups for run in group for k in run.metrics)
+        keys = [k for k in found if info_or_key(k).higher_is_better is not None]
         return {k: mean_of([[r.metrics.get(k) for r in g] for g in groups]) for k in keys}
 
     def to_json(self) -> dict[str, Any]:
@@ -213,6 +230,10 @@ def mean_of(groups: Sequence[Sequence[float | None]]) -> float:
     known = [[v for v in g if v is not None and not math.isnan(v)] for g in groups]
     means = [statistics.fmean(group) for group in known if group]
     return statistics.fmean(means) if means else math.nan
+
+
+def _figures(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {key: _number(value, math.nan) for key, value in values.items()}
 
 
 def _number(value: float | None, otherwise: float) -> float:

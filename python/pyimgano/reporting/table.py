@@ -6,6 +6,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from pyimgano.metrics import MetricInfo
+from pyimgano.metrics.catalogue import column_infos
 from pyimgano.reporting.results import (
     BenchmarkResult,
     CategoryResult,
@@ -16,15 +18,6 @@ from pyimgano.reporting.results import (
 )
 from pyimgano.utils.text import printable
 
-#: Metrics of a table in order, and how they are called there.
-METRICS = (
-    ("auroc", "I-AUROC"),
-    ("average_precision", "I-AP"),
-    ("f1_max", "I-F1max"),
-    ("pixel_auroc", "P-AUROC"),
-    ("pixel_ap", "P-AP"),
-    ("aupro", "AUPRO"),
-)
 COSTS = ("fit s", "ms/img", "peak MB")
 
 
@@ -43,24 +36,32 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], n_left: int
     return "\n".join([line(header), "  ".join("-" * w for w in widths), *map(line, rows)])
 
 
-def result_rows(result: BenchmarkResult) -> list[list[str]]:
+def metric_columns(results: Results) -> list[MetricInfo]:
+    """The metrics that a table of these results has columns for, in order."""
+    runs = runs_of(results)
+    keys = dict.fromkeys(k for run in runs for c in run.categories for k in c.metrics)
+    return column_infos(keys, asked=dict.fromkeys(k for run in runs for k in run.metrics))
+
+
+def result_rows(result: BenchmarkResult, metrics: Sequence[MetricInfo]) -> list[list[str]]:
     """One row per category (mean over its seeds) and, for several, the mean of all."""
     rows = []
     for name, runs in result.by_category.items():
         good = [run for run in runs if run.error is None]
-        failed = [name, "failed", *[""] * (len(METRICS) + len(COSTS) - 1)]
-        rows.append(_row(name, [good]) if good else failed)
+        failed = [name, "failed", *[""] * (len(metrics) + len(COSTS) - 1)]
+        rows.append(_row(name, [good], metrics) if good else failed)
     if len(result.finished) > 1:
-        rows.append(_row("mean", result.finished))
+        rows.append(_row("mean", result.finished, metrics))
     return rows
 
 
 def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and rows; where models are compared, the model comes after the category."""
-    header = ["category", *(title for _, title in METRICS), *COSTS]
+    metrics = metric_columns(results)
+    header = ["category", *(info.title for info in metrics), *COSTS]
     if isinstance(results, BenchmarkResult):
-        return header, result_rows(results)
-    blocks = {run.title: {row[0]: row for row in result_rows(run)} for run in results.runs}
+        return header, result_rows(results, metrics)
+    blocks = {run.title: {row[0]: row for row in result_rows(run, metrics)} for run in results.runs}
     names = dict.fromkeys(name for block in blocks.values() for name in block if name != "mean")
     rows = [
         [name, title, *block[name][1:]]
@@ -84,7 +85,8 @@ def explanations(results: Results) -> list[str]:
         n_seeds = max((len(runs) for runs in groups.values()), default=1)
         if n_seeds > 1:
             lines[f"mean over {n_seeds} seeds"] = None
-            lines.update(dict.fromkeys(prefix + line for line in _spread(groups)))
+            spread = _spread(groups, metric_columns(results))
+            lines.update(dict.fromkeys(prefix + line for line in spread))
         notes = [f"{c.category}: {note}" for c in run.categories for note in c.notes]
         notes += [f"{c.category}: failed: {c.error}" for c in run.failed]
         lines.update(dict.fromkeys(prefix + note for note in notes))
@@ -116,9 +118,11 @@ def _cell(text: str) -> str:
     return plain
 
 
-def _row(name: str, groups: Sequence[Sequence[CategoryResult]]) -> list[str]:
+def _row(
+    name: str, groups: Sequence[Sequence[CategoryResult]], metrics: Sequence[MetricInfo]
+) -> list[str]:
     cells = [name]
-    for key, _ in METRICS:
+    for key in (info.key for info in metrics):
         if any(key in run.metrics for group in groups for run in group):
             cells.append(number(mean_of([[r.metrics.get(key) for r in g] for g in groups]), 4))
         else:
@@ -130,14 +134,16 @@ def _row(name: str, groups: Sequence[Sequence[CategoryResult]]) -> list[str]:
     return cells
 
 
-def _spread(by_category: dict[str, list[CategoryResult]]) -> list[str]:
+def _spread(
+    by_category: dict[str, list[CategoryResult]], metrics: Sequence[MetricInfo]
+) -> list[str]:
     lines = []
     for name, runs in by_category.items():
         parts = []
-        for key, title in (("auroc", "I-AUROC"), ("aupro", "AUPRO")):
-            values = [r.metrics[key] for r in runs if key in r.metrics]
+        for info in metrics:
+            values = [r.metrics[info.key] for r in runs if info.key in r.metrics]
             if len(values) > 1:
-                parts.append(f"{title} ± {number(statistics.stdev(values), 4)}")
+                parts.append(f"{info.title} ± {number(statistics.stdev(values), 4)}")
         if parts:
             lines.append(f"{name}: standard deviation over seeds: {', '.join(parts)}")
     return lines

@@ -1,0 +1,168 @@
+"""Metrics by the names of their figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.metrics.base import Metric, MetricInfo, Of
+from pyimgano.metrics.pixels import PixelSweep
+from pyimgano.metrics.scores import ImageRanking
+from pyimgano.registry import Entry, Registry, from_plugin
+
+#: In place of a name: every figure that is registered.
+ALL = "all"
+
+_METRICS: Registry[Metric] = Registry("metric")
+#: The keys in order, and whether a run that names no metric computes them.
+_KEYS: dict[str, bool] = {}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A metric, and those of its figures that somebody wants."""
+
+    metric: Metric
+    keys: tuple[str, ...]
+
+    @property
+    def of(self) -> Of:
+        """Whether it is one of images or of pixels."""
+        return self.metric.infos[0].of
+
+
+def register_metric(metric: Metric, *, overwrite: bool = False) -> None:
+    """Make a metric known to ``--metrics``, tables, CSV, JSON and pages.
+
+    A benchmark that names no metrics computes it too, unless it was registered by the entry point
+    of an installed package: what is installed changes no result.
+
+    Parameters
+    ----------
+    metric : ImageMetric or PixelMetric
+        Called once per category. If it is a dataclass with a field ``integration_limit``, that
+        setting of a run takes the field's place.
+    overwrite
+        Replace figures of the same keys.
+
+    Raises
+    ------
+    InvalidTypeError
+        It is no metric.
+    InvalidInputError
+        Its facts are impossible, or one of its keys is taken.
+    """
+    infos = _checked_infos(metric)
+    for info in infos:
+        if info.key in _KEYS and not overwrite:
+            raise InvalidInputError(f"metric {info.key!r} is registered already")
+    for info in infos:
+        _METRICS.add(Entry(info.key, metric, info.title), overwrite=overwrite)
+        _KEYS.setdefault(info.key, not from_plugin())
+
+
+def list_metrics(of: Of | None = None) -> list[str]:
+    """Keys of all figures, or of those of images or pixels, the package's own first."""
+    known = _METRICS.names()
+    return [k for k in _KEYS if k in known and of in (None, metric_info(k).of)]
+
+
+def default_metrics() -> list[str]:
+    """Keys of the figures that a run computes which names none."""
+    return [key for key, always in _KEYS.items() if always]
+
+
+def metric_info(key: str) -> MetricInfo:
+    """Facts about a figure.
+
+    Raises
+    ------
+    UnknownNameError
+        Nothing of that key is registered; lists the nearest.
+    """
+    return next(info for info in _METRICS.get(key).value.infos if info.key == key)
+
+
+def column_infos(keys: Iterable[str], *, asked: Iterable[str] = ()) -> list[MetricInfo]:
+    """The figures that a table of these has columns for, in order.
+
+    Parameters
+    ----------
+    keys
+        Figures that some result holds. One that nothing is known of goes by its key.
+    asked
+        What the run was asked for; empty: every figure of interest.
+    """
+    named = set(asked)
+    wanted = {*(named or default_metrics()), *keys}
+    found = [info_or_key(k) for k in dict.fromkeys((*_KEYS, *keys)) if k in wanted]
+    return [info for info in found if info.in_table or info.key in named]
+
+
+def info_or_key(key: str) -> MetricInfo:
+    """Facts about a figure; of one that nobody registered here, only its key."""
+    entry = _METRICS.find(key)
+    return MetricInfo(key, key, "image") if entry is None else metric_info(key)
+
+
+def select_metrics(names: Sequence[str] | None = None, **settings: Any) -> list[Selection]:
+    """The metrics that give some figures, each once.
+
+    Parameters
+    ----------
+    names
+        Keys, or ``"all"``; None: the package's own and whatever the program registered.
+    **settings
+        Of the run, such as ``integration_limit``, for metrics with such a field.
+
+    Raises
+    ------
+    UnknownNameError
+        Nothing of that key is registered; lists the nearest.
+    InvalidInputError
+        The list is empty.
+    """
+    if names is None:
+        keys = default_metrics()
+    elif not names or isinstance(names, str):
+        raise InvalidInputError(f"metrics must be a list of names, got {names!r}")
+    else:
+        keys = list_metrics() if ALL in names else list(dict.fromkeys(names))
+    chosen: dict[int, tuple[Metric, list[str]]] = {}
+    for key in keys:
+        metric = _METRICS.get(key).value
+        chosen.setdefault(id(metric), (metric, []))[1].append(key)
+    return [Selection(_with(metric, settings), tuple(own)) for metric, own in chosen.values()]
+
+
+def _with(metric: Metric, settings: dict[str, Any]) -> Metric:
+    if not is_dataclass(metric) or isinstance(metric, type):
+        return metric
+    own = {f.name for f in fields(metric)} & settings.keys()
+    return replace(metric, **{name: settings[name] for name in own}) if own else metric
+
+
+def _checked_infos(metric: Metric) -> tuple[MetricInfo, ...]:
+    name = type(metric).__name__
+    infos = getattr(metric, "infos", None)
+    if isinstance(metric, type) or not callable(metric):
+        raise InvalidTypeError(f"a metric is an object that can be called, got {metric!r}")
+    if not isinstance(infos, tuple) or not infos or not all(type(i) is MetricInfo for i in infos):
+        raise InvalidTypeError(f"{name}.infos must be a tuple of MetricInfo, got {infos!r}")
+    for info in infos:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", info.key) or info.key == ALL:
+            raise InvalidInputError(
+                f"{name}: a key is lower-case letters, digits and underscores, got {info.key!r}"
+            )
+        if info.of not in ("image", "pixel"):
+            raise InvalidInputError(f"{name}: of must be 'image' or 'pixel', got {info.of!r}")
+    if len({i.of for i in infos}) > 1 or len({i.key for i in infos}) < len(infos):
+        raise InvalidInputError(f"{name}.infos must be of one kind, with a key each")
+    return infos
+
+
+for _metric in (ImageRanking(), PixelSweep()):
+    register_metric(_metric)

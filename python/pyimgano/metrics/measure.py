@@ -1,0 +1,106 @@
+"""Metrics of one category: each is called once, and none that fails loses the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError, UndefinedMetricWarning
+from pyimgano.metrics.base import MetricResult
+from pyimgano.metrics.catalogue import Selection, info_or_key
+from pyimgano.utils.notes import noting
+from pyimgano.utils.text import printable
+
+#: One number per image, or one array per image.
+Arrays: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
+
+
+@dataclass
+class Measured:
+    """Figures by key, as far as they go.
+
+    Attributes
+    ----------
+    values
+        NaN for what is undefined, or whose metric failed.
+    per_image
+        By key, one number per image.
+    settings
+        What the figures depend on.
+    curves
+        Points for plots, by key.
+    notes
+        Which figures are undefined or failed, and why.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    per_image: dict[str, list[float]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    curves: dict[str, list[list[float]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(
+        self, selection: Selection, truth: Arrays, found: Arrays, threshold: float | None
+    ) -> None:
+        """Call one metric with labels and scores, or with masks and maps."""
+        metric: Any = selection.metric  # of which kind, the selection says
+        with noting(UndefinedMetricWarning) as why:
+            try:
+                result = metric(_locked(truth), _locked(found), threshold)
+                values = _values(selection, result, len(truth))
+            except MemoryError:
+                raise
+            except Exception as error:  # whatever one metric raises, the others go on
+                reason = printable(str(error)) or "no reason given"
+                failed = f"{', '.join(selection.keys)} failed: {type(error).__name__}: {reason}"
+                self.notes.append(failed)
+                self.values.update(dict.fromkeys(selection.keys, math.nan))
+                return
+        self.values.update(values)
+        for key in selection.keys:
+            if per_image := (result.per_image or {}).get(key):
+                self.per_image[key] = [float(v) for v in per_image]
+            if curve := result.curves.get(key):
+                self.curves[key] = [[round(float(x), 6), round(float(y), 6)] for x, y in curve]
+        self.settings.update(result.settings)
+        if missing := [k for k in selection.keys if math.isnan(values[k])]:
+            titles = ", ".join(i.title for k in missing if (i := info_or_key(k)).in_table)
+            reasons = "; ".join(why) or "no reason given"
+            self.notes.append(f"{titles or ', '.join(missing)} undefined: {reasons}")
+
+
+def _values(selection: Selection, result: Any, n_images: int) -> dict[str, float]:
+    """The figures asked for, if the result is what a metric must give."""
+    if not isinstance(result, MetricResult):
+        raise InvalidInputError(f"it gave {type(result).__name__}, not MetricResult")
+    known = {info.key for info in selection.metric.infos}
+    for name in ("values", "per_image", "curves"):
+        if unknown := sorted((getattr(result, name) or {}).keys() - known):
+            raise InvalidInputError(f"its {name} have {unknown[0]!r}, which is not in its infos")
+    for key, numbers in (result.per_image or {}).items():
+        if len(numbers) != n_images:
+            raise InvalidInputError(
+                f"per_image[{key!r}] has {len(numbers)} numbers for {n_images} images"
+            )
+    missing = [key for key in selection.keys if key not in result.values]
+    if missing:
+        raise InvalidInputError(f"its values lack {missing[0]!r}")
+    return {key: float(result.values[key]) for key in selection.keys}
+
+
+def _locked(arrays: Arrays) -> Arrays:
+    """The same arrays, not to be written to: other metrics see them too."""
+    if isinstance(arrays, np.ndarray):
+        return _locked_array(arrays)
+    return [_locked_array(one) for one in arrays]
+
+
+def _locked_array(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

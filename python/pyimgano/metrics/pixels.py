@@ -1,0 +1,128 @@
+"""Figures of anomaly maps: AUROC, average precision and best F1 of pixels, and AUPRO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano import kernels
+from pyimgano.errors import InvalidInputError
+from pyimgano.kernels import PixelMetrics
+from pyimgano.metrics.base import MetricInfo, MetricResult
+from pyimgano.metrics.inputs import Images, as_images, as_labels, as_scores, resize_map, resize_mask
+
+
+def compute_pixel_metrics(
+    pixel_labels: Images,
+    pixel_scores: Images,
+    integration_limit: float = 0.3,
+    *,
+    metric_size: int | None = None,
+) -> PixelMetrics:
+    """All pixel-level figures of a test set, all images together.
+
+    Parameters
+    ----------
+    pixel_labels : array (n, H, W) or (H, W), or sequence of n arrays (H, W) of differing sizes
+        Masks: bool or integers, any non-zero pixel is defect; or floats that are all 0 or 1.
+        Images are asked for one after the other.
+    pixel_scores : array or sequence like `pixel_labels`
+        Raw anomaly maps, real numbers. float32 and float64 are used as they are.
+    integration_limit : float
+        False-positive rate up to which AUPRO integrates, above 0 and at most 1.
+    metric_size : int, optional
+        Resize masks and maps to this square first, image by image: see :func:`resize_mask` and
+        :func:`resize_map`. By default they are compared at their own size, which must agree.
+
+    Returns
+    -------
+    PixelMetrics
+        All NaN, with an :class:`~pyimgano.errors.UndefinedMetricWarning`, if there is no defect
+        pixel or no normal one.
+
+    Raises
+    ------
+    InvalidInputError, InvalidTypeError
+        As :func:`pyimgano.kernels.pixel_metrics` does.
+    """
+    masks, maps = pixel_pairs(pixel_labels, pixel_scores, metric_size)
+    return kernels.pixel_metrics(masks, maps, integration_limit=integration_limit)
+
+
+def pixel_pairs(
+    pixel_labels: Images, pixel_scores: Images, metric_size: int | None = None
+) -> tuple[list[NDArray[np.uint8]], list[NDArray[Any]]]:
+    """Masks and maps as :func:`compute_pixel_metrics` takes them, as the kernels do.
+
+    Masks become uint8 (H, W), maps float32 or float64 (H, W), both at `metric_size`.
+    """
+    labels, scores = (
+        as_images("pixel_labels", pixel_labels),
+        as_images("pixel_scores", pixel_scores),
+    )
+    if len(labels) != len(scores):
+        raise InvalidInputError(
+            f"got {len(labels)} images in pixel_labels, but {len(scores)} in pixel_scores"
+        )
+    masks = [
+        resize_mask(as_labels(f"pixel_labels[{i}]", labels[i], any_integer=True), metric_size)
+        for i in range(len(labels))
+    ]
+    maps = [
+        resize_map(as_scores(f"pixel_scores[{i}]", scores[i]), metric_size)
+        for i in range(len(scores))
+    ]
+    return masks, maps
+
+
+@dataclass(frozen=True)
+class PixelSweep:
+    """All figures of pixels and regions, and the curve of AUPRO, from one sweep over the pixels.
+
+    Attributes
+    ----------
+    integration_limit
+        False-positive rate up to which AUPRO integrates.
+    curve_points
+        Most points of the curve: enough for a plot.
+    """
+
+    integration_limit: float = 0.3
+    curve_points: int = 200
+
+    infos: ClassVar[tuple[MetricInfo, ...]] = (
+        MetricInfo("pixel_auroc", "P-AUROC", "pixel"),
+        MetricInfo("pixel_ap", "P-AP", "pixel"),
+        MetricInfo("pixel_f1_max", "P-F1max", "pixel", in_table=False),
+        MetricInfo("pixel_f1_threshold", "P-F1max at", "pixel", None, in_table=False),
+        MetricInfo("aupro", "AUPRO", "pixel"),
+    )
+
+    def __call__(
+        self,
+        masks: Sequence[NDArray[np.uint8]],
+        maps: Sequence[NDArray[Any]],
+        threshold: float | None = None,
+    ) -> MetricResult:
+        """See :func:`compute_pixel_metrics`; the detector's threshold plays no part."""
+        found, (fpr, pro, _) = kernels.pixel_curves(
+            masks,
+            maps,
+            integration_limit=self.integration_limit,
+            max_points=self.curve_points,
+        )
+        return MetricResult(
+            values={
+                "pixel_auroc": found.auroc,
+                "pixel_ap": found.ap,
+                "pixel_f1_max": found.f1_max,
+                "pixel_f1_threshold": found.f1_threshold,
+                "aupro": found.aupro,
+            },
+            settings={"integration_limit": self.integration_limit},
+            curves={"aupro": list(zip(fpr.tolist(), pro.tolist(), strict=True))},
+        )
