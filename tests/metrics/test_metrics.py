@@ -128,6 +128,14 @@ def test_a_registered_metric_is_in_table_json_csv_and_page(
     assert len(peak.thresholds) == 1  # taken up from the disk
 
 
+def test_workers_compute_what_the_program_registered(mvtec_root: Path) -> None:
+    register_metric(Peak())
+    alone, beside = (bench(mvtec_root, n_jobs=n, metrics=["peak"]) for n in (1, 2))
+    assert [c.notes for c in beside.categories] == [[], []]
+    assert [c.metrics for c in beside.categories] == [c.metrics for c in alone.categories]
+    assert beside.metrics == ["peak"]
+
+
 def test_lower_may_be_better(mvtec_root: Path, tmp_path: Path) -> None:
     register_metric(Calls(lambda labels, scores, threshold: MetricResult({"mine": threshold})))
     register_metric(Peak())

@@ -17,7 +17,6 @@ PROG = "pyimgano-benchmark"
 def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
     from pyimgano.datasets.load import list_datasets
-    from pyimgano.metrics import list_metrics
 
     parser = options.Parser(
         prog=prog,
@@ -40,7 +39,13 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         help="one, several, or all (default: all)",
     )
     detector_options.add_detector_options(parser, backbone="wide_resnet50_2", several=True)
-    run = parser.add_argument_group("run")
+    _add_run_options(parser.add_argument_group("run"))
+    return parser
+
+
+def _add_run_options(run: argparse._ActionsContainer) -> None:
+    from pyimgano.metrics import list_metrics
+
     run.add_argument(
         "--seed",
         nargs="+",
@@ -95,7 +100,6 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     )
     run.add_argument("--json", action="store_true", help="print JSON in place of the table")
     run.add_argument("--quiet", action="store_true", help="no progress")
-    return parser
 
 
 def _run(argv: Sequence[str] | None, prog: str) -> int:

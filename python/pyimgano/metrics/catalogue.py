@@ -33,6 +33,12 @@ class Selection:
         """Whether it is one of images or of pixels."""
         return self.metric.infos[0].of
 
+    def titles(self, keys: Iterable[str]) -> str:
+        """How tables call some of the figures; those that tables leave out only if there are none
+        else."""
+        infos = [info for info in self.metric.infos if info.key in set(keys)]
+        return ", ".join(i.title for i in [i for i in infos if i.in_table] or infos)
+
 
 def register_metric(metric: Metric, *, overwrite: bool = False) -> None:
     """Make a metric known to ``--metrics``, tables, CSV, JSON and pages.
@@ -108,13 +114,16 @@ def info_or_key(key: str) -> MetricInfo:
     return MetricInfo(key, key, "image") if entry is None else metric_info(key)
 
 
-def select_metrics(names: Sequence[str] | None = None, **settings: Any) -> list[Selection]:
+def select_metrics(
+    names: Sequence[str | Selection] | None = None, **settings: Any
+) -> list[Selection]:
     """The metrics that give some figures, each once.
 
     Parameters
     ----------
     names
-        Keys, or ``"all"``; None: the package's own and whatever the program registered.
+        Keys, or ``"all"``; None: the package's own and whatever the program registered. What
+        another process chose, where they may not be registered here, stays as it is.
     **settings
         Of the run, such as ``integration_limit``, for metrics with such a field.
 
@@ -125,12 +134,15 @@ def select_metrics(names: Sequence[str] | None = None, **settings: Any) -> list[
     InvalidInputError
         The list is empty.
     """
+    chosen_before = [one for one in names or () if isinstance(one, Selection)]
+    if chosen_before:
+        return chosen_before
     if names is None:
         keys = default_metrics()
     elif not names or isinstance(names, str):
         raise InvalidInputError(f"metrics must be a list of names, got {names!r}")
     else:
-        keys = list_metrics() if ALL in names else list(dict.fromkeys(names))
+        keys = list_metrics() if ALL in names else list(dict.fromkeys(map(str, names)))
     chosen: dict[int, tuple[Metric, list[str]]] = {}
     for key in keys:
         metric = _METRICS.get(key).value

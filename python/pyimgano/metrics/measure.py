@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UndefinedMetricWarning
 from pyimgano.metrics.base import MetricResult
-from pyimgano.metrics.catalogue import Selection, info_or_key
+from pyimgano.metrics.catalogue import Selection
 from pyimgano.utils.notes import noting
 from pyimgano.utils.text import printable
 
@@ -69,9 +69,8 @@ class Measured:
                 self.curves[key] = [[round(float(x), 6), round(float(y), 6)] for x, y in curve]
         self.settings.update(result.settings)
         if missing := [k for k in selection.keys if math.isnan(values[k])]:
-            titles = ", ".join(i.title for k in missing if (i := info_or_key(k)).in_table)
             reasons = "; ".join(why) or "no reason given"
-            self.notes.append(f"{titles or ', '.join(missing)} undefined: {reasons}")
+            self.notes.append(f"{selection.titles(missing)} undefined: {reasons}")
 
 
 def _values(selection: Selection, result: Any, n_images: int) -> dict[str, float]:

@@ -44,7 +44,7 @@ def evaluate_category(
     seed: int,
     metric_size: int | None = None,
     integration_limit: float = 0.3,
-    metrics: Sequence[str] | None = None,
+    metrics: Sequence[str | Selection] | None = None,
     output: str | os.PathLike[str] | None = None,
     n_overlays: int = 4,
     verbose: bool = False,

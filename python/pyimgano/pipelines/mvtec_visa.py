@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
 from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.parallel import count_workers, run_each
-from pyimgano.pipelines.report_file import ReportFile, keys
+from pyimgano.pipelines.report_file import Key, ReportFile, keys
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder
@@ -167,21 +167,18 @@ def run_benchmark(
     names = resolve_categories(dataset, root, categories)
     if not seeds:
         raise InvalidInputError("seeds is empty: give at least one")
-    asked = [k for one in select_metrics(metrics) for k in one.keys]
+    selections = select_metrics(metrics, integration_limit=integration_limit)
     n_workers = count_workers(n_jobs)
     detector = create_model(model, **model_kwargs)
     if hasattr(detector, "validate"):
         detector.validate()
-    # What changes no result is no parameter of the run.
-    parameters = {
-        k: v for k, v in detector.get_params().items() if k not in ("verbose", "spill_dir")
-    }
+    asked = [key for one in selections for key in one.keys]
     result = BenchmarkResult(
         dataset=dataset,
         root=os.fspath(root),
         model=model,
         detector=repr(detector),
-        parameters=parameters,
+        parameters=_parameters(detector),
         metric_rule=describe_rule(metric_size, integration_limit),
         versions=package_versions(),
         categories=[],
@@ -196,13 +193,10 @@ def run_benchmark(
         folder, checkpoints, report = None, None, None
         if output is not None:
             opened = stack.enter_context(OutputFolder(output, "benchmark"))
+            checkpoints = Checkpoints(opened.path, _fingerprint(result, asked))
+            wanted = keys(result.title, names, seeds)
+            report = _prepared(opened, checkpoints, wanted, overwrite=overwrite)
             folder = opened.path
-            opened.check(*REPORT_FILES)
-            checkpoints = Checkpoints(folder, _fingerprint(result, asked))
-            checkpoints.check(overwrite=overwrite)
-            report = ReportFile(opened, keys(result.title, names, seeds), overwrite=overwrite)
-            for name in ("pictures", *map(gallery_folder, names)):
-                opened.mark_pictures(name)
         jobs = [
             _Job(
                 name,
@@ -214,7 +208,7 @@ def run_benchmark(
                 {
                     "metric_size": metric_size,
                     "integration_limit": integration_limit,
-                    "metrics": metrics,
+                    "metrics": selections,
                     "output": folder if seed == seeds[0] else None,
                     "n_overlays": n_overlays,
                     "verbose": visible,
@@ -232,6 +226,23 @@ def run_benchmark(
             if on_result is not None:
                 on_result(one)
     return result
+
+
+def _parameters(detector: Any) -> dict[str, Any]:
+    """Those of a detector; what changes no result is no parameter of the run."""
+    return {k: v for k, v in detector.get_params().items() if k not in ("verbose", "spill_dir")}
+
+
+def _prepared(
+    folder: OutputFolder, checkpoints: Checkpoints, wanted: Collection[Key], *, overwrite: bool
+) -> ReportFile:
+    """The report of a run's folder, in which nothing stands in the way of these results."""
+    folder.check(*REPORT_FILES)
+    checkpoints.check(overwrite=overwrite)
+    report = ReportFile(folder, wanted, overwrite=overwrite)
+    for name in ("pictures", *map(gallery_folder, sorted({name for _, name, _ in wanted}))):
+        folder.mark_pictures(name)
+    return report
 
 
 def _fingerprint(run: BenchmarkResult, metrics: Sequence[str]) -> dict[str, Any]:
