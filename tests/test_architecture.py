@@ -15,6 +15,7 @@ LAYERS = [
     "images",
     "datasets",
     "features",
+    "neighbors",
     "scorers",
     "models",
     "postprocess",
@@ -40,7 +41,6 @@ EXCEPTIONS = {
     # `detector.save(path)`, imported when it is called.
     ("models/base.py", "persistence"),
     ("__main__.py", "cli"),
-    ("scorers/memory_bank.py", "models"),
 }
 
 

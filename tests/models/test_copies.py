@@ -21,7 +21,7 @@ from pyimgano.errors import DetectorFileError, ThresholdWarning
 from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.kernels import KnnIndex
 from pyimgano.models.base import Detector
-from pyimgano.models.knn_index import create_knn_index
+from pyimgano.neighbors import create_neighbors
 from pyimgano.scorers.memory_bank import MemoryBank
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
@@ -187,7 +187,7 @@ def test_every_backend_of_the_search_survives_fitted_or_not(
 ) -> None:
     if backend == "faiss":
         pytest.importorskip("faiss", reason="needs the extra faiss")
-    index: Any = create_knn_index(backend)
+    index: Any = create_neighbors(backend)
     fitted = WAYS[way](index, tmp_path).fit(rows(50))
     found = WAYS[way](fitted, tmp_path)
     np.testing.assert_array_equal(found.kneighbors(rows(4), 3), fitted.kneighbors(rows(4), 3))

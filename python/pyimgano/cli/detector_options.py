@@ -91,8 +91,9 @@ _OPTIONS: dict[str, dict[str, Any]] = {
         "help": "bank rows in the re-weighting of the image score (default: 9)",
     },
     "knn_backend": {
-        "choices": ("auto", "rust", "sklearn", "faiss"),
-        "help": "what finds the nearest bank rows (default: auto, always the Rust one)",
+        "metavar": "NAME",
+        "help": "what finds the nearest bank rows: rust, sklearn, faiss or one that is registered"
+        " (default: auto, always the Rust one)",
     },
     "gaussian_sigma": {
         "type": float,

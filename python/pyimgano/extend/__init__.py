@@ -25,6 +25,7 @@ from pyimgano.utils.parameters import (
     Opaque,
     Parameter,
     PathLike,
+    Registered,
     Size,
     Text,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Parameter",
     "PathLike",
     "PixelMetric",
+    "Registered",
     "Sample",
     "Size",
     "Text",

@@ -82,3 +82,32 @@ def same_shape(name: str, one: NDArray[Any], other_name: str, other: NDArray[Any
         raise InvalidInputError(
             f"{name} and {other_name} must have one shape, got {one.shape} and {other.shape}"
         )
+
+
+def float32_rows(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    """A C-contiguous float32 matrix; copied only where `values` is not one already."""
+    array = np.asarray(values)
+    if array.dtype != np.float32 or not array.dtype.isnative:
+        raise InvalidTypeError(
+            f"{name} must be float32, got {array.dtype}: cast with {name}.astype(np.float32)"
+        )
+    if array.ndim != 2:
+        raise InvalidInputError(f"{name} must be 2-dimensional, got shape {array.shape}")
+    return np.require(array, requirements=["C", "A"])
+
+
+def group_ids(groups: ArrayLike | None) -> NDArray[np.int64] | None:
+    """One int64 id per row."""
+    if groups is None:
+        return None
+    array = np.asarray(groups)
+    if array.dtype.kind not in "iub" and array.size:
+        raise InvalidTypeError(
+            f"groups must be integers, got {array.dtype}: number them with "
+            "np.unique(groups, return_inverse=True)[1]"
+        )
+    if array.ndim != 1:
+        raise InvalidInputError(f"groups must be 1-dimensional, got shape {array.shape}")
+    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
+        raise InvalidInputError("groups must fit int64")
+    return np.require(array, dtype=np.int64, requirements=["C", "A"])

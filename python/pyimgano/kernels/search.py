@@ -9,37 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import _rust
-from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.kernels.arguments import at_least, threads
-
-
-def _float32_rows(name: str, values: ArrayLike) -> NDArray[np.float32]:
-    """A C-contiguous float32 matrix; copied only where `values` is not one already."""
-    array = np.asarray(values)
-    if array.dtype != np.float32 or not array.dtype.isnative:
-        raise InvalidTypeError(
-            f"{name} must be float32, got {array.dtype}: cast with {name}.astype(np.float32)"
-        )
-    if array.ndim != 2:
-        raise InvalidInputError(f"{name} must be 2-dimensional, got shape {array.shape}")
-    return np.require(array, requirements=["C", "A"])
-
-
-def _group_ids(groups: ArrayLike | None) -> NDArray[np.int64] | None:
-    """One int64 id per row."""
-    if groups is None:
-        return None
-    array = np.asarray(groups)
-    if array.dtype.kind not in "iub" and array.size:
-        raise InvalidTypeError(
-            f"groups must be integers, got {array.dtype}: number them with "
-            "np.unique(groups, return_inverse=True)[1]"
-        )
-    if array.ndim != 1:
-        raise InvalidInputError(f"groups must be 1-dimensional, got shape {array.shape}")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
-        raise InvalidInputError("groups must fit int64")
-    return np.require(array, dtype=np.int64, requirements=["C", "A"])
+from pyimgano.errors import InvalidInputError
+from pyimgano.kernels.arguments import at_least, float32_rows, group_ids, threads
 
 
 def greedy_coreset(
@@ -110,7 +81,7 @@ def greedy_coreset(
     >>> greedy_coreset(points, 3, start=0)
     array([0, 3, 2])
     """
-    rows = _float32_rows("features", features)
+    rows = float32_rows("features", features)
     n_samples = at_least("n_samples", n_samples, 1)
     if start is None:
         if len(rows) == 0:
@@ -165,7 +136,7 @@ class KnnIndex:
         groups: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> None:
-        rows, ids = _float32_rows("bank", bank), _group_ids(groups)
+        rows, ids = float32_rows("bank", bank), group_ids(groups)
         self._index = _rust.KnnIndex(rows, ids, threads(n_threads))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -221,7 +192,7 @@ class KnnIndex:
         Extra memory: the result, 350 + 16 `k` bytes per query, and up to 1 MB + 512 times the bytes
         of a row per thread; never a matrix of queries by bank.
         """
-        rows, ids = _float32_rows("queries", queries), _group_ids(groups)
+        rows, ids = float32_rows("queries", queries), group_ids(groups)
         return self._index.query(rows, at_least("k", k, 1), ids, threads(n_threads))
 
 

@@ -18,17 +18,18 @@ from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, 
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
-from pyimgano.models.knn_index import create_knn_index
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.models.training_images import names_of
+from pyimgano.neighbors import NearestNeighbors, create_neighbors
+from pyimgano.neighbors.catalogue import NEIGHBORS, is_search
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.held_out import score_held_out
 from pyimgano.scorers.memory_bank import MemoryBank, select_coreset
 from pyimgano.types import ImageInput, ImageSize, Prediction
-from pyimgano.utils.parameters import Choice, Count, Number
+from pyimgano.utils.parameters import Count, Either, Number, Opaque, Registered, Text
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -56,7 +57,9 @@ class PatchCore(PixelDetector):
     n_neighbors
         Bank rows in the re-weighting of the image score.
     knn_backend
-        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"`` or ``"faiss"``.
+        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"``, ``"faiss"``, another name given
+        to :func:`~pyimgano.neighbors.register_neighbors`, or a
+        :class:`~pyimgano.neighbors.NearestNeighbors`, which no file can hold.
     device
         torch device of the backbone.
     batch_size
@@ -115,12 +118,13 @@ class PatchCore(PixelDetector):
             " are compared with",
         ),
         "n_neighbors": Count(metavar="N", help="bank rows in the re-weighting of the image score"),
-        "knn_backend": Choice(
-            "auto",
-            "rust",
-            "sklearn",
-            "faiss",
-            help="what finds the nearest bank rows; auto is always the Rust one",
+        "knn_backend": Either(
+            Text(),
+            Opaque("an object with fit and kneighbors", is_search),
+            metavar="NAME",
+            help="what finds the nearest bank rows: rust, sklearn, faiss or one that is registered;"
+            " auto is always the Rust one",
+            stored=Registered(NEIGHBORS),
         ),
         **PATCHES,
     }
@@ -139,7 +143,7 @@ class PatchCore(PixelDetector):
         normalization: Any = "imagenet",
         coreset_ratio: float = 0.1,
         n_neighbors: int = 9,
-        knn_backend: str = "auto",
+        knn_backend: str | NearestNeighbors = "auto",
         device: str = "cpu",
         batch_size: int = 8,
         random_state: int = 0,
@@ -296,7 +300,7 @@ class PatchCore(PixelDetector):
     def check_params(self) -> None:
         """Check the parameters alone."""
         super().check_params()
-        create_knn_index(self.knn_backend)
+        create_neighbors(self.knn_backend)
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         paper = self.preset == "paper"

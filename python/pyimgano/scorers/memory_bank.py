@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.kernels import greedy_coreset
-from pyimgano.models.knn_index import create_knn_index
+from pyimgano.neighbors import NearestNeighbors, create_neighbors
 
 
 def select_coreset(
@@ -40,16 +40,20 @@ class MemoryBank:
     n_neighbors
         Bank rows that the re-weighting looks at.
     knn_backend
-        Name for :func:`~pyimgano.models.knn_index.create_knn_index`.
+        As for :func:`~pyimgano.neighbors.create_neighbors`.
     """
 
     def __init__(
-        self, rows: NDArray[np.float32], *, n_neighbors: int = 9, knn_backend: str = "auto"
+        self,
+        rows: NDArray[np.float32],
+        *,
+        n_neighbors: int = 9,
+        knn_backend: str | NearestNeighbors = "auto",
     ) -> None:
         self.rows = rows
         self.n_neighbors = n_neighbors
         self.knn_backend = knn_backend
-        self._index = create_knn_index(knn_backend).fit(rows)
+        self._index = create_neighbors(knn_backend).fit(rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the index, which is made anew of the rows where a copy arrives."""
@@ -57,7 +61,7 @@ class MemoryBank:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._index = create_knn_index(self.knn_backend).fit(self.rows)
+        self._index = create_neighbors(self.knn_backend).fit(self.rows)
 
     def score(self, patches: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
         """Score one image.

@@ -16,6 +16,7 @@ from pyimgano.utils.parameters.single import (
     Number,
     Opaque,
     PathLike,
+    Registered,
     Text,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Opaque",
     "Parameter",
     "PathLike",
+    "Registered",
     "Size",
     "Text",
     "Unfit",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pyimgano.registry import Registry
 from pyimgano.utils.parameters.base import Parameter, Unfit, joined
 
 #: The largest count that a detector file can hold.
@@ -114,6 +115,21 @@ class Choice(Parameter):
         if word not in self.known:
             raise Unfit(word, self._wanted())
         return word
+
+
+@dataclass(frozen=True)
+class Registered(Parameter):
+    """A name that something is registered under, by this package or another."""
+
+    registry: Registry[Any]
+
+    def _wanted(self) -> str:
+        return joined(f'"{name}"' for name in self.registry.names())
+
+    def _accept(self, value: Any) -> str:
+        if not isinstance(value, str) or self.registry.find(value) is None:
+            raise Unfit(value, self.wanted)
+        return value
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,170 @@
+"""Searches by name, and what they answer checked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError, PyimganoError
+from pyimgano.neighbors.base import NearestNeighbors, Neighbors
+from pyimgano.registry import Entry, Registry
+from pyimgano.utils.checks import check_text
+
+NEIGHBORS: Registry[Callable[[], NearestNeighbors]] = Registry("knn_backend")
+
+
+def register_neighbors(
+    name: str,
+    factory: Callable[[], NearestNeighbors],
+    *,
+    summary: str = "",
+    overwrite: bool = False,
+) -> None:
+    """Make a search available as ``knn_backend=name``; a detector file stores the name.
+
+    Parameters
+    ----------
+    name
+        The name, such as ``"my_index"``.
+    factory
+        Class or function without arguments that returns a new
+        :class:`~pyimgano.neighbors.NearestNeighbors`.
+    summary
+        One line for listings.
+    overwrite
+        Replace an entry of the same name.
+
+    Raises
+    ------
+    InvalidInputError
+        The name is taken.
+    """
+    check_text("name", name)
+    NEIGHBORS.add(Entry(name, factory, summary), overwrite=overwrite)
+
+
+def create_neighbors(backend: str | NearestNeighbors = "auto") -> NearestNeighbors:
+    """A new search whose answers are checked.
+
+    Parameters
+    ----------
+    backend
+        A registered name, ``"auto"`` being the Rust one whatever is installed; or an object, which
+        is copied and stays as it is.
+
+    Raises
+    ------
+    UnknownNameError
+        No search of that name; lists the nearest ones.
+    InvalidInputError
+        Neither a name nor a search; or a factory fails, which is named.
+    """
+    if isinstance(backend, str):
+        check_text("knn_backend", backend)
+        return CheckedNeighbors(repr(backend), _call(repr(backend), NEIGHBORS.get(backend).value))
+    name = type(backend).__name__
+    return CheckedNeighbors(name, _call(name, copy.deepcopy, backend))
+
+
+def is_search(value: Any) -> bool:
+    """Whether an object has what :class:`~pyimgano.neighbors.NearestNeighbors` asks for."""
+    methods = (getattr(value, name, None) for name in ("fit", "kneighbors"))
+    return not isinstance(value, type) and all(map(callable, methods))
+
+
+class CheckedNeighbors:
+    """A search that stands before another and refuses answers that are none, by its name.
+
+    Parameters
+    ----------
+    name
+        What errors call it.
+    index
+        The other one.
+    """
+
+    def __init__(self, name: str, index: NearestNeighbors) -> None:
+        if not is_search(index):
+            raise InvalidInputError(
+                "knn_backend must be a registered name or an object with fit and kneighbors:"
+                f" {name} gives {index!r:.80}"
+            )
+        self.name, self.index = name, index
+        self._n_rows = 0
+
+    def fit(self, rows: NDArray[np.float32], groups: NDArray[np.int64] | None = None) -> Self:
+        """Take the rows to search."""
+        given = (rows,) if groups is None else (rows, groups)
+        _call(self.name, self.index.fit, *given)
+        self._n_rows = len(rows)
+        return self
+
+    def kneighbors(
+        self,
+        queries: NDArray[np.float32],
+        k: int = 1,
+        groups: NDArray[np.int64] | None = None,
+    ) -> Neighbors:
+        """What the other finds, once it is known to be float32 and int64 (n, k) in order."""
+        given = (queries, k) if groups is None else (queries, k, groups)
+        answer = _call(self.name, self.index.kneighbors, *given)
+        wrong = _mistake(answer, (len(queries), k), self._n_rows)
+        if wrong is not None:
+            raise InvalidInputError(f"knn_backend {self.name} answers wrongly: {wrong}")
+        distances, indices = answer
+        return distances, indices
+
+
+def _call(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    """The result of what others wrote; what it raises becomes one error with the name."""
+    try:
+        return function(*args)
+    except (PyimganoError, MemoryError):
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise InvalidInputError(f"knn_backend {name} fails with {told}") from error
+
+
+def _mistake(answer: Any, shape: tuple[int, int], n_rows: int) -> str | None:
+    """What is wrong with the answer to a query; None if nothing is."""
+    if not isinstance(answer, tuple) or len(answer) != 2:
+        return "kneighbors must return (distances, indices)"
+    for what, array, dtype in zip(
+        ("distances", "indices"), answer, (np.float32, np.int64), strict=True
+    ):
+        if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
+            found = getattr(array, "dtype", type(array).__name__), getattr(array, "shape", ())
+            return f"{what} must be {dtype.__name__} {shape}, not {found[0]} {found[1]}"
+    distances, indices = answer
+    if not (distances >= 0).all() or not (distances[:, 1:] >= distances[:, :-1]).all():
+        return "distances must be 0 or more, nearest first"
+    if ((indices < -1) | (indices >= n_rows)).any():
+        return f"indices must be row numbers below {n_rows}, or -1"
+    if not np.isinf(distances[indices < 0]).all():
+        return "distances must be infinite where there is no row"
+    return None
+
+
+def _lazy(module: str, name: str) -> Callable[[], NearestNeighbors]:
+    """A factory that imports its module when it is first called."""
+
+    def build() -> NearestNeighbors:
+        index: NearestNeighbors = getattr(import_module(module), name)()
+        return index
+
+    return build
+
+
+for _name, _module, _class, _summary in (
+    ("auto", "rust", "RustNeighbors", "the Rust index, whatever is installed"),
+    ("rust", "rust", "RustNeighbors", "the package's own index: exact, and the fastest here"),
+    ("sklearn", "sklearn", "SklearnNeighbors", "scikit-learn's brute force, a reference"),
+    ("faiss", "faiss", "FaissNeighbors", "faiss.IndexFlatL2 (extra faiss)"),
+):
+    register_neighbors(_name, _lazy(f"pyimgano.neighbors.{_module}", _class), summary=_summary)
