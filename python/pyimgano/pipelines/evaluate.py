@@ -40,6 +40,7 @@ def evaluate_category(
     detector: Any,
     dataset: Dataset,
     *,
+    train: Sequence[str] | None = None,
     category: str,
     seed: int,
     metric_size: int | None = None,
@@ -59,6 +60,8 @@ def evaluate_category(
         Any detector with ``fit`` and ``iter_predict``; maps are optional.
     dataset
         The category.
+    train
+        The training images to learn from; None for all of the category.
     category, seed
         What the result is called.
     metric_size, integration_limit
@@ -76,7 +79,7 @@ def evaluate_category(
     selections = select_metrics(metrics, integration_limit=integration_limit)
     reset_peak_memory()
     timer = StageTimer()
-    train = dataset.get_train_paths()
+    train = dataset.get_train_paths() if train is None else train
     split = dataset.get_test_paths()
     left_out = dataset.left_out
     start = time.perf_counter()

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pyimgano.datasets import Dataset, Sample, load_dataset
-from pyimgano.datasets.base import Split
+from pyimgano.datasets import load_dataset
 from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.images.left_out import LeftOut
 from pyimgano.models import create_model
 from pyimgano.pipelines.mvtec_visa import evaluate_category
 from pyimgano.reporting.results import CategoryResult
@@ -124,7 +122,8 @@ def run_kshot(
             )
             one = evaluate_category(
                 detector,
-                _FewTrainingImages(data, draw_shots(train, count, seed)),
+                data,
+                train=draw_shots(train, count, seed),
                 category=category,
                 seed=seed,
                 metric_size=metric_size,
@@ -173,27 +172,3 @@ def _check_shots(k: Any, n_train: int, category: str) -> None:
         raise InvalidInputError(
             f"k must be from 1 to {n_train}, the training images of {category!r}; got {k}"
         )
-
-
-class _FewTrainingImages(Dataset):
-    """A dataset with some of its training images; all else is unchanged."""
-
-    def __init__(self, whole: Dataset, train: list[str]) -> None:
-        super().__init__(
-            whole.root, whole.category, whole.resize, whole.load_masks, layout=whole.layout
-        )
-        self._whole = whole
-        self._train = set(train)
-
-    @property
-    def left_out(self) -> LeftOut:
-        """That of the whole dataset."""
-        return self._whole.left_out
-
-    def _check(self) -> None:
-        """The whole dataset is checked already."""
-
-    def samples(self, split: Split | None = None) -> list[Sample]:
-        """Those of the whole dataset, of the training images those that were drawn."""
-        found = self._whole.samples(split)
-        return [one for one in found if one.split != "train" or one.path in self._train]
