@@ -13,7 +13,6 @@ from sklearn.base import clone
 from pyimgano.errors import (
     ImageReadError,
     InvalidInputError,
-    InvalidTypeError,
     NotFittedError,
     PyimganoError,
     ThresholdWarning,
@@ -223,7 +222,7 @@ def test_a_feature_extractor_must_extract_one_finite_row_per_image(
         def extract(self, images: list[np.ndarray]) -> np.ndarray:
             return self.rows
 
-    with pytest.raises(InvalidTypeError, match="extract"):
+    with pytest.raises(InvalidInputError, match="feature_extractor must be .* extract"):
         create_model("vision_knn", feature_extractor=object()).fit(normal)
     with pytest.raises(InvalidInputError, match=r"Wrong.extract gave shape \(1, 3\) for 16"):
         create_model("vision_knn", feature_extractor=Wrong(np.zeros((1, 3)))).fit(normal)

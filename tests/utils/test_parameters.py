@@ -144,6 +144,7 @@ def test_what_it_may_not_be(kind: Parameter, given: Any, wanted: str) -> None:
         (Normalization(), "0.5,0.25", tuple(SCALED)),
         (Normalization(), "0.5,0.5,0.5,0.25,0.25,0.25", tuple(SCALED)),
         (ListOf(Count()), "3", 3),  # one word of several
+        (Text(none="opencv"), "opencv", "opencv"),
         (Either(Count(), Choice("auto")), "auto", "auto"),
     ],
 )

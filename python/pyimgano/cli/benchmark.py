@@ -38,8 +38,11 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         metavar="NAME",
         help="one, several, or all (default: all)",
     )
-    detector_options.add_detector_options(parser, backbone="wide_resnet50_2", several=True)
+    detector = parser.add_argument_group("detector")
     _add_run_options(parser.add_argument_group("run"))
+    detector_options.add_detector_options(
+        parser, detector, backbone="wide_resnet50_2", several=True
+    )
     return parser
 
 

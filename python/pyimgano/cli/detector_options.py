@@ -1,146 +1,72 @@
-"""Options that become parameters of a detector."""
+"""Options that become parameters of a detector, as the registered classes declare them."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pyimgano.cli.options import typed
 from pyimgano.errors import InvalidInputError
+from pyimgano.utils.parameters import Choice, Either, Flag, Parameter, Unfit
 
 if TYPE_CHECKING:
     from pyimgano.pipelines.comparison import ModelSpec
 
-#: An image size on the command line: that of each image.
-NATIVE = "native"
+_DEFAULT_MODEL = "patchcore"
+#: Goes before a parameter's name in the parsed arguments, where commands have names of their own.
+_PREFIX = "detector."
 
 
-def image_size(text: str) -> int | tuple[int, int] | str:
-    """``256``, ``256x384`` (height x width) or ``native``."""
-    if text == NATIVE:
-        return NATIVE
-    parts = text.lower().split("x")
-    try:
-        sides = [int(part) for part in parts]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2) or min(sides, default=0) < 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a size: give 256, 256x384 (height x width) or native"
-        )
-    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+@dataclass(frozen=True)
+class _Use:
+    """A parameter as one model has it."""
 
+    model: str
+    parameter: Parameter
+    default: Any
 
-def normalization(text: str) -> Any:
-    """``imagenet``, or six numbers: three means and three standard deviations."""
-    if text == "imagenet":
-        return text
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) == 2:
-        values = [values[0]] * 3 + [values[1]] * 3
-    if len(values) != 6:
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a normalization: give imagenet, "mean,std" or "m,m,m,s,s,s"'
-        )
-    return values[:3], values[3:]
-
-
-#: Parameter, and its option; an option is called as its parameter unless it says otherwise. ``{}``
-#: is the command's own default backbone.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "backbone": {
-        "metavar": "NAME",
-        "help": "'embedded' (no torch, no weights), a torchvision network or an ONNX file, for"
-        " models that have one (default: {}; anomalib's models have their own)",
-    },
-    "layers": {
-        "nargs": "+",
-        "metavar": "NAME",
-        "help": "layers of the network (ResNets: layer2 layer3)",
-    },
-    "weights": {
-        "metavar": "FILE",
-        "help": "local weights file, or the name of torchvision's own",
-    },
-    "normalization": {
-        "type": normalization,
-        "metavar": "M,S",
-        "help": "imagenet, or mean,std of the network's input (default: imagenet)",
-    },
-    "image_size": {
-        "type": image_size,
-        "metavar": "S",
-        "help": "S, HxW or native (default: 256)",
-    },
-    "preset": {
-        "choices": ("paper",),
-        "help": "as in the paper: resize to 256, centre crop to 224",
-    },
-    "coreset_ratio": {
-        "type": float,
-        "metavar": "R",
-        "help": "share of the patches kept as memory bank, the patches of good images that others"
-        " are compared with (default: 0.1)",
-    },
-    "n_neighbors": {
-        "type": int,
-        "metavar": "N",
-        "help": "bank rows in the re-weighting of the image score (default: 9)",
-    },
-    "knn_backend": {
-        "metavar": "NAME",
-        "help": "what finds the nearest bank rows: rust, sklearn, faiss or one that is registered"
-        " (default: auto, always the Rust one)",
-    },
-    "gaussian_sigma": {
-        "type": float,
-        "metavar": "S",
-        "help": "smoothing of the map, in pixels at the image size (default: 4)",
-    },
-    "contamination": {
-        "flags": ("--target-fpr", "--contamination"),
-        "type": float,
-        "metavar": "P",
-        "help": "share of good parts that may be flagged: a lower one lets more defects pass"
-        " (default: 0.1)",
-    },
-    "device": {"metavar": "NAME", "help": "torch device of the network (default: cpu)"},
-    "engine": {
-        "metavar": "NAME",
-        "help": "what runs an ONNX backbone: opencv, onnxruntime, openvino or openvino-bf16"
-        " (default: opencv)",
-    },
-    "batch_size": {"type": int, "metavar": "N", "help": "images per pass (default: 8)"},
-    "bit_depth": {
-        "type": int,
-        "metavar": "B",
-        "help": "bits used in 16-bit images, such as 12 (default: all 16)",
-    },
-    "max_pixels": {
-        "type": int,
-        "metavar": "N",
-        "help": "larger images are refused before they are decoded (default: 100000000)",
-    },
-    "spill_dir": {
-        "metavar": "DIR",
-        "help": "folder for training features that do not fit the memory (a temporary file)",
-    },
-}
+    def said(self) -> str:
+        """Its default in words; none if there is nothing to say."""
+        if self.default is None:
+            return self.parameter.none if isinstance(self.parameter.none, str) else ""
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
+        if isinstance(self.default, tuple):
+            return "x".join(map(str, self.default))
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
 def add_detector_options(
-    parser: argparse.ArgumentParser, *, backbone: str, several: bool = False
+    parser: argparse.ArgumentParser,
+    group: argparse._ArgumentGroup | None = None,
+    *,
+    backbone: str,
+    several: bool = False,
 ) -> None:
-    """Options that become parameters of the detector; those not given are left to it."""
-    group = parser.add_argument_group("detector")
+    """Options for the parameters of every registered model; those not given are left to it.
+
+    To be called last: an option of the command itself is not given up for a parameter, which is
+    then called ``--detector-NAME``.
+
+    Parameters
+    ----------
+    parser
+        Of the command.
+    group
+        Where the default model's options go; others have a group for the models that have them.
+    backbone
+        The command's own default for it.
+    several
+        Whether it takes several models.
+    """
+    group = parser.add_argument_group("detector") if group is None else group
     if several:
         group.add_argument(
             "--model",
             nargs="+",
-            default=["patchcore"],
+            default=[_DEFAULT_MODEL],
             metavar="MODEL[:BACKBONE]",
             help="one or several, compared in one table (default: patchcore); pyimgano models"
             " lists them",
@@ -148,16 +74,84 @@ def add_detector_options(
     else:
         group.add_argument(
             "--model",
-            default="patchcore",
+            default=_DEFAULT_MODEL,
             metavar="MODEL",
             help="pyimgano models lists them (default: patchcore)",
         )
-    for name, option in _OPTIONS.items():
-        settings = {key: value for key, value in option.items() if key != "flags"}
-        settings["help"] = settings["help"].format(backbone)
-        flags = option.get("flags", ("--" + name.replace("_", "-"),))
-        group.add_argument(*flags, dest=name, **settings)
+    groups = {}
+    for name, uses in _uses(backbone).items():
+        models = tuple(use.model for use in uses)
+        if models[0] == _DEFAULT_MODEL:
+            _add_option(group, name, uses)
+            continue
+        if models not in groups:
+            groups[models] = parser.add_argument_group(f"detector, only {_some(models)}")
+        _add_option(groups[models], name, uses)
     parser.set_defaults(default_backbone=backbone)
+
+
+def _uses(backbone: str) -> dict[str, list[_Use]]:
+    """Parameters that have an option, by name, in the order of declaration."""
+    from pyimgano.models import create_model, list_models
+
+    found: dict[str, list[_Use]] = {}
+    for model in sorted(list_models(), key=lambda name: (name != _DEFAULT_MODEL, name)):
+        try:
+            detector = create_model(model)
+            defaults = detector.get_params()
+        except Exception:  # of somebody's own: the error is told when it is asked for
+            continue
+        for name, parameter in getattr(detector, "PARAMETERS", {}).items():
+            default = defaults.get(name)
+            if name == "backbone" and default is not None:
+                default = backbone
+            if parameter.option:
+                found.setdefault(name, []).append(_Use(model, parameter, default))
+    return found
+
+
+def _add_option(group: argparse._ArgumentGroup, name: str, uses: Sequence[_Use]) -> None:
+    first = uses[0].parameter
+    kinds = [use.parameter for i, use in enumerate(uses) if use.parameter not in _kinds(uses[:i])]
+    kind = first if len(kinds) == 1 else Either(*kinds)
+    settings: dict[str, Any] = {"metavar": first.metavar or name.upper()}
+    if isinstance(kind, Flag):
+        settings = {"action": argparse.BooleanOptionalAction}
+    elif isinstance(kind, Choice):
+        settings = {"choices": kind.known}
+    else:
+        settings["type"] = typed(kind)
+    if kind.several:
+        settings["nargs"] = "+"
+    settings["help"] = (first.help + _defaults(uses)).replace("%", "%%")
+    dashed = name.replace("_", "-")
+    for flags in (first.flags or (f"--{dashed}",), (f"--detector-{dashed}",)):
+        try:
+            group.add_argument(*flags, dest=_PREFIX + name, default=argparse.SUPPRESS, **settings)
+            return
+        except argparse.ArgumentError:  # an option of the command has that name
+            continue
+
+
+def _kinds(uses: Sequence[_Use]) -> list[Parameter]:
+    return [use.parameter for use in uses]
+
+
+def _defaults(uses: Sequence[_Use]) -> str:
+    """The first model's default, and those that others have in its place."""
+    models: dict[str, list[str]] = {}
+    for use in uses:
+        if said := use.said():
+            models.setdefault(said, []).append(use.model)
+    parts = [
+        said if uses[0].model in having else f"{said} for {_some(having)}"
+        for said, having in models.items()
+    ]
+    return f" (default: {'; '.join(parts)})" if parts else ""
+
+
+def _some(models: Sequence[str]) -> str:
+    return models[0] if len(models) == 1 else f"{models[0]} and {len(models) - 1} more"
 
 
 def _useless(backbone: Any) -> tuple[str, ...]:
@@ -181,18 +175,21 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
     from pyimgano.pipelines.comparison import ModelSpec
 
     specs = [ModelSpec.parse(m) for m in ([args.model] if type(args.model) is str else args.model)]
-    given = {name: value for name in _OPTIONS if (value := getattr(args, name)) is not None}
-    if args.image_size == NATIVE:
-        given["image_size"] = None
+    given = {
+        name.removeprefix(_PREFIX): value
+        for name, value in vars(args).items()
+        if name.startswith(_PREFIX)
+    }
     unused = set(given)
     found = []
     for spec in specs:
-        known = create_model(spec.model).get_params()
+        detector = create_model(spec.model)
+        known, declared = detector.get_params(), getattr(detector, "PARAMETERS", {})
         if not spec.parameters.keys() <= known.keys():
             raise InvalidInputError(f"--model {spec.title}: {spec.model} has no backbone to choose")
         # A model whose own default is None (anomalib's) knows best what suits it.
         own = {} if known.get("backbone") is None else {"backbone": args.default_backbone}
-        own |= {name: value for name, value in given.items() if name in known}
+        own |= {k: _single(declared.get(k), v) for k, v in given.items() if k in known}
         own |= spec.parameters
         if len(specs) > 1 and "backbone" in own:
             own = {k: v for k, v in own.items() if k not in _useless(own["backbone"])}
@@ -204,3 +201,14 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
             f"{option}: {' and '.join(s.model for s in specs)} has no such option"
         )
     return found
+
+
+def _single(parameter: Parameter | None, value: Any) -> Any:
+    """The one word of an option that other models take several words for."""
+    if parameter is None or not isinstance(value, list) or len(value) != 1:
+        return value
+    try:
+        parameter.accept(value)
+    except Unfit:
+        return value[0]
+    return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from pyimgano.cli import detector_options, options
+from pyimgano.cli import options
+from pyimgano.utils.parameters import Normalization
 from pyimgano.utils.text import shown
 
 PROG = "pyimgano export-backbone"
@@ -37,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--normalization",
-        type=detector_options.normalization,
+        type=options.typed(Normalization()),
         default="imagenet",
         metavar="M,S",
         help="imagenet, or mean,std of the network's input; noted in the file (default: imagenet)",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from pyimgano.errors import PyimganoError
+from pyimgano.utils.parameters import Parameter, Unfit
 from pyimgano.utils.text import printable
 
 #: Exit codes: everything worked; a category or an image failed; the user's mistake.
@@ -21,6 +22,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print a mistake and exit."""
         super().error(printable(message))
+
+
+def typed(parameter: Parameter) -> Callable[[str], Any]:
+    """What :mod:`argparse` makes a value of a parameter with."""
+
+    def convert(word: str) -> Any:
+        try:
+            return parameter.parse(word)
+        except Unfit as error:
+            raise argparse.ArgumentTypeError(f"{word!r} is not {error.wanted}") from None
+
+    return convert
 
 
 def add_strict_option(parser: argparse._ActionsContainer) -> None:

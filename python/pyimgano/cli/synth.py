@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pyimgano.cli import detector_options, options
+from pyimgano.cli import options
+from pyimgano.utils.parameters import Size
 
 PROG = "pyimgano synth"
 
@@ -29,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--image-size",
-        type=detector_options.image_size,
+        type=options.typed(Size()),
         default=256,
         metavar="S",
         help="S or HxW (256)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -48,8 +48,10 @@ class Parameter(ABC):
     flags: tuple[str, ...] = field(default=(), compare=False)
     metavar: str = field(default="", compare=False)
 
-    #: Whether its option takes several words.
-    several: ClassVar[bool] = False
+    @property
+    def several(self) -> bool:
+        """Whether its option takes several words, each parsed by itself."""
+        return False
 
     @property
     def wanted(self) -> str:
@@ -106,7 +108,12 @@ class Parameter(ABC):
         Unfit
             It is no such value.
         """
-        return None if word == self.none else self._parse(word)
+        try:
+            return self._parse(word)
+        except Unfit:
+            if word == self.none:  # such as "native" for a size
+                return None
+            raise
 
     @abstractmethod
     def _wanted(self) -> str: ...

@@ -21,7 +21,10 @@ class ListOf(Parameter):
     least: int = 0
     most: int = 64
 
-    several = True
+    @property
+    def several(self) -> bool:
+        """Whether its option takes several words: it does."""
+        return True
 
     def _wanted(self) -> str:
         n = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most:,}"
@@ -48,6 +51,11 @@ class Either(Parameter):
     def __init__(self, *kinds: Parameter, **common: Any) -> None:
         super().__init__(**common)
         object.__setattr__(self, "kinds", kinds)
+
+    @property
+    def several(self) -> bool:
+        """Whether its option takes several words, as one of its kinds does."""
+        return any(kind.several for kind in self.kinds)
 
     def _wanted(self) -> str:
         return joined(kind.wanted for kind in self.kinds)

@@ -174,7 +174,7 @@ class Device(Parameter):
         return 'a device such as "cpu"'
 
     def _accept(self, value: Any) -> str:
-        if not (isinstance(value, str) and value) and type(value).__module__ != "torch":
+        if not isinstance(value, str) and type(value).__module__ != "torch":
             raise Unfit(value, self.wanted)
         return str(value)
 
