@@ -25,7 +25,7 @@ class Count(Parameter):
     high: int = MOST
 
     def _wanted(self) -> str:
-        if self.high == MOST:
+        if self.high >= MOST:
             return f"an integer of at least {self.low:,}"
         return f"an integer from {self.low:,} to {self.high:,}"
 
