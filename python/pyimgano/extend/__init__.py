@@ -11,8 +11,10 @@ from pyimgano.datasets import (
     register_layout,
 )
 from pyimgano.extend.detector_checks import EXPECTED_FAILURES, check_detector
+from pyimgano.extend.neighbor_checks import check_neighbors
 from pyimgano.metrics import ImageMetric, MetricInfo, MetricResult, PixelMetric, register_metric
 from pyimgano.models.parameters import COMMON
+from pyimgano.neighbors import NearestNeighbors, register_neighbors
 from pyimgano.utils.parameters import (
     Choice,
     Count,
@@ -46,6 +48,7 @@ __all__ = [
     "Listing",
     "MetricInfo",
     "MetricResult",
+    "NearestNeighbors",
     "Normalization",
     "Number",
     "Opaque",
@@ -57,6 +60,8 @@ __all__ = [
     "Size",
     "Text",
     "check_detector",
+    "check_neighbors",
     "register_layout",
     "register_metric",
+    "register_neighbors",
 ]

@@ -178,3 +178,5 @@ def _checked_infos(metric: Metric) -> tuple[MetricInfo, ...]:
 
 for _metric in (ImageRanking(), PixelSweep()):
     register_metric(_metric)
+# Also where it is a plugin that imports this module first.
+_KEYS.update(dict.fromkeys(_KEYS, True))

@@ -15,8 +15,8 @@ class NearestNeighbors(Protocol):
     """An exact search among rows, such as those of a memory bank.
 
     Distances are Euclidean, not squared, in the unit of the rows. An object of your own may come
-    from :func:`~pyimgano.neighbors.register_neighbors` or be given as ``knn_backend``; ``copy`` and
-    ``pickle`` must work on it before :meth:`fit`.
+    from :func:`~pyimgano.neighbors.register_neighbors` or be given as ``knn_backend``; a
+    detector copies it (``copy.deepcopy``) and fits the copy.
     """
 
     def fit(self, rows: NDArray[np.float32], groups: NDArray[np.int64] | None = None) -> Self:
