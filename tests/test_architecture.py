@@ -63,7 +63,6 @@ LONG_FILES = {
 }
 LONG_FUNCTIONS = {
     "datasets/synthetic/packs.py blister": 67,
-    "pipelines/evaluate.py evaluate_category": 92,
     "pipelines/mvtec_visa.py run_benchmark": 84,
 }
 

@@ -31,11 +31,13 @@ class Brightness(Detector):
         return self
 
     def decision_function(self, X: Sequence[ImageInput]) -> np.ndarray:
-        return np.array([float(read_image(x).mean(axis=2).max()) for x in X])
+        images = [x if isinstance(x, np.ndarray) else read_image(x) for x in X]
+        return np.array([float(image.mean(axis=2).max()) for image in images])
 
     def iter_predict(self, X: Sequence[ImageInput], *, with_maps: bool = True) -> Iterator:
-        for path, score in zip(X, self.decision_function(X), strict=True):
-            yield Prediction(str(path), float(score), int(score > self.threshold_), None)
+        for image, score in zip(X, self.decision_function(X), strict=True):
+            path = None if isinstance(image, np.ndarray) else str(image)
+            yield Prediction(path, float(score), int(score > self.threshold_), None)
 
 
 register_model("test_brightness", Brightness, overwrite=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pyimgano.images.reading import read_image
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
@@ -91,6 +92,6 @@ def with_pictures(folder: Path) -> CategoryResult:
             heat[10:20, 10:20] = 1
             mask[12:18, 12:18] = 1
         name = f"/data/test/blot/{NASTY}" if i == 0 else one.path
-        pictures = writer.add(source, heat, mask)
+        pictures = writer.add(read_image(source), heat, mask)
         images.append(ImageResult(name, one.label, one.score, one.predicted, pictures))
     return category("bolt", 0.75, images)

@@ -80,4 +80,5 @@ def test_the_best_and_the_worst_of_both_classes_are_chosen_once() -> None:
     ]
     few = choose_images([1, 0], [2, 1], 8)
     assert sorted(i for _, i in few) == [0, 1]
+    assert choose_images([0, 0, 1], [1, 2, 3], 1) == [("best_defect", 2)]
     assert choose_images(None, [1, 5, 3], 2) == [("highest", 1), ("highest", 2)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pyimgano.images.reading import read_image
 from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.overlay import MapScale, heat_layer, heat_overlay
 from pyimgano.reporting.pictures import PictureWriter
@@ -18,7 +19,7 @@ def test_pictures_are_small_and_keep_the_thinnest_defect(tmp_path: Path) -> None
     heat = np.zeros((600, 1200), np.float32)
     heat[200:400, 600:800] = 1
     writer = PictureWriter(tmp_path, "c", MapScale(0.0, 0.5))
-    names = writer.add(source, heat, mask, heat > 0.5)
+    names = writer.add(read_image(source), heat, mask, heat > 0.5)
     assert names == {
         "image": "pictures/c/0000-image.webp",
         "heat": "pictures/c/0000-heat.webp",
@@ -32,7 +33,7 @@ def test_pictures_are_small_and_keep_the_thinnest_defect(tmp_path: Path) -> None
     assert layer[5, 5, 3] == 0
     assert small.shape == (144, 288)
     assert np.argwhere(small).tolist() == [[72, 168]]
-    assert writer.add(source, None, None) == {"image": "pictures/c/0001-image.webp"}
+    assert writer.add(read_image(source), None, None) == {"image": "pictures/c/0001-image.webp"}
 
 
 def test_small_images_are_not_enlarged() -> None:

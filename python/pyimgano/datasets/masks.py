@@ -67,8 +67,18 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | LazyMasks:
         if isinstance(index, slice):
             return LazyMasks(self._images[index], self._masks[index], self._resize)
+        whole = self.read(index, image_size(self._images[index]))
+        return whole if self._resize is None else resize_nearest(whole, self._resize)
+
+    def read(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """The mask of an image whose size (height, width) is known, native; the image stays shut.
+
+        Raises
+        ------
+        DatasetError
+            A mask is of another size; names it.
+        """
         image = self._images[index]
-        size = image_size(image)
         whole = np.zeros(size, dtype=np.uint8)
         for mask in self._masks[index]:
             found = image_size(mask)
@@ -81,7 +91,7 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
             read = inspect_mask(mask, max_pixels=size[0] * size[1])
             self._judge(mask, read)
             whole |= read.pixels
-        return whole if self._resize is None else resize_nearest(whole, self._resize)
+        return whole
 
     def notes(self) -> list[str]:
         """What is odd about the masks that were read so far, a line for each kind."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Sequence
@@ -10,30 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pyimgano.datasets import Dataset
-from pyimgano.datasets.base import TestSplit
+from pyimgano.datasets.base import Sample, TestSplit
 from pyimgano.errors import ThresholdWarning
 from pyimgano.metrics.catalogue import Selection, select_metrics
-from pyimgano.metrics.inputs import resize_map, resize_mask
 from pyimgano.metrics.measure import Measured
-from pyimgano.models.reading import Reading
-from pyimgano.pipelines.learnt import is_learnt, say_learnt
-from pyimgano.postprocess import RegionRule
-from pyimgano.reporting.gallery import gallery_folder, write_gallery
-from pyimgano.reporting.overlay import MapScale
-from pyimgano.reporting.pictures import PictureWriter
+from pyimgano.pipelines.learnt import say_learnt
+from pyimgano.pipelines.tested import Pictures, Tested, run_tests
 from pyimgano.reporting.records import path_fields
 from pyimgano.reporting.results import CategoryResult, ImageResult
-from pyimgano.types import Prediction
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
-from pyimgano.utils.text import counted, shown
+from pyimgano.utils.text import counted
 from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
-
-#: Training images that give the colour scale of a detector that has none of its own.
-_SCALE_IMAGES = 8
 
 
 def evaluate_category(
@@ -80,148 +69,99 @@ def evaluate_category(
     reset_peak_memory()
     timer = StageTimer()
     train = dataset.get_train_paths() if train is None else train
-    split = dataset.get_test_paths()
-    left_out = dataset.left_out
+    split, samples = dataset.get_test_paths(), dataset.samples("test")
     start = time.perf_counter()
     with noting(ThresholdWarning) as fit_notes:
         detector.fit(train)
     fit_seconds = time.perf_counter() - start
-
-    writer, rule = None, RegionRule.of(detector)
+    labels = None if split.labels is None else split.labels.tolist()
+    pictures = None
     if output is not None:
         with timer.stage("pictures"):
-            scale = _map_scale(detector, train)
-            name, reading = f"{category}-seed{seed}", Reading.of(detector)
-            writer = PictureWriter(Path(output), name, scale, reading=reading)
-    predictions: list[Prediction] = []
-    maps: list[NDArray[np.float32]] = []
-    pictures: list[dict[str, str]] = []
-    aside = timer.seconds.get("pictures", 0.0)
-    start = time.perf_counter()
-    with track(len(split.paths), f"{category}: scoring", verbose) as advance:
-        for i, found in enumerate(detector.iter_predict(split.paths)):
-            if split.masks is not None and found.anomaly_map is not None:
-                maps.append(resize_map(found.anomaly_map, metric_size))
-            predictions.append(Prediction(found.path, found.score, found.label, None))
-            if writer is not None:
-                with timer.stage("pictures"):
-                    mask = None if split.masks is None else split.masks[i]
-                    marked = None if found.anomaly_map is None else rule.marked(found)
-                    pictures.append(writer.add(split.paths[i], found.anomaly_map, mask, marked))
-            advance()
-    aside = timer.seconds.get("pictures", 0.0) - aside
-    predict_seconds = time.perf_counter() - start - aside
-
-    measured = _metrics(
-        selections, split, predictions, maps, timer, detector=detector, metric_size=metric_size
-    )
-    if output is not None and n_overlays:
+            folders = category, f"{category}-seed{seed}"
+            pictures = Pictures(detector, train, labels, Path(output), folders, n_overlays)
+    with track(len(samples), f"{category}: scoring", verbose) as advance:
+        tested = run_tests(
+            detector,
+            split,
+            timer=timer,
+            advance=advance,
+            pictures=pictures,
+            with_pixels=labels is not None and any(one.of == "pixel" for one in selections),
+            metric_size=metric_size,
+        )
+    if pictures is not None:
         with timer.stage("overlays"):
-            folder = Path(output) / gallery_folder(category)
-            write_gallery(detector, split, predictions, folder, n_overlays)
-    normal = [one.path for one in dataset.samples("test") if not one.label]
-    learnt = [path for path in normal if is_learnt(detector, path)]
-    notes = measured.notes + say_learnt(learnt, len(split.paths), "the figures are too good")
+            pictures.write_large()
+    with timer.stage("metrics"):
+        measured = _measure(selections, split, tested, detector)
+    learnt = say_learnt(tested.learnt, len(samples), "the figures are too good")
+    left_out, stages = dataset.left_out, dict(getattr(detector, "timings_", {}))
+    for name, seconds in timer.seconds.items():
+        stages[name] = stages.get(name, 0.0) + seconds
     return CategoryResult(
         category=category,
         seed=seed,
         n_train=len(train),
-        n_test=len(split.paths),
-        n_defect=None if split.labels is None else int(split.labels.sum()),
+        n_test=len(samples),
+        n_defect=None if labels is None else sum(labels),
         metrics=measured.values,
         metric_settings=measured.settings,
         threshold=float(detector.threshold_),
         threshold_source=str(getattr(detector, "threshold_source_", "")),
         fit_seconds=fit_seconds,
-        ms_per_image=1000 * predict_seconds / max(1, len(split.paths)),
-        stage_seconds={**getattr(detector, "timings_", {}), **timer.seconds},
+        ms_per_image=1000 * tested.seconds / max(1, len(samples)),
+        stage_seconds=stages,
         peak_memory_mb=peak_memory_mb(),
         pro_curve=measured.curves.get("aupro", []),
-        images=[
-            ImageResult(
-                path_fields(one.path)["path"],
-                one.label,
-                float(p.score),
-                int(p.label),
-                pictures[i] if pictures else {},
-                one.defect_type,
-                one.group,
-                dict(one.attributes),
-                {key: numbers[i] for key, numbers in measured.per_image.items()},
-            )
-            for i, (one, p) in enumerate(zip(dataset.samples("test"), predictions, strict=True))
-        ],
-        notes=[line for line in (left_out.describe(), *fit_notes, *notes) if line],
+        images=_images(samples, tested, measured),
+        notes=[n for n in (left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
         left_out=left_out.to_json(),
     )
 
 
-def _map_scale(detector: Any, train: Sequence[str]) -> MapScale:
-    """The detector's own colour scale, or one taken from some of its training images."""
-    level = getattr(detector, "map_level_", None)
-    if level is not None:
-        return MapScale.around(level, getattr(detector, "map_threshold_", math.inf))
-    step = max(1, len(train) // _SCALE_IMAGES)
-    found = (p.anomaly_map for p in detector.iter_predict(train[::step][:_SCALE_IMAGES]))
-    values = [(float(np.median(m)), float(m.max())) for m in found if m is not None]
-    if not values:
-        return MapScale.around(0.0, math.inf)
-    middle, peak = np.median([v[0] for v in values]), max(v[1] for v in values)
-    return MapScale.around(float(middle), peak)
+def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> list[ImageResult]:
+    return [
+        ImageResult(
+            path_fields(one.path)["path"],
+            one.label,
+            float(p.score),
+            int(p.label),
+            tested.pictures[i] if tested.pictures else {},
+            one.defect_type,
+            one.group,
+            dict(one.attributes),
+            {key: numbers[i] for key, numbers in measured.per_image.items()},
+        )
+        for i, (one, p) in enumerate(zip(samples, tested.predictions, strict=True))
+    ]
 
 
-def _metrics(
-    selections: Sequence[Selection],
-    split: TestSplit,
-    predictions: Sequence[Prediction],
-    maps: Sequence[NDArray[np.float32]],
-    timer: StageTimer,
-    *,
-    detector: Any,
-    metric_size: int | None,
+def _measure(
+    selections: Sequence[Selection], split: TestSplit, tested: Tested, detector: Any
 ) -> Measured:
     """All metrics that labels and masks allow, and a note for what they do not."""
     found = Measured()
     if split.labels is None:
         found.notes.append("no labels: metrics omitted")
         return found
-    masks = None
-    if any(one.of == "pixel" for one in selections):
-        masks = _masks(split, len(maps) == len(predictions), timer, metric_size, found.notes)
-    scores = np.array([p.score for p in predictions], dtype=np.float64)
-    with timer.stage("metrics"):
-        for one in selections:
-            if one.of == "image":
-                found.add(one, split.labels, scores, float(detector.threshold_))
-            elif masks is not None:
-                found.add(one, masks, list(maps), getattr(detector, "map_threshold_", None))
-    return found
-
-
-def _masks(
-    split: TestSplit,
-    with_maps: bool,
-    timer: StageTimer,
-    metric_size: int | None,
-    notes: list[str],
-) -> list[NDArray[np.uint8]] | None:
-    """The masks at the metrics' size; None, with a note, where there are none or no maps."""
-    if split.masks is None or split.labels is None:
-        notes.append("no ground_truth folder: pixel metrics omitted")
-        return None
-    if not with_maps:
-        notes.append("the detector gives no anomaly maps: pixel metrics omitted")
-        return None
-    with timer.stage("decode masks"):
-        masks, empty = [], []
-        for path, label, mask in zip(split.paths, split.labels, split.masks, strict=True):
-            masks.append(resize_mask(mask, metric_size))
-            if label and not mask.any():
-                empty.append(shown(path))
-    notes += split.masks.notes()
-    if empty:
-        notes.append(
-            f"{counted(len(empty), 'defect image')} with a mask without any defect pixel, such"
-            f" as {empty[0]}: pixel metrics count all of their pixels as normal"
+    pixels = [one for one in selections if one.of == "pixel"]
+    if pixels and split.masks is None:
+        found.notes.append("no ground_truth folder: pixel metrics omitted")
+    elif pixels and len(tested.maps) < len(tested.masks):
+        found.notes.append("the detector gives no anomaly maps: pixel metrics omitted")
+        pixels = []
+    elif pixels and split.masks is not None:
+        found.notes += split.masks.notes()
+    if pixels and (n := len(tested.unmarked)):
+        found.notes.append(
+            f"{counted(n, 'defect image')} with a mask without any defect pixel, such as"
+            f" {tested.unmarked[0]}: pixel metrics count all of their pixels as normal"
         )
-    return masks
+    scores = np.array([p.score for p in tested.predictions], dtype=np.float64)
+    for one in selections:
+        if one.of == "image":
+            found.add(one, split.labels, scores, float(detector.threshold_))
+        elif tested.masks and one in pixels:
+            found.add(one, tested.masks, tested.maps, getattr(detector, "map_threshold_", None))
+    return found

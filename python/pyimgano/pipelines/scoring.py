@@ -36,11 +36,14 @@ class Scored:
         The decoded file, (H, W) or (H, W, 3), uint8 or uint16.
     ms
         Milliseconds of decoding and scoring; images of one batch share what they were scored in.
+    decode_ms
+        Milliseconds of decoding alone.
     """
 
     prediction: Prediction
     image: NDArray[Any]
     ms: float
+    decode_ms: float
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,7 @@ def _predictions(
         return [r for one in decoded for r in _predictions(detector, [one], with_maps)]
     ms = 1000 * (time.perf_counter() - start) / len(decoded)
     return [
-        _outcome(one, prediction, one.ms + ms)
-        for one, prediction in zip(decoded, predictions, strict=True)
+        _outcome(one, prediction, ms) for one, prediction in zip(decoded, predictions, strict=True)
     ]
 
 
@@ -130,7 +132,7 @@ def _outcome(one: _Decoded, prediction: Prediction, ms: float) -> Scored | Unrea
         if not finite:
             reason = f"cannot score image {shown(one.path)}: its {what} is not finite"
             return Unreadable(one.path, reason)
-    return Scored(replace(prediction, path=one.path), one.image, ms)
+    return Scored(replace(prediction, path=one.path), one.image, one.ms + ms, one.ms)
 
 
 class _Reader(Iterator["_Decoded | Unreadable"]):

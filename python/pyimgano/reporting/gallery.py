@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pyimgano.datasets.base import TestSplit
 from pyimgano.models.base import Detector
 from pyimgano.models.reading import Reading
 from pyimgano.postprocess import RegionRule
@@ -17,6 +19,9 @@ from pyimgano.reporting.panel import panel
 from pyimgano.reporting.picture_file import write_png
 from pyimgano.types import Prediction
 from pyimgano.utils.text import shown
+
+#: Score and number of an image.
+_Place: TypeAlias = tuple[float, int]
 
 
 def choose_images(
@@ -38,7 +43,7 @@ def choose_images(
     chosen += [("best_good", i) for i in good[: n - half]]
     taken = {i for _, i in chosen}
     worst = [("worst_defect", i) for i in defects[:half]]
-    worst += [("worst_good", i) for i in reversed(good[-(n - half) :])]
+    worst += [("worst_good", i) for i in reversed(good[max(0, len(good) - n + half) :])]
     return chosen + [(kind, i) for kind, i in worst if i not in taken]
 
 
@@ -50,39 +55,79 @@ def gallery_folder(category: str) -> str:
     return f"{category}{'_' if taken else ''}/overlays"
 
 
-def write_gallery(
-    detector: Detector,
-    split: TestSplit,
-    predictions: Sequence[Prediction],
-    folder: Path,
-    n: int,
-) -> list[Path]:
-    """Write one panel per chosen image: the image (true defect in green) and its heat map."""
-    make_folder(folder)
-    labels = None if split.labels is None else split.labels.tolist()
-    chosen = choose_images(labels, [p.score for p in predictions], n)
-    scale = MapScale.around(
-        getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", np.inf)
-    )
-    rule, reading = RegionRule.of(detector), Reading.of(detector)
-    written = []
-    for rank, (kind, i) in enumerate(chosen):
-        path = Path(split.paths[i])
-        (prediction,) = detector.iter_predict([split.paths[i]])
-        if prediction.anomaly_map is None:
-            continue
-        picture = panel(
-            reading.read(split.paths[i]),
-            prediction,
-            scale,
-            rule=rule,
-            caption=f"score {prediction.score:.3f}, threshold {detector.threshold_:.3f}\n"
-            f"{shown(Path(path.parent.name, path.name))}",
-            mask=None if split.masks is None else split.masks[i],
-            bit_depth=reading.bit_depth,
+class Gallery:
+    """Panels of the images that :func:`choose_images` will choose, made while they are scored.
+
+    Memory holds the pictures of those that may still be chosen, at most twice ``n``.
+
+    Parameters
+    ----------
+    detector
+        Fitted.
+    folder
+        Where the panels go.
+    labels
+        0 or 1 for each image that will come; None where they are unknown.
+    n
+        As for :func:`choose_images`.
+    """
+
+    def __init__(
+        self, detector: Detector, folder: Path, labels: Sequence[int] | None, n: int
+    ) -> None:
+        self._folder = make_folder(folder)
+        self._labels, self._n = labels, n
+        self._threshold = detector.threshold_
+        self._scale = MapScale.around(
+            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", np.inf)
         )
-        name = file_stem(shown(f"{path.parent.name}_{path.stem}"))
-        target = folder / f"{rank:02d}_{kind}_{name}.png"
-        write_png(target, picture)
-        written.append(target)
-    return written
+        self._rule, self._bit_depth = RegionRule.of(detector), Reading.of(detector).bit_depth
+        self._scores: list[float] = []
+        #: Per label (score, number) of those in front, from the bottom and from the top.
+        self._ends: dict[int | None, tuple[list[_Place], list[_Place]]] = {}
+        self._panels: dict[int, tuple[str, NDArray[np.uint8]]] = {}
+
+    def add(
+        self, image: NDArray[Any], prediction: Prediction, mask: NDArray[np.uint8] | None
+    ) -> None:
+        """Take the next image, with its path in the prediction, and its known defect."""
+        number = len(self._scores)
+        self._scores.append(prediction.score)
+        if self._may_be_chosen(number) and prediction.anomaly_map is not None:
+            path = Path(prediction.path or "")
+            picture = panel(
+                image,
+                prediction,
+                self._scale,
+                rule=self._rule,
+                caption=f"score {prediction.score:.3f}, threshold {self._threshold:.3f}\n"
+                f"{shown(Path(path.parent.name, path.name))}",
+                mask=mask,
+                bit_depth=self._bit_depth,
+            )
+            self._panels[number] = file_stem(shown(f"{path.parent.name}_{path.stem}")), picture
+
+    def write(self) -> list[Path]:
+        """Write one panel per chosen image: the image (true defect in green) and its heat map."""
+        written = []
+        for rank, (kind, i) in enumerate(choose_images(self._labels, self._scores, self._n)):
+            if i in self._panels:
+                name, picture = self._panels[i]
+                written.append(self._folder / f"{rank:02d}_{kind}_{name}.png")
+                write_png(written[-1], picture)
+        return written
+
+    def _may_be_chosen(self, number: int) -> bool:
+        """Whether an image is in front so far; drops the panels of those that no longer are."""
+        label = None if self._labels is None else self._labels[number]
+        half = max(1, self._n // 2)
+        low, high = {None: (0, self._n), 0: (self._n - half,) * 2, 1: (half, half)}[label]
+        bottom, top = self._ends.setdefault(label, ([], []))
+        place = self._scores[number], number
+        insort(bottom, place)
+        insort(top, place)
+        dropped = {*bottom[low:], *top[: max(0, len(top) - high)]}
+        del bottom[low:], top[: max(0, len(top) - high)]
+        for one in dropped.difference(bottom, top):
+            self._panels.pop(one[1], None)
+        return place in bottom or place in top

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.images.preprocess import resize_image
-from pyimgano.models.reading import Reading
 from pyimgano.reporting.files import make_folder, write_bytes
 from pyimgano.reporting.fit import fit_mask, thumbnail_size
 from pyimgano.reporting.overlay import MapScale, heat_layer, to_rgb8
@@ -30,33 +29,34 @@ class PictureWriter:
         The pictures go to ``<root>/pictures/<name>``.
     scale
         Colours of the heat maps.
-    reading
-        How the images are read.
+    bit_depth
+        Bits used in 16-bit images; None: all 16.
     """
 
     def __init__(
-        self, root: Path, name: str, scale: MapScale, *, reading: Reading | None = None
+        self, root: Path, name: str, scale: MapScale, *, bit_depth: int | None = None
     ) -> None:
         self._root = root
         self._folder = make_folder(root / "pictures" / name)
         self._scale = scale
-        self._reading = Reading() if reading is None else reading
+        self._bit_depth = bit_depth
         self._count = 0
 
     def add(
         self,
-        path: str,
+        image: NDArray[Any],
         anomaly_map: NDArray[np.float32] | None,
         mask: NDArray[np.uint8] | None = None,
         marked: NDArray[Any] | None = None,
     ) -> dict[str, str]:
         """Write the pictures of one image; returns their names by kind.
 
-        ``marked`` are the pixels of its defect regions, as :func:`heat_layer` takes them.
+        ``image`` is the decoded file, ``marked`` are the pixels of its defect regions, as
+        :func:`heat_layer` takes them.
         """
-        image = to_rgb8(self._reading.read(path), self._reading.bit_depth)
+        shown = to_rgb8(image, self._bit_depth)
         size = thumbnail_size(image.shape, SIDE)
-        files = {"image": (".webp", encode(".webp", resize_image(image, size), quality=QUALITY))}
+        files = {"image": (".webp", encode(".webp", resize_image(shown, size), quality=QUALITY))}
         if anomaly_map is not None:
             heat_size = thumbnail_size(image.shape, HEAT_SIDE)
             small = np.asarray(resize_image(anomaly_map, heat_size), dtype=np.float32)

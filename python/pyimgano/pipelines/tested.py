@@ -1,0 +1,190 @@
+"""The test images of one category, from one stream: each file and each mask is decoded once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.datasets.base import TestSplit
+from pyimgano.errors import ImageReadError
+from pyimgano.metrics.inputs import resize_map, resize_mask
+from pyimgano.models.reading import Reading
+from pyimgano.pipelines.learnt import is_learnt
+from pyimgano.pipelines.scoring import Scored, predict_stream
+from pyimgano.postprocess import RegionRule
+from pyimgano.reporting.gallery import Gallery, gallery_folder
+from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.pictures import PictureWriter
+from pyimgano.types import Prediction, Unreadable
+from pyimgano.utils.text import shown
+from pyimgano.utils.timing import StageTimer
+
+#: Training images that give the colour scale of a detector that has none of its own.
+_SCALE_IMAGES = 8
+
+
+class Pictures:
+    """The pictures of a category: small ones of all test images, large ones of a few.
+
+    Parameters
+    ----------
+    detector
+        Fitted.
+    train
+        Its training images.
+    labels
+        0 or 1 for each test image; None where they are unknown.
+    root
+        Folder of the run.
+    names
+        What the large and the small ones are called after.
+    n_large
+        As for :func:`~pyimgano.reporting.gallery.choose_images`; 0: no large ones.
+    """
+
+    def __init__(
+        self,
+        detector: Any,
+        train: Sequence[str],
+        labels: Sequence[int] | None,
+        root: Path,
+        names: tuple[str, str],
+        n_large: int,
+    ) -> None:
+        self._rule = RegionRule.of(detector)
+        bits, scale = Reading.of(detector).bit_depth, _map_scale(detector, train)
+        self._writer = PictureWriter(root, names[1], scale, bit_depth=bits)
+        self._gallery = None
+        if n_large:
+            self._gallery = Gallery(detector, root / gallery_folder(names[0]), labels, n_large)
+
+    def add(self, scored: Scored, mask: NDArray[np.uint8] | None) -> dict[str, str]:
+        """Write the small pictures of the next image; returns their names by kind."""
+        found = scored.prediction
+        if self._gallery is not None:
+            self._gallery.add(scored.image, found, mask)
+        marked = None if found.anomaly_map is None else self._rule.marked(found)
+        return self._writer.add(scored.image, found.anomaly_map, mask, marked)
+
+    def write_large(self) -> None:
+        """Write the large ones, when all images were added."""
+        if self._gallery is not None:
+            self._gallery.write()
+
+
+@dataclass
+class Tested:
+    """What the test images of a category gave, in order.
+
+    Attributes
+    ----------
+    predictions
+        Without maps.
+    masks, maps
+        At the size of the metrics; empty unless metrics need them, no maps if the detector has
+        none.
+    pictures
+        Names of the small pictures by kind, for each image; empty without pictures.
+    learnt
+        Images without a known defect that the detector has learnt from.
+    unmarked
+        Defect images whose mask marks nothing.
+    seconds
+        Wall time of decoding and scoring.
+    """
+
+    predictions: list[Prediction] = field(default_factory=list)
+    masks: list[NDArray[np.uint8]] = field(default_factory=list)
+    maps: list[NDArray[np.float32]] = field(default_factory=list)
+    pictures: list[dict[str, str]] = field(default_factory=list)
+    learnt: list[str] = field(default_factory=list)
+    unmarked: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run_tests(
+    detector: Any,
+    split: TestSplit,
+    *,
+    timer: StageTimer,
+    advance: Callable[[], object],
+    pictures: Pictures | None = None,
+    with_pixels: bool = True,
+    metric_size: int | None = None,
+) -> Tested:
+    """Score the test images of a category.
+
+    Parameters
+    ----------
+    detector
+        Fitted.
+    split
+        The images, and what is known of them.
+    timer
+        Gets the seconds of reading, of masks and of pictures.
+    advance
+        Called after each image.
+    pictures
+        Takes each image with its map and mask; None: nobody needs them.
+    with_pixels, metric_size
+        Whether metrics need masks and maps, and at which size; None: native.
+
+    Raises
+    ------
+    ImageReadError
+        An image cannot be read or scored; names it.
+    DatasetError
+        A mask does not fit its image; names it.
+    """
+    tested = Tested()
+    seconds = timer.seconds
+    stream = predict_stream(detector, split.paths, batch_size=getattr(detector, "batch_size", 1))
+    start, aside = time.perf_counter(), 0.0
+    with closing(stream):
+        for number, one in enumerate(stream):
+            if isinstance(one, Unreadable):
+                raise ImageReadError(one.reason)
+            arrived = time.perf_counter()
+            seconds["decode"] = seconds.get("decode", 0.0) + one.decode_ms / 1000
+            mask, label = None, None if split.labels is None else int(split.labels[number])
+            if split.masks is not None and (with_pixels or pictures is not None):
+                with timer.stage("decode masks"):
+                    mask = split.masks.read(number, one.image.shape[:2])
+            if mask is not None and with_pixels:
+                tested.masks.append(resize_mask(mask, metric_size))
+                if one.prediction.anomaly_map is not None:
+                    tested.maps.append(resize_map(one.prediction.anomaly_map, metric_size))
+                if label and not mask.any():
+                    tested.unmarked.append(shown(split.paths[number]))
+            if not label and is_learnt(detector, one.image):
+                tested.learnt.append(split.paths[number])
+            if pictures is not None:
+                with timer.stage("pictures"):
+                    tested.pictures.append(pictures.add(one, mask))
+            tested.predictions.append(replace(one.prediction, anomaly_map=None))
+            advance()
+            aside += time.perf_counter() - arrived
+    tested.seconds = time.perf_counter() - start - aside
+    return tested
+
+
+def _map_scale(detector: Any, train: Sequence[str]) -> MapScale:
+    """The detector's own colour scale, or one taken from some of its training images."""
+    level = getattr(detector, "map_level_", None)
+    if level is not None:
+        return MapScale.around(level, getattr(detector, "map_threshold_", math.inf))
+    step = max(1, len(train) // _SCALE_IMAGES)
+    found = (p.anomaly_map for p in detector.iter_predict(train[::step][:_SCALE_IMAGES]))
+    values = [(float(np.median(m)), float(m.max())) for m in found if m is not None]
+    if not values:
+        return MapScale.around(0.0, math.inf)
+    middle, peak = np.median([v[0] for v in values]), max(v[1] for v in values)
+    return MapScale.around(float(middle), peak)
