@@ -77,9 +77,8 @@ def evaluate_category(
     labels = None if split.labels is None else split.labels.tolist()
     pictures = None
     if output is not None:
-        with timer.stage("pictures"):
-            folders = category, f"{category}-seed{seed}"
-            pictures = Pictures(detector, train, labels, Path(output), folders, n_overlays)
+        folders = category, f"{category}-seed{seed}"
+        pictures = Pictures(detector, train, labels, Path(output), folders, n_overlays)
     with track(len(samples), f"{category}: scoring", verbose) as advance:
         tested = run_tests(
             detector,
@@ -96,9 +95,7 @@ def evaluate_category(
     with timer.stage("metrics"):
         measured = _measure(selections, split, tested, detector)
     learnt = say_learnt(tested.learnt, len(samples), "the figures are too good")
-    left_out, stages = dataset.left_out, dict(getattr(detector, "timings_", {}))
-    for name, seconds in timer.seconds.items():
-        stages[name] = stages.get(name, 0.0) + seconds
+    left_out = dataset.left_out
     return CategoryResult(
         category=category,
         seed=seed,
@@ -111,13 +108,19 @@ def evaluate_category(
         threshold_source=str(getattr(detector, "threshold_source_", "")),
         fit_seconds=fit_seconds,
         ms_per_image=1000 * tested.seconds / max(1, len(samples)),
-        stage_seconds=stages,
+        stage_seconds=_stages(detector, timer),
         peak_memory_mb=peak_memory_mb(),
         pro_curve=measured.curves.get("aupro", []),
         images=_images(samples, tested, measured),
         notes=[n for n in (left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
         left_out=left_out.to_json(),
     )
+
+
+def _stages(detector: Any, timer: StageTimer) -> dict[str, float]:
+    """Seconds per stage, the detector's own and those around it."""
+    stages = dict(getattr(detector, "timings_", {}))
+    return stages | {k: stages.get(k, 0.0) + v for k, v in timer.seconds.items()}
 
 
 def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> list[ImageResult]:
