@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,9 +14,9 @@ from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarnin
 from pyimgano.evaluation import compute_score_metrics
 from pyimgano.images.preprocess import check_images
 from pyimgano.models import create_model, list_models
-from pyimgano.models.threshold import check_contamination
+from pyimgano.models.parameters import COMMON
 from pyimgano.types import ImageInput
-from pyimgano.utils.checks import check_flag, check_names, check_seed
+from pyimgano.utils.parameters import ListOf, Opaque, Parameter, Text
 from pyimgano.utils.params import ParamsMixin
 from pyimgano.utils.progress import track
 
@@ -46,6 +46,16 @@ class AlgorithmBenchmark(ParamsMixin):
     results_ : dict
         What the last :meth:`run` returned.
     """
+
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
+        "algorithms": ListOf(Text(), 1, none=True),
+        "parameters": Opaque(
+            "a mapping of algorithms to their parameters",
+            lambda value: isinstance(value, Mapping),
+            none=True,
+        ),
+        **{name: COMMON[name] for name in ("contamination", "random_state", "verbose")},
+    }
 
     def __init__(
         self,
@@ -105,10 +115,7 @@ class AlgorithmBenchmark(ParamsMixin):
         names = DEFAULT_ALGORITHMS if self.algorithms is None else self.algorithms
         if isinstance(names, str):
             raise InvalidTypeError(f"algorithms is a list of names: pass [{names!r}]")
-        check_names("algorithms", names)
-        check_contamination(self.contamination)
-        check_seed("random_state", self.random_state)
-        check_flag("verbose", self.verbose)
+        self.check_params()
         results = {}
         with track(len(names), "comparing", self.verbose) as advance:
             for name in names:

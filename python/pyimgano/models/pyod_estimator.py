@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.models.pyod_catalogue import DETECTORS, PyODDetector
 from pyimgano.registry import unknown_name
-from pyimgano.utils.checks import check_text
 from pyimgano.utils.optional_deps import require
+from pyimgano.utils.parameters import Text
 
 #: What is this package's own business: the threshold, and the seed.
 _RESERVED = ("contamination", "random_state")
@@ -27,7 +27,7 @@ _GLOBAL_STATE = threading.RLock()
 
 def find_detector(name: str) -> PyODDetector:
     """A detector by its short name (``"ecod"``), or an error that lists the nearest ones."""
-    if check_text("detector", name) not in DETECTORS:
+    if Text().check("detector", name) not in DETECTORS:
         raise unknown_name("PyOD detector", name, DETECTORS)
     return DETECTORS[name]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.images.preprocess import check_images
 from pyimgano.types import ImageInput
-from pyimgano.utils.checks import check_choice
+from pyimgano.utils.parameters import Choice
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -82,7 +82,7 @@ class SklearnApi:
         InvalidInputError
             There were too few training images for a scale.
         """
-        check_choice("method", method, ("linear", "unify"))
+        Choice("linear", "unify").check("method", method)
         found = self.decision_function(X)
         known = self.decision_scores_[np.isfinite(self.decision_scores_)]
         if len(known) < 2:

@@ -13,17 +13,12 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, ThresholdWarning
 from pyimgano.models.fitted_tail import fitted_interval, fitted_limit
-from pyimgano.utils.checks import check_number
+from pyimgano.models.parameters import COMMON
 
 #: Share of the good parts that the default threshold may flag. Of the rates that were compared
 #: (docs/thresholds.md) it is the lowest that few photos can show, and each lower one let far more
 #: defects pass.
 DEFAULT_TARGET = 0.1
-
-
-def check_contamination(contamination: float) -> float:
-    """Refuse anything outside (0, 1)."""
-    return check_number("contamination", contamination, 0, 1, open_low=True, open_high=True)
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def held_out_threshold(
     stacklevel
         Of the warnings, so that they point at the call of ``fit``.
     """
-    check_contamination(target)
+    COMMON["contamination"].check("contamination", target)
     first = np.arange(len(scores)) if groups is None else np.unique(groups, return_index=True)[1]
     counted = scores[first]
     n = len(counted)
@@ -146,7 +141,7 @@ class FalsePositiveRate:
     fitted: bool = False
 
     def __post_init__(self) -> None:
-        check_contamination(self.target)
+        COMMON["contamination"].check("contamination", self.target)
         if self.n < 0:
             raise InvalidInputError(f"n must be 0 or more, got {self.n}")
 

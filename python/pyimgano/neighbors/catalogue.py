@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError, PyimganoError
 from pyimgano.neighbors.base import NearestNeighbors, Neighbors
 from pyimgano.registry import Entry, Registry
-from pyimgano.utils.checks import check_text
+from pyimgano.utils.parameters import Text
 
 NEIGHBORS: Registry[Callable[[], NearestNeighbors]] = Registry("knn_backend")
 
@@ -44,7 +44,7 @@ def register_neighbors(
     InvalidInputError
         The name is taken.
     """
-    check_text("name", name)
+    Text().check("name", name)
     NEIGHBORS.add(Entry(name, factory, summary), overwrite=overwrite)
 
 
@@ -65,7 +65,7 @@ def create_neighbors(backend: str | NearestNeighbors = "auto") -> NearestNeighbo
         Neither a name nor a search; or a factory fails, which is named.
     """
     if isinstance(backend, str):
-        check_text("knn_backend", backend)
+        Text().check("knn_backend", backend)
         return CheckedNeighbors(repr(backend), _call(repr(backend), NEIGHBORS.get(backend).value))
     name = type(backend).__name__
     return CheckedNeighbors(name, _call(name, copy.deepcopy, backend))

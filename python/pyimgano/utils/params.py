@@ -59,7 +59,7 @@ class ParamsMixin:
         changed = [
             f"{name}={value!r}"
             for name, value in self.get_params().items()
-            if not _same(value, defaults[name].default)
+            if name not in defaults or not _same(value, defaults[name].default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
@@ -84,20 +84,6 @@ class OpenParamsMixin(ParamsMixin):
         self._check_further(further)
         self.params = {**self.params, **further}
         return self
-
-    def __repr__(self) -> str:
-        own = [
-            f"{name}={getattr(self, name)!r}"
-            for name, default in self._defaults().items()
-            if not _same(getattr(self, name), default)
-        ]
-        further = [f"{k}={v!r}" for k, v in self.params.items()]
-        return f"{type(self).__name__}({', '.join(own + further)})"
-
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        parameters = inspect.signature(cls.__init__).parameters
-        return {name: parameters[name].default for name in cls._param_names()}
 
 
 def _same(a: Any, b: Any) -> bool:
