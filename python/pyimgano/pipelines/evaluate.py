@@ -89,13 +89,9 @@ def evaluate_category(
             with_pixels=labels is not None and any(one.of == "pixel" for one in selections),
             metric_size=metric_size,
         )
-    if pictures is not None:
-        with timer.stage("overlays"):
-            pictures.write_large()
     with timer.stage("metrics"):
         measured = _measure(selections, split, tested, detector)
     learnt = say_learnt(tested.learnt, len(samples), "the figures are too good")
-    left_out = dataset.left_out
     return CategoryResult(
         category=category,
         seed=seed,
@@ -112,8 +108,8 @@ def evaluate_category(
         peak_memory_mb=peak_memory_mb(),
         pro_curve=measured.curves.get("aupro", []),
         images=_images(samples, tested, measured),
-        notes=[n for n in (left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
-        left_out=left_out.to_json(),
+        notes=[n for n in (dataset.left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
+        left_out=dataset.left_out.to_json(),
     )
 
 

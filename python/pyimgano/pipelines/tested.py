@@ -173,6 +173,9 @@ def run_tests(
             advance()
             aside += time.perf_counter() - arrived
     tested.seconds = time.perf_counter() - start - aside
+    if pictures is not None:
+        with timer.stage("overlays"):
+            pictures.write_large()
     return tested
 
 
