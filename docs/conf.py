@@ -88,6 +88,7 @@ benches/RESULTS
 :hidden:
 :caption: Reference
 
+docs/architecture
 docs/extending
 docs/api/index
 CHANGELOG
