@@ -168,7 +168,12 @@ def as_written(app: Any, what: str, name: str, obj: Any, options: Any, *given: A
 def tidy_attributes(
     app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]
 ) -> None:
-    """Names of attributes may end with an underscore, which is no link; their types are prose."""
+    """Names of attributes may end with an underscore, which is no link; their types are prose.
+
+    In the docstring of a single one, what stands before a colon is no type at all.
+    """
+    if what in {"attribute", "data", "property"} and lines and lines[-1].startswith(":type: "):
+        lines[0] = f"{lines.pop().removeprefix(':type: ')}: {lines[0]}"
     for i, line in enumerate(lines):
         if field := re.fullmatch(r":(ivar|vartype) ([\w, ]+): (.*)", line):
             kind, names, text = field.groups()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,20 @@ def test_imports_run_one_way(source: str) -> None:
         assert own in LEAVES | {"__init__", "__main__"}, f"{own} has no place in the layers"
     allowed |= {layer for path, layer in EXCEPTIONS if path == source}
     assert {name.split(".")[1] for name in imported(source)} & {*LAYERS, *LEAVES} <= allowed
+
+
+def test_the_page_and_its_picture_name_the_folders_in_this_order() -> None:
+    docs = PACKAGE.parents[1] / "docs"
+    page = (docs / "architecture.md").read_text()
+    order = re.search(r"^kernels →[^.]*?$\n\n", page, re.M)
+    assert order is not None
+    assert re.findall(r"\w+", order[0]) == LAYERS
+    folders = {name for name in LAYERS if (PACKAGE / name).is_dir()}
+    assert folders <= set(re.findall(r"`(\w+)`", page))
+    drawn = re.findall(
+        r'class="name"[^>]*>([^<]*)<', (docs / "images/architecture.svg").read_text()
+    )
+    assert set(", ".join(drawn).split(", ")) == set(LAYERS) - {"evaluation", "extend"}
 
 
 def test_only_the_kernels_ask_the_compiled_module() -> None:
