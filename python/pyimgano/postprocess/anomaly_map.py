@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
+from pyimgano.utils.parameters import Choice, Count, ListOf, Number, Parameter
 
-#: Pixels: what OpenCV filters in bearable time.
-_LARGEST_SIGMA, _LONGEST_SIDE = 1000, 1001
+#: A value of maps; infinity, which no pixel reaches, is one too.
+_LEVEL = Number(-math.inf, math.inf, none=True)
 
 
 @dataclass(frozen=True)
@@ -69,26 +70,25 @@ class AnomalyMapPostprocess:
     min_component_score: float | None = None
     value_range: tuple[float, float] | None = None
 
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
+        "normalize": Choice("dataset", "image", none=True),
+        # Of pixels, what OpenCV filters in bearable time.
+        "gaussian_sigma": Number(0, 1000),
+        "morph_open_ksize": Count(0, 1001),
+        "morph_close_ksize": Count(0, 1001),
+        "component_threshold": _LEVEL,
+        "min_component_area": Count(0),
+        "min_component_score": _LEVEL,
+        "value_range": ListOf(Number(), 2, 2, none=True),
+    }
+
     def __post_init__(self) -> None:
-        if self.normalize not in (None, "dataset", "image"):
-            raise InvalidInputError(
-                f"normalize must be None, 'dataset' or 'image', got {self.normalize!r}"
-            )
-        if not 0 <= _real(self, "gaussian_sigma") <= _LARGEST_SIGMA:
-            raise InvalidInputError(
-                f"gaussian_sigma must be 0 to {_LARGEST_SIGMA}, got {self.gaussian_sigma}"
-            )
-        for name in ("morph_open_ksize", "morph_close_ksize"):
-            side = _whole(self, name)
-            if side > _LONGEST_SIDE:
-                raise InvalidInputError(f"{name} must be at most {_LONGEST_SIDE}, got {side}")
-            if side and side % 2 == 0:
-                raise InvalidInputError(f"{name} must be odd, or 0 for none, got {side}")
-        area = _whole(self, "min_component_area")
-        for name in ("component_threshold", "min_component_score"):
-            if getattr(self, name) is not None and math.isnan(_real(self, name)):
-                raise InvalidInputError(f"{name} must be a number, got nan")
-        if self.component_threshold is None and (area or self.min_component_score is not None):
+        for name, parameter in self.PARAMETERS.items():
+            value = parameter.check(name, getattr(self, name))
+            if name.endswith("ksize") and value and value % 2 == 0:
+                raise InvalidInputError(f"{name} must be odd, or 0 for none, got {value}")
+        area, score = self.min_component_area, self.min_component_score
+        if self.component_threshold is None and (area or score is not None):
             name = "min_component_area" if area else "min_component_score"
             raise InvalidInputError(f"{name} needs component_threshold, which says what counts")
         if self.value_range is not None:
@@ -199,25 +199,8 @@ def _checked(name: str, values: ArrayLike) -> NDArray[np.float32]:
     return single
 
 
-def _real(owner: object, name: str) -> float:
-    value = getattr(owner, name)
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise InvalidTypeError(f"{name} must be a number, got {value!r}")
-    return float(value)
-
-
-def _whole(owner: object, name: str) -> int:
-    value = getattr(owner, name)
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
-    if value < 0:
-        raise InvalidInputError(f"{name} must be 0 or more, got {value}")
-    return int(value)
-
-
 def _check_range(normalize: str | None, value_range: tuple[float, float]) -> None:
     if normalize != "dataset":
         raise InvalidInputError(f"value_range goes with normalize='dataset', not {normalize!r}")
-    pair = tuple(value_range)
-    if len(pair) != 2 or not all(math.isfinite(v) for v in pair) or pair[0] >= pair[1]:
+    if value_range[0] >= value_range[1]:
         raise InvalidInputError(f"value_range must be (lowest, highest), got {value_range!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Count(Parameter):
 
 @dataclass(frozen=True)
 class Number(Parameter):
-    """A finite number from ``low`` to ``high``; ``open_low``, ``open_high``: without that end."""
+    """A number from ``low`` to ``high``; ``open_low``, ``open_high``: without that end."""
 
     low: float = -LARGEST
     high: float = LARGEST
@@ -52,8 +53,8 @@ class Number(Parameter):
     open_high: bool = False
 
     def _wanted(self) -> str:
-        if (self.low, self.high) == (-LARGEST, LARGEST):
-            return "a finite number"
+        if self.low <= -LARGEST and self.high >= LARGEST:
+            return "a number" if math.isinf(self.high) else "a finite number"
         lower = f"{'above' if self.open_low else 'at least'} {self.low:g}"
         upper = f"{'below' if self.open_high else 'at most'} {self.high:g}"
         return f"{lower} and {upper}"
