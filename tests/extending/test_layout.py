@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import texture, with_blot, write_image
-from tests.extending.support import install, run
+from tests.extending.support import run
 
 
 @pytest.fixture
@@ -32,12 +32,6 @@ def root(tmp_path: Path) -> Path:
         with (tmp_path / "trays" / tray / "photos.csv").open("w", newline="") as file:
             csv.writer(file).writerows(rows)
     return tmp_path / "trays"
-
-
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    (tmp_path / "site").mkdir()
-    return install("tray_layout", tmp_path / "site")
 
 
 def test_the_benchmark_its_report_and_its_help_know_the_layout(

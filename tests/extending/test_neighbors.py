@@ -20,8 +20,8 @@ from pyimgano.extend import check_neighbors, register_neighbors
 from pyimgano.neighbors import catalogue
 from pyimgano.neighbors.rust import RustNeighbors
 from tests.conftest import texture, with_blot, write_image
-from tests.extending.support import install, run
-from tests.extending.table_neighbors import TableNeighbors
+from tests.extending.plugin.pyimgano_example_plugin.neighbors import TableNeighbors
+from tests.extending.support import run
 from tests.neighbors.test_neighbors import OTHERS
 
 TRAIN = [texture(i, (48, 48)) for i in range(9)]
@@ -38,12 +38,6 @@ def table(monkeypatch: pytest.MonkeyPatch) -> None:
     known = dict(catalogue.NEIGHBORS._entries)
     monkeypatch.setattr(catalogue.NEIGHBORS, "_entries", known)
     register_neighbors("table", TableNeighbors)
-
-
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
-    (tmp_path / "site").mkdir()
-    return install("table_neighbors", tmp_path / "site")
 
 
 @pytest.fixture

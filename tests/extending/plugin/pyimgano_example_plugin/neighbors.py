@@ -1,4 +1,4 @@
-"""A package of its own: a search by NumPy, one query at a time."""
+"""A search by NumPy, one query at a time."""
 
 from __future__ import annotations
 

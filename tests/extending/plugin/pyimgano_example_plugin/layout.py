@@ -1,4 +1,4 @@
-"""A package of its own: the image set of a factory that photographs trays from two sides."""
+"""The image set of a factory that photographs trays from two sides."""
 
 from __future__ import annotations
 
