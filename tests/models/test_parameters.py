@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyimgano import create_model
+from pyimgano import create_model, list_models
+from pyimgano.benchmark import AlgorithmBenchmark
 from pyimgano.errors import InvalidInputError, PyimganoError
 from pyimgano.features.embedded import EmbeddedFeatures
 from pyimgano.features.pooled import PooledEmbeddedFeatures
@@ -45,9 +46,17 @@ def test_a_value_that_cannot_be_is_an_error_that_names_the_parameter(cls: type, 
         assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("cls", [*CLASSES, EmbeddedFeatures, PooledEmbeddedFeatures])
-def test_every_parameter_is_declared(cls: type[ParamsMixin]) -> None:
+@pytest.mark.parametrize("cls", [EmbeddedFeatures, PooledEmbeddedFeatures, AlgorithmBenchmark])
+def test_other_classes_declare_theirs_too(cls: type[ParamsMixin]) -> None:
     cls.check_declaration()
+    cls().check_params()
+
+
+@pytest.mark.parametrize("name", [n for n in list_models() if not n.startswith("test_")])
+def test_every_model_declares_its_parameters_and_takes_its_own_defaults(name: str) -> None:
+    detector = create_model(name)
+    type(detector).check_declaration()
+    detector.check_params()
 
 
 @pytest.mark.parametrize("value", ["auto", "x", None, math.nan, math.inf, 0, 1, -0.1, 10**400])
