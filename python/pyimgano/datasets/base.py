@@ -26,7 +26,7 @@ Split = Literal["train", "test", "validation"]
 _DEFECTIVE = Reason("defective training image", "defective training images", expected=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One image of a set and what the set knows about it.
 
