@@ -13,7 +13,7 @@ import pytest
 from pyimgano.datasets.masks import LazyMasks
 from pyimgano.errors import DatasetError, ImageReadError
 from pyimgano.evaluation import resize_mask
-from pyimgano.images.preprocess import resize_nearest
+from pyimgano.images.geometry import resize_nearest
 from tests.conftest import texture, write_image
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pyimgano.datasets.listing import Listing
 from pyimgano.datasets.masks import LazyMasks
 from pyimgano.errors import DatasetError, InvalidInputError, PyimganoError, UnknownNameError
+from pyimgano.images.geometry import resize_image, resize_nearest
 from pyimgano.images.left_out import LeftOut, Reason
-from pyimgano.images.preprocess import as_size, resize_image, resize_nearest
+from pyimgano.images.preprocess import as_size
 from pyimgano.images.reading import read_image
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageSize

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import DatasetError
-from pyimgano.images.preprocess import resize_nearest
+from pyimgano.images.geometry import resize_nearest
 from pyimgano.images.reading import Mask, image_size, inspect_mask
 from pyimgano.utils.text import shown
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError, NotEnoughMemoryError
+from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.images.geometry import Geometry
 from pyimgano.images.health import ImageHealth, measure_health
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
@@ -28,8 +28,8 @@ class LoadedImage:
     ----------
     pixels
         float32 (h, w, 3), RGB in [0, 1], at the size that features are taken from.
-    size
-        Height and width of the source image.
+    geometry
+        Which pixel of the source image each of them is.
     path
         The file it came from; None for an array.
     health
@@ -37,40 +37,20 @@ class LoadedImage:
     """
 
     pixels: NDArray[np.float32]
-    size: tuple[int, int]
+    geometry: Geometry
     path: str | None
     health: ImageHealth
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the source image."""
+        return self.geometry.source
 
 
 def as_size(image_size: Any, name: str = "image_size") -> tuple[int, int] | None:
     """Validate an :data:`ImageSize`: an int is squared, (h, w) is exact, None is native."""
     found = Size(none=True).check(name, image_size)
     return (found, found) if isinstance(found, int) else found
-
-
-def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Resize to (height, width): area interpolation down, bilinear up."""
-    height, width = image.shape[:2]
-    if (height, width) == size:
-        return image
-    shrinks = size[0] * size[1] < height * width
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    try:
-        return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=method))
-    except cv2.error as error:
-        if error.code != cv2.Error.StsNoMem:
-            raise
-        raise NotEnoughMemoryError(
-            f"not enough memory to resize an image to {size[0]} x {size[1]} pixels"
-        ) from error
-
-
-def resize_nearest(mask: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Resize a mask to (height, width): of each new pixel the old one nearest to its centre."""
-    if mask.shape[:2] == size:
-        return mask
-    found = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(found)
 
 
 def check_images(X: Any) -> list[ImageInput]:
@@ -194,34 +174,12 @@ class ImagePreprocessor:
             )
         else:
             path, array = None, _check_array(image, self.bit_depth)
-        size = (int(array.shape[0]), int(array.shape[1]))
+        geometry = Geometry.of((array.shape[0], array.shape[1]), self._size, self._crop)
         health = measure_health(array, bit_depth=self.bit_depth)
-        return LoadedImage(self._scale(array), size, path, health)
-
-    def _scale(self, array: NDArray[Any]) -> NDArray[np.float32]:
-        top = 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
-        scaled: NDArray[Any] = array.astype(np.float32)
-        if self._size is not None:
-            scaled = resize_image(scaled, self._size)
-        scaled /= top
-        np.minimum(scaled, 1.0, out=scaled)  # resizing may round up
-        if self._crop is not None:
-            scaled = _centre(scaled, self._crop)
-        if scaled.ndim == 2:
-            scaled = cv2.cvtColor(scaled, cv2.COLOR_GRAY2RGB)
-        return np.ascontiguousarray(scaled, dtype=np.float32)
-
-
-def _centre(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    top, left = crop_offset((image.shape[0], image.shape[1]), size)
-    return image[top : top + size[0], left : left + size[1]]
-
-
-def crop_offset(outer: tuple[int, int], inner: tuple[int, int]) -> tuple[int, int]:
-    """Top and left of a centred crop."""
-    if inner[0] > outer[0] or inner[1] > outer[1]:
-        raise InvalidInputError(f"center_crop {inner} is larger than the image {outer}")
-    return (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
+        pixels = geometry.forward(array)
+        pixels /= 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
+        np.minimum(pixels, 1.0, out=pixels)  # resizing may round up
+        return LoadedImage(pixels, geometry, path, health)
 
 
 def _check_array(image: Any, bit_depth: int | None) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.images.preprocess import resize_nearest
+from pyimgano.images.geometry import resize_nearest
 
 Images: TypeAlias = Sequence[ArrayLike] | NDArray[Any]
 

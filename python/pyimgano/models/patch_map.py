@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.preprocess import LoadedImage, as_size, crop_offset
+from pyimgano.images.preprocess import LoadedImage
 
 #: Pixels; more would blur any map to one value, and OpenCV's filters have an end.
 LARGEST_SIGMA = 100
@@ -23,8 +23,7 @@ class PatchMapper:
     resize
         Size that images are brought to, or None for native.
     center_crop
-        Centred crop after that, or None. Pixels outside it are never seen by the detector: they
-        get the lowest value of the map.
+        Centred crop after that, or None.
     gaussian_sigma
         Standard deviation of the smoothing in pixels of the features' input; 0 for none.
     """
@@ -50,18 +49,4 @@ class PatchMapper:
 
     def to_source(self, distances: NDArray[np.float32], loaded: LoadedImage) -> NDArray[np.float32]:
         """The map at the source image's size."""
-        pixels = loaded.pixels
-        seen = self.at_input(distances, (pixels.shape[0], pixels.shape[1]))
-        if self.center_crop is not None:
-            seen = self._uncrop(seen, self.resize or loaded.size)
-        if seen.shape == loaded.size:
-            return seen
-        height, width = loaded.size
-        return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR))
-
-    def _uncrop(self, seen: NDArray[np.float32], outer: tuple[int, int]) -> NDArray[np.float32]:
-        frame = np.full(outer, seen.min(), dtype=np.float32)
-        inner = as_size((seen.shape[0], seen.shape[1])) or outer
-        top, left = crop_offset(outer, inner)
-        frame[top : top + inner[0], left : left + inner[1]] = seen
-        return frame
+        return loaded.geometry.to_source(self.at_input(distances, loaded.geometry.size))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.preprocess import resize_image
+from pyimgano.images.geometry import resize_image
 
 #: A panel has at most so many pixels, and no side longer than this.
 MOST_PIXELS, LONGEST_SIDE = 768 * 768, 2048

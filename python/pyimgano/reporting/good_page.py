@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
-from pyimgano.images.preprocess import resize_image
+from pyimgano.images.geometry import resize_image
 from pyimgano.models.reading import Reading
 from pyimgano.reporting.files import write_bytes
 from pyimgano.reporting.fit import thumbnail_size

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.preprocess import resize_image
+from pyimgano.images.geometry import resize_image
 from pyimgano.reporting.files import make_folder, write_bytes
 from pyimgano.reporting.fit import fit_mask, thumbnail_size
 from pyimgano.reporting.overlay import MapScale, heat_layer, to_rgb8

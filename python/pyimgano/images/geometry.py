@@ -1,0 +1,138 @@
+"""Which source pixel is this: the way from a source image to what a network sees, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError, NotEnoughMemoryError
+
+Size = tuple[int, int]
+
+
+def resize_image(image: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Resize to (height, width): area interpolation down, bilinear up."""
+    height, width = image.shape[:2]
+    if (height, width) == size:
+        return image
+    shrinks = size[0] * size[1] < height * width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    try:
+        return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=method))
+    except cv2.error as error:
+        if error.code != cv2.Error.StsNoMem:
+            raise
+        raise NotEnoughMemoryError(
+            f"not enough memory to resize an image to {size[0]} x {size[1]} pixels"
+        ) from error
+
+
+def resize_nearest(mask: NDArray[Any], size: Size) -> NDArray[Any]:
+    """Resize a mask to (height, width): of each new pixel the old one nearest to its centre."""
+    if mask.shape[:2] == size:
+        return mask
+    found = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(found)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the pixels of a network's input come from: resized first, then cropped.
+
+    Attributes
+    ----------
+    source
+        Height and width of the source image.
+    resized
+        Height and width that it is brought to.
+    crop
+        Top, left, height and width of the part that is kept after that.
+    """
+
+    source: Size
+    resized: Size
+    crop: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, source: Size, resize: Size | None = None, center_crop: Size | None = None) -> Self:
+        """The geometry of one image.
+
+        Parameters
+        ----------
+        source
+            Its height and width.
+        resize
+            Height and width to bring it to, or None for its own.
+        center_crop
+            Height and width of a centred crop after that, or None.
+
+        Raises
+        ------
+        InvalidInputError
+            The crop is larger than the resized image.
+        """
+        outer = resize or source
+        inner = center_crop or outer
+        if inner[0] > outer[0] or inner[1] > outer[1]:
+            raise InvalidInputError(f"center_crop {inner} is larger than the image {outer}")
+        top, left = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
+        return cls(source, outer, (top, left, *inner))
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the network's input."""
+        return self.crop[2:]
+
+    def forward(self, image: NDArray[Any]) -> NDArray[np.float32]:
+        """What a network sees of an image.
+
+        Parameters
+        ----------
+        image
+            (H, W) or (H, W, 3), of any number type.
+
+        Returns
+        -------
+        ndarray of float32, shape (h, w, 3)
+            A new array in the same range of values; a grey image has three equal channels.
+        """
+        top, left, height, width = self.crop
+        seen = resize_image(image.astype(np.float32), self.resized)
+        seen = seen[top : top + height, left : left + width]
+        if seen.ndim == 2:
+            seen = cv2.cvtColor(seen, cv2.COLOR_GRAY2RGB)
+        return np.ascontiguousarray(seen, dtype=np.float32)
+
+    def to_source(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A map of the network's input as one of the source image, bilinear.
+
+        Parameters
+        ----------
+        seen
+            float32 (h, w), of the input's size.
+
+        Returns
+        -------
+        ndarray of float32, shape (H, W)
+            What was cropped away gets the map's lowest value: nothing was seen there.
+
+        Raises
+        ------
+        InvalidInputError
+            The map has another size.
+        """
+        if seen.shape != self.size:
+            raise InvalidInputError(f"a map of {seen.shape} for an input of {self.size}")
+        if self.size != self.resized:
+            top, left, height, width = self.crop
+            frame = np.full(self.resized, seen.min(), dtype=np.float32)
+            frame[top : top + height, left : left + width] = seen
+            seen = frame
+        if self.resized == self.source:
+            return seen
+        height, width = self.source
+        return np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_LINEAR))
