@@ -29,6 +29,7 @@ class Sieve(Detector):
         "n_neighbors": Choice("few", "many", help="how many"),
         "shapes": ListOf(Text(), 1, none="round", help="of the holes"),
         "output": Text(help="a name that commands have"),
+        "rim": Text(flags=("rim",), help="an option without dashes"),
     }
 
     def __init__(
@@ -41,6 +42,7 @@ class Sieve(Detector):
         n_neighbors: str = "few",
         shapes: list[str] | None = None,
         output: str = "left",
+        rim: str = "plain",
     ) -> None:
         self.contamination = contamination
         self.mesh = mesh
@@ -49,6 +51,7 @@ class Sieve(Detector):
         self.n_neighbors = n_neighbors
         self.shapes = shapes
         self.output = output
+        self.rim = rim
 
     def iter_predict(self, X: Any, *, with_maps: bool = True) -> Any:
         raise NotImplementedError
@@ -114,7 +117,7 @@ def test_help_says_what_it_always_said() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_registered_detector_of_ones_own_is_in_the_help(command: Any) -> None:
     said = help_of(command)
-    assert "detector, only sieve:" in said
+    assert "detector, only for sieve:" in said
     assert "--mesh N holes per row, 100 % open (default: 12)" in said
     assert "--wet, --no-wet under water (default: no)" in said
     assert "--shapes SHAPES [SHAPES ...] of the holes (default: round)" in said
@@ -137,8 +140,9 @@ def test_its_options_reach_it() -> None:
 
 
 @pytest.mark.usefixtures("sieve")
-def test_an_option_of_the_command_keeps_its_name() -> None:
-    assert parameters("--model", "sieve", "--detector-output", "right") == {"output": "right"}
+@pytest.mark.parametrize("name", ["output", "rim"])
+def test_an_option_of_the_command_keeps_its_name_and_none_is_lost(name: str) -> None:
+    assert parameters("--model", "sieve", f"--detector-{name}", "right") == {name: "right"}
 
 
 @pytest.mark.usefixtures("sieve")

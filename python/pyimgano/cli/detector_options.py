@@ -85,7 +85,7 @@ def add_detector_options(
             _add_option(group, name, uses)
             continue
         if models not in groups:
-            groups[models] = parser.add_argument_group(f"detector, only {_some(models)}")
+            groups[models] = parser.add_argument_group(f"detector, only for {_some(models)}")
         _add_option(groups[models], name, uses)
     parser.set_defaults(default_backbone=backbone)
 
@@ -105,7 +105,7 @@ def _uses(backbone: str) -> dict[str, list[_Use]]:
             default = defaults.get(name)
             if name == "backbone" and default is not None:
                 default = backbone
-            if parameter.option:
+            if isinstance(parameter, Parameter) and parameter.option:
                 found.setdefault(name, []).append(_Use(model, parameter, default))
     return found
 
@@ -129,8 +129,8 @@ def _add_option(group: argparse._ArgumentGroup, name: str, uses: Sequence[_Use])
         try:
             group.add_argument(*flags, dest=_PREFIX + name, default=argparse.SUPPRESS, **settings)
             return
-        except argparse.ArgumentError:  # an option of the command has that name
-            continue
+        except (argparse.ArgumentError, ValueError):
+            continue  # an option of the command has that name, or no option can
 
 
 def _kinds(uses: Sequence[_Use]) -> list[Parameter]:
