@@ -211,9 +211,11 @@ class Dataset:
             asked for; or an image is listed twice in a split.
         """
         found = self._list()
+        wanted = set(get_args(Split)) if split is None else {split}
+        if self.load_masks and split != "train":
+            wanted.add("masks")
         for part, error in found.errors.items():
-            concerned = self.load_masks and split != "train" if part == "masks" else part == split
-            if concerned or (split is None and part != "masks"):
+            if part in wanted:
                 raise error
         return [one for one in found if split in (None, one.split)]
 
