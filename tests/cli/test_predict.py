@@ -35,7 +35,7 @@ def test_predict_prints_json_lines_with_what_the_loaded_detector_says(work: Path
     for line in out.splitlines():
         record = json.loads(line)
         one = detector.predict_one(record["path"])
-        assert (record["score"], record["label"]) == (one.score, one.label)
+        assert (record["score"], record["predicted"]) == (one.score, one.label)
         assert record["threshold"] == detector.threshold_
 
 
@@ -62,7 +62,7 @@ def test_a_bad_image_is_one_record_and_exit_code_1(work: Path, tmp_path: Path, c
     first, second = map(json.loads, out.splitlines())
     assert code == 1
     assert set(first) == {"path", "error"}
-    assert second["label"] == 1
+    assert (second["label"], second["predicted"]) == (None, 1)
     code, out, err = run(capsys, *argv)
     assert code == 1
     assert re.search(

@@ -45,10 +45,10 @@ def check(detector: PatchCore, paths: Sequence[str]) -> int:
     records = list(PredictRun(detector, regions=True).records(paths))
     assert len(records) == len(paths)
     for record in records:
-        assert record["label"] == int(record["score"] > detector.threshold_)
-        assert (record["n_regions"] >= 1) == (record["label"] == 1)
+        assert record["predicted"] == int(record["score"] > detector.threshold_)
+        assert (record["n_regions"] >= 1) == (record["predicted"] == 1)
         assert len(record["regions"]) == min(20, record["n_regions"])
-    return sum(record["label"] for record in records)
+    return sum(record["predicted"] for record in records)
 
 
 def test_regions_follow_the_label_whatever_the_threshold_is_set_to(
@@ -99,9 +99,9 @@ def test_detect_writes_regions_that_go_with_its_labels(paths: list[str], tmp_pat
         normal=tmp_path / "normal", test=tmp_path / "test", output=tmp_path / "out",
         backbone="embedded", image_size=SIZE, contamination=0.5,
     )  # fmt: skip
-    assert {d.label for d in run.detections} == {0, 1}
+    assert {d.predicted for d in run.detections} == {0, 1}
     for found in json.loads((tmp_path / "out/results.json").read_text())["detections"]:
-        assert (found["n_regions"] >= 1) == (found["label"] == 1)
+        assert (found["n_regions"] >= 1) == (found["predicted"] == 1)
 
 
 def white(picture: np.ndarray) -> int:

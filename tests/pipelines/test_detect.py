@@ -38,20 +38,20 @@ def detect(folders: Path, **kwargs: object):
 
 def test_the_defect_comes_first_in_every_output(folders: Path) -> None:
     run = detect(folders)
-    assert run.detections[0].file.endswith("sub/blotted.png")
-    assert run.detections[0].label == 1
+    assert run.detections[0].path.endswith("sub/blotted.png")
+    assert run.detections[0].predicted == 1
     assert run.detections[0].score > run.good.threshold
     scores = [d.score for d in run.detections]
     assert scores == sorted(scores, reverse=True)
     with open(folders / "out/results.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [r["file"] for r in rows] == [d.file for d in run.detections]
+    assert [r["file"] for r in rows] == [d.path for d in run.detections]
     assert [float(r["score"]) for r in rows] == scores
     data = json.loads((folders / "out/results.json").read_text())
     assert data["threshold"] == run.good.threshold
     assert data["false_positive_rate"] == run.good.rate.to_json()
     assert data["false_positive_rate"]["n_images"] == 10
-    assert data["detections"][0]["label"] == 1
+    assert data["detections"][0]["predicted"] == 1
     pictures = sorted(p.name for p in (folders / "out/overlays").iterdir())
     assert len(pictures) == 4
     assert pictures[0].startswith("0001_")
@@ -86,8 +86,8 @@ def test_unreadable_test_images_are_listed_and_the_rest_is_scored(folders: Path)
     (folders / "test/fine1.png").write_bytes(b"")
     (folders / "test/text.png").write_text("hello")
     run = detect(folders)
-    assert [d.score is None for d in run.detections] == [False] * 3 + [True] * 2
-    reasons = {Path(d.file).name: d.error for d in run.unreadable}
+    assert [d.error is not None for d in run.detections] == [False] * 3 + [True] * 2
+    reasons = {Path(d.path).name: d.error for d in run.unreadable}
     assert "empty" in reasons["fine1.png"]
     assert "not an image" in reasons["text.png"]
 
@@ -132,7 +132,7 @@ def test_a_detector_without_maps_ranks_files_and_says_that_there_are_no_overlays
         normal=folders / "normal", test=folders / "test", output=folders / "out",
         model="vision_ecod",
     )  # fmt: skip
-    assert run.detections[0].file.endswith("sub/blotted.png")
+    assert run.detections[0].path.endswith("sub/blotted.png")
     assert "vision_ecod gives no anomaly maps: no overlays" in run.notes
     assert run.n_overlays == 0
     assert list((folders / "out/overlays").iterdir()) == []

@@ -50,11 +50,12 @@ def test_records_hold_the_detectors_own_scores_in_order(detector: PatchCore, fol
     records = list(PredictRun(detector).records(paths))
     assert [r["path"] for r in records] == paths
     assert [r["score"] for r in records] == detector.decision_function(paths).tolist()
-    assert [r["label"] for r in records] == detector.predict(paths).tolist()
+    assert [r["predicted"] for r in records] == detector.predict(paths).tolist()
     assert {r["threshold"] for r in records} == {detector.threshold_}
     assert all(r["ms"] > 0 for r in records)
     assert set(records[0]) == {
-        *("path", "score", "label", "verdict", "threshold", "ms", "warnings")
+        *("path", "label", "score", "predicted", "verdict"),
+        *("threshold", "ms", "warnings"),
     }
 
 
@@ -144,7 +145,7 @@ def test_everything_on_request_is_written_under_names_that_never_collide(
         expected = detector.get_anomaly_map(str(record["path"]))
         assert stored.dtype == np.float32
         np.testing.assert_array_equal(stored, expected)
-        decided = Prediction(None, record["score"], record["label"], expected)
+        decided = Prediction(None, record["score"], record["predicted"], expected)
         assert record["regions"] == RegionRule.of(detector).regions(decided).to_json()
         assert read_image(out / str(record["overlay"])).shape[2] == 3
     (blotted,) = (r for r in records if "sub" in str(r["path"]))

@@ -45,8 +45,10 @@ def test_fit_and_predict_decide_as_detect_does(
         normal=good, test=root / "test", output=tmp_path / "out", overlays=False,
         backbone="embedded",
     )  # fmt: skip
-    assert {r["path"]: r["label"] for r in records} == {d.file: d.label for d in found.detections}
-    flagged = [r["path"] for r in records if r["label"]]
+    assert {r["path"]: r["predicted"] for r in records} == {
+        d.path: d.predicted for d in found.detections
+    }
+    flagged = [r["path"] for r in records if r["predicted"]]
     alarms = [path for path in flagged if "/test/good/" in path]
     assert len(alarms) <= alarms_at_most
     assert len(flagged) - len(alarms) >= found_at_least

@@ -34,7 +34,6 @@ def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.pipelines.detect import run_detect
     from pyimgano.reporting.table import text_table
-    from pyimgano.types import verdict_of
     from pyimgano.utils.text import counted, shown
 
     run = run_detect(
@@ -45,9 +44,9 @@ def _run(argv: Sequence[str] | None) -> int:
         **learning.learning_arguments(args),
     )
     rows = [
-        [d.file, f"{d.score:.4f}", verdict_of(d.label or 0), _told(d.warnings)]
+        [d.path, f"{d.score:.4f}", d.verdict or "", _told(d.warnings)]
         for d in run.detections[: max(0, args.top)]
-        if d.score is not None
+        if d.error is None
     ]
     # Without warnings there is no column of that name.
     width = 4 if any(row[3] for row in rows) else 3

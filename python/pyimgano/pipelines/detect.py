@@ -21,48 +21,23 @@ from pyimgano.models.reading import Reading
 from pyimgano.pipelines.good_photos import fit_good
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import Scored, predict_stream
-from pyimgano.postprocess import RegionRule, Regions
+from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import check_target, file_stem, make_folder, write_csv, write_json
 from pyimgano.reporting.good_page import write_good_page
+from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.picture_file import write_png
-from pyimgano.reporting.records import joined_warnings, path_fields
-from pyimgano.types import Prediction, Unreadable, verdict_of
+from pyimgano.reporting.records import joined_warnings
+from pyimgano.types import Unreadable
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown
 
 _NUMBER_WIDTH = 4
-
-
-@dataclass(frozen=True)
-class Detection:
-    """One checked file; ``score`` and ``label`` are None where it could not be read.
-
-    Attributes
-    ----------
-    warnings
-        How the image is unlike the good ones.
-    regions
-        Where the defects are: at least one for label 1, none for label 0; None where no map was
-        made.
-    """
-
-    file: str
-    score: float | None
-    label: int | None
-    error: str | None = None
-    warnings: tuple[str, ...] = ()
-    regions: Regions | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        found: dict[str, Any] = {"file": self.file, "score": self.score, "label": self.label}
-        found["verdict"] = None if self.label is None else verdict_of(self.label)
-        if self.regions is not None:
-            found |= {"regions": self.regions.to_json(), "n_regions": self.regions.total}
-        return {**found, "warnings": list(self.warnings), "error": self.error}
+#: What the path is called in the results.
+_FILE = "file"
+_COLUMNS = ("label", "score", "predicted", "verdict", "n_regions", "warnings", "error")
 
 
 @dataclass(frozen=True)
@@ -83,15 +58,15 @@ class DetectionRun:
     good: GoodPhotos
     skipped: list[str]
     notes: list[str]
-    detections: list[Detection]
+    detections: list[ImageResult]
     n_overlays: int = 0
     overlays: str = ""
     left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def n_anomalous(self) -> int:
-        """Files with label 1."""
-        return sum(d.label == 1 for d in self.detections)
+        """Files with a defect."""
+        return sum(d.predicted == 1 for d in self.detections)
 
     def health(self) -> list[str]:
         """How many of the scored files are unlike the good ones, and in what."""
@@ -102,7 +77,7 @@ class DetectionRun:
         return tally.lines()
 
     @property
-    def unreadable(self) -> list[Detection]:
+    def unreadable(self) -> list[ImageResult]:
         """Files without a score."""
         return [d for d in self.detections if d.error is not None]
 
@@ -203,7 +178,7 @@ def _score(
     found: list[str | Unreadable],
     writer: _OverlayWriter | None,
     verbose: bool,
-) -> tuple[list[Detection], list[str]]:
+) -> tuple[list[ImageResult], list[str]]:
     """The most anomalous first, what has no score last; and a note on images learnt from."""
     detections, learnt = [], []
     rule = RegionRule.of(detector)
@@ -211,23 +186,20 @@ def _score(
     with closing(stream), track(len(found), "scoring", verbose) as advance:
         for one, outcome in zip(found, stream, strict=True):
             path = one if isinstance(one, str) else one.path
-            name = path_fields(path)["path"]
             if isinstance(outcome, Unreadable):
-                detections.append(Detection(name, None, None, outcome.reason))
+                detections.append(ImageResult.of(path, outcome))
             else:
-                detections.append(_detection(name, outcome.prediction, rule))
+                prediction = outcome.prediction
+                marked = prediction.anomaly_map is not None
+                regions = rule.regions(prediction) if marked else None
+                detections.append(ImageResult.of(path, prediction, regions=regions))
                 if is_learnt(detector, outcome.image):
                     learnt.append(path)
                 if writer is not None:
                     writer.add(path, outcome)
             advance()
-    detections.sort(key=lambda d: -math.inf if d.score is None else d.score, reverse=True)
+    detections.sort(key=lambda d: -math.inf if d.error is not None else d.score, reverse=True)
     return detections, say_learnt(learnt, len(found), "its score says nothing")
-
-
-def _detection(name: str, found: Prediction, rule: RegionRule) -> Detection:
-    regions = None if found.anomaly_map is None else rule.regions(found)
-    return Detection(name, found.score, found.label, None, found.warnings, regions)
 
 
 class _OverlayWriter:
@@ -285,8 +257,8 @@ class _OverlayWriter:
 def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
     write_csv(
         table,
-        ["file", "score", "label", "verdict", "n_regions", "warnings", "error"],
-        [_cells(d) for d in run.detections],
+        [_FILE, *_COLUMNS],
+        [_cells(_plain(d)) for d in run.detections],
     )
     good, rate = run.good, run.good.rate
     write_json(
@@ -301,12 +273,17 @@ def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
             "left_out": run.left_out.to_json(),
             "notes": run.notes,
             "health": run.health(),
-            "detections": [d.to_json() for d in run.detections],
+            "detections": [_plain(d) for d in run.detections],
         },
     )
 
 
-def _cells(d: Detection) -> tuple[Any, ...]:
-    n_regions = None if d.regions is None else d.regions.total
-    verdict = None if d.label is None else verdict_of(d.label)
-    return d.file, d.score, d.label, verdict, n_regions, joined_warnings(d.warnings), d.error
+def _plain(one: ImageResult) -> dict[str, Any]:
+    """An image for JSON: a file of the folder that was named, here."""
+    plain = one.to_json()
+    return {_FILE: plain.pop("path"), **plain}
+
+
+def _cells(plain: dict[str, Any]) -> list[Any]:
+    cells = {**plain, "warnings": joined_warnings(plain.get("warnings", ()))}
+    return [cells.get(name) for name in (_FILE, *_COLUMNS)]

@@ -17,8 +17,8 @@ from pyimgano.metrics.catalogue import Selection, select_metrics
 from pyimgano.metrics.measure import Measured
 from pyimgano.pipelines.learnt import say_learnt
 from pyimgano.pipelines.tested import Pictures, Tested, run_tests
-from pyimgano.reporting.records import path_fields
-from pyimgano.reporting.results import CategoryResult, ImageResult
+from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.results import CategoryResult
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import counted
@@ -121,18 +121,17 @@ def _stages(detector: Any, timer: StageTimer) -> dict[str, float]:
 
 def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> list[ImageResult]:
     return [
-        ImageResult(
-            path_fields(one.path)["path"],
-            one.label,
-            float(p.score),
-            int(p.label),
-            tested.pictures[i] if tested.pictures else {},
-            one.defect_type,
-            one.group,
-            dict(one.attributes),
-            {key: numbers[i] for key, numbers in measured.per_image.items()},
+        ImageResult.of(
+            one.path,
+            found,
+            label=one.label,
+            pictures=tested.pictures[i] if tested.pictures else {},
+            defect_type=one.defect_type,
+            group=one.group,
+            attributes=dict(one.attributes),
+            metrics={key: numbers[i] for key, numbers in measured.per_image.items()},
         )
-        for i, (one, p) in enumerate(zip(samples, tested.predictions, strict=True))
+        for i, (one, found) in enumerate(zip(samples, tested.predictions, strict=True))
     ]
 
 

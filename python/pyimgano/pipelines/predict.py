@@ -20,11 +20,12 @@ from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
+from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.picture_file import write_png
-from pyimgano.reporting.records import Record, RecordFiles, error_record, prediction_record
+from pyimgano.reporting.records import Record, RecordFiles, record_of
 from pyimgano.types import Unreadable
 from pyimgano.utils.text import counted, shown
 
@@ -39,7 +40,7 @@ class PredictSummary:
     Attributes
     ----------
     n_scored, n_anomalous, n_failed
-        Images with a score, those with label 1, and files, folders or patterns without a result.
+        Images with a score, those with a defect, and files, folders or patterns without a result.
     seconds
         Wall time.
     left_out
@@ -84,7 +85,7 @@ class PredictRun:
     overlays
         Write a picture of image and map as ``overlays/<number>_<name>.png``.
     regions
-        Say where the defects are: at least one region for an image with label 1, none for others.
+        Say where the defects are: at least one region for an image with a defect, none for others.
     batch_size
         Images scored in one pass, at most the detector's own ``batch_size``.
     left_out
@@ -187,17 +188,19 @@ class PredictRun:
         self, outcome: Scored | Unreadable, number: int, output: OutputFolder | None
     ) -> Record:
         if isinstance(outcome, Unreadable):
-            return error_record(outcome)
+            return record_of(ImageResult.of(outcome.path, outcome))
         found = outcome.prediction
         if self._with_maps and found.anomaly_map is None:
             raise InvalidInputError(f"{type(self._detector).__name__} gives no anomaly maps")
-        return prediction_record(
+        result = ImageResult.of(
+            found.path or "",
             found,
             threshold=self._detector.threshold_,
             ms=outcome.ms,
             regions=self._rule.regions(found) if self._with_regions else None,
-            files={} if output is None else self._write_files(outcome, number, output),
+            pictures={} if output is None else self._write_files(outcome, number, output),
         )
+        return record_of(result)
 
     def _write_files(self, scored: Scored, number: int, output: OutputFolder) -> dict[str, str]:
         found, written = scored.prediction, {}
@@ -224,7 +227,7 @@ class PredictRun:
             self.summary.n_failed += 1
         else:
             self.summary.n_scored += 1
-            self.summary.n_anomalous += record["label"]
+            self.summary.n_anomalous += record["predicted"]
             self.summary.health.add(record["warnings"])
 
 

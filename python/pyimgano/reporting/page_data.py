@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano.images.reading import image_size
-from pyimgano.reporting.results import BenchmarkResult, CategoryResult, ImageResult
+from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.results import BenchmarkResult, CategoryResult
 from pyimgano.utils.text import printable
 
 _TYPES = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg"}

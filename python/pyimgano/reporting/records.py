@@ -2,89 +2,38 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import io
 import json
-import math
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pyimgano.errors import OutputError
-from pyimgano.postprocess import Regions
 from pyimgano.reporting.files import csv_lines
-from pyimgano.types import Prediction, Unreadable
+from pyimgano.reporting.image_result import ImageResult
 from pyimgano.utils.text import shown
 
 #: One image as plain data; docs/production.md has the fields.
 Record = dict[str, Any]
 #: Columns of the CSV file.
 COLUMNS = (
-    *("path", "score", "label", "verdict", "threshold", "ms", "n_regions"),
+    *("path", "label", "score", "predicted", "verdict", "threshold", "ms", "n_regions"),
     *("warnings", "map", "overlay", "error"),
 )
 
 
-def prediction_record(
-    prediction: Prediction,
-    *,
-    threshold: float,
-    ms: float,
-    regions: Regions | None = None,
-    files: Mapping[str, str] | None = None,
-) -> Record:
-    """A scored image as plain data, ready for JSON.
-
-    Parameters
-    ----------
-    prediction
-        Of a file.
-    threshold
-        What its score was compared with; infinity becomes None.
-    ms
-        Milliseconds that it took.
-    regions
-        Where the defects are; None if that was not asked for.
-    files
-        Further files about it, by kind.
-    """
-    record: Record = {
-        **path_fields(prediction.path or ""),
-        "score": prediction.score,
-        "label": prediction.label,
-        "verdict": prediction.verdict,
-        "threshold": threshold if math.isfinite(threshold) else None,
-        "ms": round(ms, 3),
-        "warnings": list(prediction.warnings),
-    }
-    if regions is not None:
-        record |= {"regions": regions.to_json(), "n_regions": regions.total}
-    return {**record, **(files or {})}
-
-
-def error_record(unreadable: Unreadable) -> Record:
-    """A file without a score as plain data."""
-    return {**path_fields(unreadable.path), "error": unreadable.reason}
+def record_of(result: ImageResult) -> Record:
+    """An image as one line of plain data: the files about it stand beside its other fields."""
+    plain = result.to_json()
+    files: dict[str, str] = plain.pop("pictures", {})
+    return plain | files
 
 
 def joined_warnings(warnings: Iterable[str]) -> str:
     """Warnings as one cell of a table."""
     return "; ".join(warnings)
-
-
-def path_fields(path: str) -> dict[str, str]:
-    """``path`` as text; for a name that is not UTF-8 also ``path_base64``, its very bytes.
-
-    In the text such bytes are escaped, for JSON that is not UTF-8 is not JSON.
-    """
-    raw = os.fsencode(path)
-    try:
-        return {"path": raw.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"path": shown(path), "path_base64": base64.b64encode(raw).decode("ascii")}
 
 
 def json_line(record: Record, *, ascii_only: bool = False) -> str:

@@ -5,46 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from pyimgano.metrics.catalogue import info_or_key
+from pyimgano.reporting.image_result import ImageResult
 
 #: Version of the JSON layout; raised whenever a field changes its meaning or goes.
 SCHEMA_VERSION = 1
-
-
-@dataclass(frozen=True)
-class ImageResult:
-    """One test image.
-
-    Attributes
-    ----------
-    label, predicted
-        0 normal, 1 anomalous; the true one is None where unknown.
-    pictures
-        Files of small pictures below the run's folder: ``image``, ``heat``, ``mask``.
-    defect_type, group, attributes
-        What the image set knows: the kind of defect, the part that the image shows, and further
-        things by name; None or empty where it knows nothing.
-    metrics
-        Figures that are per image, by key; NaN where undefined.
-    """
-
-    path: str
-    label: int | None
-    score: float
-    predicted: int
-    pictures: dict[str, str] = field(default_factory=dict)
-    defect_type: str | None = None
-    group: str | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of ``to_json`` of the whole result."""
-        return cls(**{**data, "metrics": _figures(data["metrics"])})
 
 
 @dataclass(frozen=True)
@@ -105,7 +73,7 @@ class CategoryResult:
         """
         values = {f.name: data[f.name] for f in fields(cls)}
         values["images"] = [ImageResult.from_json(image) for image in data["images"]]
-        values["metrics"] = _figures(data["metrics"])
+        values["metrics"] = {k: _number(v, math.nan) for k, v in data["metrics"].items()}
         # Of the numbers of a fitted detector only its threshold may be infinite.
         values["threshold"] = _number(data["threshold"], math.inf)
         for name in ("fit_seconds", "ms_per_image"):
@@ -114,7 +82,8 @@ class CategoryResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinity become null."""
-        plain: dict[str, Any] = _finite(asdict(self))
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain: dict[str, Any] = _finite(own | {"images": [i.to_json() for i in self.images]})
         return plain
 
 
@@ -193,9 +162,10 @@ class BenchmarkResult:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinity become null."""
-        own = {**asdict(self), "label": self.title, "mean": self.mean_metrics()}
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        own |= {"categories": [], "label": self.title, "mean": self.mean_metrics()}
         plain: dict[str, Any] = _finite({"schema_version": SCHEMA_VERSION, **own})
-        return plain
+        return plain | {"categories": [one.to_json() for one in self.categories]}
 
 
 @dataclass(frozen=True)
@@ -230,10 +200,6 @@ def mean_of(groups: Sequence[Sequence[float | None]]) -> float:
     known = [[v for v in g if v is not None and not math.isnan(v)] for g in groups]
     means = [statistics.fmean(group) for group in known if group]
     return statistics.fmean(means) if means else math.nan
-
-
-def _figures(values: Mapping[str, float | None]) -> dict[str, float]:
-    return {key: _number(value, math.nan) for key, value in values.items()}
 
 
 def _number(value: float | None, otherwise: float) -> float:
