@@ -99,10 +99,10 @@ def _add_run_options(run: argparse._ActionsContainer) -> None:
         type=int,
         default=8,
         metavar="N",
-        help="pictures of best and worst images per category, each kind N / 2 (default: 8)",
+        help="pictures per category, half of the best and half of the worst images (default: 8)",
     )
-    run.add_argument("--json", action="store_true", help="print JSON in place of the table")
-    run.add_argument("--quiet", action="store_true", help="no progress")
+    run.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    run.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _run(argv: Sequence[str] | None, prog: str) -> int:

@@ -17,15 +17,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser = options.Parser(
         prog=PROG,
         description="Score images whose labels are known, and write a detector file with the"
-        " threshold that suits them. Use images that it has not learnt from.",
+        " threshold that suits them. Use images that the detector has not learnt from.",
         epilog="Exit code: 0 if the file was written, 2 if not.",
     )
     parser.add_argument("detector", metavar="DETECTOR", help="file written by pyimgano fit")
     parser.add_argument(
-        "--normal", nargs="+", default=[], metavar="IMAGES", help="folders or files of good ones"
+        "--normal", nargs="+", default=[], metavar="IMAGES", help="good images: folders or files"
     )
     parser.add_argument(
-        "--anomalous", nargs="+", default=[], metavar="IMAGES", help="and of defective ones"
+        "--anomalous",
+        nargs="+",
+        default=[],
+        metavar="IMAGES",
+        help="defective images: folders or files",
     )
     parser.add_argument(
         "--objective",
@@ -43,10 +47,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="set this threshold; --normal and --anomalous then only show what it does",
     )
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="the new file; may be the old one"
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="the file to write; may be the same file",
     )
     options.add_strict_option(parser)
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     options.add_load_options(parser)
     return parser
 

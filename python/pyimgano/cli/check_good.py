@@ -16,10 +16,10 @@ def build_parser() -> argparse.ArgumentParser:
         prog=PROG,
         description="Score each good photo by a detector that has learnt from all the others, and"
         " tell of photos that look odd, show the same picture, or were taken unlike the others.",
-        epilog="Exit code: 0 if the photos could be scored, 2 if not. Nothing is changed.",
+        epilog="Exit code: 0 if the photos could be scored, 2 if not. No photo is changed.",
     )
     parser.add_argument("images", **learning.IMAGES)
-    parser.add_argument("--json", action="store_true", help="print JSON, not a table")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     learning.add_learning_options(parser)
     return parser
 

@@ -68,15 +68,15 @@ def add_detector_options(
             nargs="+",
             default=[_DEFAULT_MODEL],
             metavar="MODEL[:BACKBONE]",
-            help="one or several, compared in one table (default: patchcore); pyimgano models"
-            " lists them",
+            help="one detector, or several compared in one table (default: patchcore); pyimgano"
+            " models lists them",
         )
     else:
         group.add_argument(
             "--model",
             default=_DEFAULT_MODEL,
             metavar="MODEL",
-            help="pyimgano models lists them (default: patchcore)",
+            help="the detector (default: patchcore); pyimgano models lists them",
         )
     groups = {}
     for name, uses in _uses(backbone).items():

@@ -22,7 +22,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("network", help="name of a torchvision network, such as resnet18")
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE.onnx", help="file to write (name: .onnx)"
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE.onnx",
+        help="file to write; its name ends in .onnx",
     )
     parser.add_argument(
         "--weights",

@@ -30,23 +30,24 @@ def add_learning_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="good photos not to learn from: file names, 'quoted patterns', or odd for those whose"
-        " scores stand apart",
+        help="good photos not to learn from: file names, 'quoted patterns', or odd: those whose"
+        " scores stand apart from the rest",
     )
     parser.add_argument(
         "--report",
         metavar="FILE",
-        help="HTML page with pictures of odd photos, of equal ones, and all scores",
+        help="HTML page with all scores, and pictures of odd photos and duplicates",
     )
     parser.add_argument(
         "--on-bad-image",
         choices=("raise", "skip"),
         default="raise",
-        help="skip: leave out unreadable normal images, and list them (default: raise)",
+        help="an unreadable good image ends the run (raise), or is left out and listed (skip);"
+        " default: raise",
     )
     options.add_strict_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     detector_options.add_detector_options(parser, backbone="embedded")
 
 

@@ -11,7 +11,7 @@ from pyimgano.cli.options import OK, USAGE
 _COMMANDS = {
     "benchmark": "exact benchmark numbers for one, several or all categories",
     "detect": "learn from one folder of good images, check another",
-    "check-good": "look at good photos: odd ones, equal ones, other light",
+    "check-good": "find odd ones, duplicates and other light among good photos",
     "fit": "learn from good images, write a detector file",
     "predict": "score images with a detector file",
     "calibrate": "set a detector file's threshold by labelled images",

@@ -41,8 +41,8 @@ def add_strict_option(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="a file or folder that is left out is an error; nobody misses hidden files, texts,"
-        " tables and the like, which are left out anyway",
+        help="treat a file or folder that would be left out as an error; hidden files, texts,"
+        " tables and the like are always left out",
     )
 
 

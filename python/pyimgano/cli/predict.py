@@ -18,8 +18,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
     parser = options.Parser(
         prog=PROG,
-        description="Score images with a detector file. Each result is out as soon as it is known,"
-        " and memory does not grow with the number of images.",
+        description="Score images with a detector file. Each result is printed as soon as it is"
+        " known, and memory does not grow with the number of images.",
         epilog="An image that cannot be scored gives a line with the error, and the others go on."
         " Exit code: 0 if every image was scored, 1 if one was not"
         " (or, with --strict, a file was left out), 2 for a mistake in the"
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="IMAGES",
         help="files, folders (with all folders below, sorted by path), 'quoted patterns' (** for"
-        " any depth) or @list.txt, in any mixture",
+        " any depth) or @list.txt, in any combination",
     )
     parser.add_argument(
         "--list",
@@ -46,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", metavar="DIR", help="folder for results.jsonl, results.csv, maps and overlays"
     )
     out.add_argument(
-        "--jsonl", action="store_true", help="print JSON, one line per image, not a table"
+        "--jsonl", action="store_true", help="print JSON, one line per image, instead of a table"
     )
     out.add_argument(
         "--regions", action="store_true", help="box, area and highest score of each defect region"
@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--overlays", action="store_true", help="write pictures with heat maps (needs --output)"
     )
-    out.add_argument("--quiet", action="store_true", help="no progress, no table, no summary")
+    out.add_argument("--quiet", action="store_true", help="show no progress, table or summary")
     run = parser.add_argument_group("run")
     options.add_strict_option(run)
     options.add_load_options(run)

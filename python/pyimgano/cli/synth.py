@@ -21,21 +21,29 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("root", help="folder to write to")
     parser.add_argument(
-        "--category", nargs="+", metavar="NAME", help=f"some of: {', '.join(CATEGORIES)}"
+        "--category", nargs="+", metavar="NAME", help=f"only these of: {', '.join(CATEGORIES)}"
     )
-    parser.add_argument("--train", type=int, default=24, metavar="N", help="training images (24)")
-    parser.add_argument("--good", type=int, default=10, metavar="N", help="good test images (10)")
     parser.add_argument(
-        "--defects", type=int, default=5, metavar="N", help="test images per kind of defect (5)"
+        "--train", type=int, default=24, metavar="N", help="training images (default: 24)"
+    )
+    parser.add_argument(
+        "--good", type=int, default=10, metavar="N", help="good test images (default: 10)"
+    )
+    parser.add_argument(
+        "--defects",
+        type=int,
+        default=5,
+        metavar="N",
+        help="test images per kind of defect (default: 5)",
     )
     parser.add_argument(
         "--image-size",
         type=options.typed(Size()),
         default=256,
         metavar="S",
-        help="S or HxW (256)",
+        help="S or HxW (default: 256)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a set written with other parameters"
     )

@@ -16,12 +16,12 @@ PARAMETERS: Parameters = {
     ),
     "image_size": Size(none="its own", metavar="S", help="S or HxW"),
     "teacher_weights": PathLike(
-        none=True, metavar="FILE", help="EfficientAD's teacher, which it cannot do without"
+        none=True, metavar="FILE", help="weights of EfficientAD's teacher, which it needs"
     ),
     "imagenet_dir": PathLike(
         none=True,
         metavar="DIR",
-        help="natural images in sub-folders, which EfficientAD cannot do without",
+        help="natural images in sub-folders, which EfficientAD needs",
     ),
     "max_epochs": Count(
         none="anomalib's", metavar="N", help="passes over the images, for models that train"
@@ -32,14 +32,14 @@ PARAMETERS: Parameters = {
     "folds": Count(
         0,
         metavar="N",
-        help="refits that each leave a part of the images out, for the threshold of models that"
-        " one pass fits; 0: none",
+        help="refits, each without a part of the images, for the threshold of models that are"
+        " fitted in one pass; 0: none",
     ),
     "holdout": Number(
         0,
         1,
         open_high=True,
         metavar="R",
-        help="share of the images that models which train keep for the threshold; 0: none",
+        help="share of the images kept for the threshold, for models that train; 0: none",
     ),
 }

@@ -61,7 +61,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     standardize
         Bring each feature to mean 0 and standard deviation 1 on the training images.
     max_dims
-        Project the features to at most so many principal axes; None: no projection, except to a
+        Project the features to at most this many principal axes; None: no projection, except to a
         fifth of the number of images for MCD and GMM, which estimate a covariance.
     batch_size
         Images per call of ``extract``.
@@ -102,7 +102,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         "max_dims": Count(
             none=True,
             metavar="N",
-            help="project the features to at most so many principal axes",
+            help="project the features to at most this many principal axes",
             stored=Count(1, 2**20, none=True),
         ),
     }
