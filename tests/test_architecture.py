@@ -57,11 +57,7 @@ LONGEST_FILE = 350
 #: Without the docstring.
 LONGEST_FUNCTION = 60
 #: What is longer than that, and how long: to be made shorter, never longer.
-LONG_FILES = {
-    "models/anomalib_backend.py": 378,
-    "models/base.py": 406,
-    "models/patchcore.py": 402,
-}
+LONG_FILES: dict[str, int] = {}
 LONG_FUNCTIONS = {
     "datasets/synthetic/packs.py blister": 67,
     "pipelines/mvtec_visa.py run_benchmark": 84,

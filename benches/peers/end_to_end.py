@@ -79,7 +79,7 @@ def peer_stages(root: Path, weights: Path) -> dict[str, float]:
     aupro.compute()
     binary_auroc(maps.flatten(), masks.flatten())
     metrics = time.perf_counter() - start
-    return {"coreset": fixed + each * n_picks, "knn": search, "metrics": metrics}
+    return {"learn": fixed + each * n_picks, "score": search, "metrics": metrics}
 
 
 def run(

@@ -22,9 +22,9 @@ from pyimgano.features.pooled import PooledEmbeddedFeatures
 from pyimgano.kernels import KnnIndex
 from pyimgano.models.base import Detector
 from pyimgano.neighbors import create_neighbors
-from pyimgano.scorers.memory_bank import MemoryBank
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
+from tests.scorers.support import bank_of, score
 
 TRAIN = [texture(i, (24, 32)) for i in range(6)]
 TEST = [texture(i, (24, 32)) for i in range(20, 23)]
@@ -195,8 +195,8 @@ def test_every_backend_of_the_search_survives_fitted_or_not(
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_memory_bank_survives(way: str, tmp_path: Path) -> None:
-    bank = MemoryBank(rows(60), n_neighbors=4)
-    score, distances = bank.score(rows(7))
-    found = WAYS[way](bank, tmp_path).score(rows(7))
-    assert found[0] == score
+    bank = bank_of(rows(60), n_neighbors=4)
+    expected, distances = score(bank, rows(7))
+    found = score(WAYS[way](bank, tmp_path), rows(7))
+    assert found[0] == expected
     np.testing.assert_array_equal(found[1], distances)

@@ -14,8 +14,9 @@ from pyimgano.errors import (
     OutputError,
     ThresholdWarning,
 )
-from pyimgano.models import PatchCore, patchcore
-from pyimgano.scorers import feature_store, fit_memory
+from pyimgano.models import PatchCore, patch_detector
+from pyimgano.neighbors.rust import RustNeighbors
+from pyimgano.scorers import feature_store, fit_memory, memory_bank
 from pyimgano.scorers.feature_store import FeatureStore
 from tests.conftest import texture
 from tests.kernels.support import run_python
@@ -165,7 +166,12 @@ class TestSpilling:
         assert int(ran.stdout) < 100e6, ran.stderr
 
 
-STAGES = ["collect", "select_coreset", "score_held_out", "MemoryBank"]
+STAGES = {
+    "collect": patch_detector,
+    "select_coreset": memory_bank,
+    "score_held_out": memory_bank,
+    "fit": RustNeighbors,
+}
 
 
 class TestInterrupts:
@@ -200,13 +206,13 @@ class TestInterrupts:
 
     @staticmethod
     def interrupt(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        original = getattr(patchcore, stage)
+        original = getattr(STAGES[stage], stage)
 
         def stopped(*args: object, **kwargs: object) -> None:
             original(*args, **kwargs)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(patchcore, stage, stopped)
+        monkeypatch.setattr(STAGES[stage], stage, stopped)
 
 
 def test_warnings_of_the_threshold_point_at_the_call_of_fit() -> None:

@@ -8,7 +8,8 @@ import pytest
 from pyimgano.kernels import greedy_coreset
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.held_out import score_held_out
-from pyimgano.scorers.memory_bank import MemoryBank, select_coreset
+from pyimgano.scorers.memory_bank import select_coreset
+from tests.scorers.support import bank_of, score
 
 GRID = (6, 6)
 
@@ -43,8 +44,8 @@ def test_with_every_patch_in_the_bank_it_is_exactly_leave_one_image_out() -> Non
     scores, distances = held(store, np.arange(store.n_rows))
     for i, image in enumerate(images):
         others = np.concatenate([other for j, other in enumerate(images) if j != i])
-        score, nearest = MemoryBank(others).score(image)
-        assert scores[i] == pytest.approx(score, rel=1e-5)
+        expected, nearest = score(bank_of(others), image)
+        assert scores[i] == pytest.approx(expected, rel=1e-5)
         np.testing.assert_allclose(distances[i].ravel(), nearest, rtol=1e-5)
 
 
@@ -60,9 +61,9 @@ def test_on_average_it_is_as_high_as_with_a_coreset_built_anew() -> None:
             others = np.concatenate([other for j, other in enumerate(images) if j != i])
             anew = others[greedy_coreset(others, int(0.2 * len(others)), random_state=0)]
             own_rows_dropped = store.rows[picks[picks // len(image) != i]]
-            expected = MemoryBank(anew).score(image)[0]
+            expected = score(bank_of(anew), image)[0]
             ratios.append(scores[i] / expected)
-            naive.append(MemoryBank(own_rows_dropped).score(image)[0] / expected)
+            naive.append(score(bank_of(own_rows_dropped), image)[0] / expected)
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
     # What the repair is for: without it the scores are clearly too high.
     assert np.mean(naive) > np.mean(ratios) + 0.02

@@ -12,9 +12,12 @@ from pyimgano.datasets import (
 )
 from pyimgano.extend.detector_checks import EXPECTED_FAILURES, check_detector
 from pyimgano.extend.neighbor_checks import check_neighbors
+from pyimgano.features import PatchGrid
 from pyimgano.metrics import ImageMetric, MetricInfo, MetricResult, PixelMetric, register_metric
+from pyimgano.models import PatchDetector, register_model
 from pyimgano.models.parameters import COMMON
 from pyimgano.neighbors import NearestNeighbors, register_neighbors
+from pyimgano.scorers import PatchScorer, PatchScores, register_scorer
 from pyimgano.utils.parameters import (
     Choice,
     Count,
@@ -31,6 +34,7 @@ from pyimgano.utils.parameters import (
     Size,
     Text,
 )
+from pyimgano.utils.storable import Storable
 
 __all__ = [
     "COMMON",
@@ -53,15 +57,22 @@ __all__ = [
     "Number",
     "Opaque",
     "Parameter",
+    "PatchDetector",
+    "PatchGrid",
+    "PatchScorer",
+    "PatchScores",
     "PathLike",
     "PixelMetric",
     "Registered",
     "Sample",
     "Size",
+    "Storable",
     "Text",
     "check_detector",
     "check_neighbors",
     "register_layout",
     "register_metric",
+    "register_model",
     "register_neighbors",
+    "register_scorer",
 ]

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, ClassVar, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, PyimganoError, ThresholdWarning
+from pyimgano.errors import InvalidInputError
 from pyimgano.images.fingerprint import digest
-from pyimgano.images.health_range import HealthRange
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
-from pyimgano.images.reading import join_errors
-from pyimgano.images.twins import group_twins
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.anomalib_parameters import PARAMETERS
@@ -26,8 +21,6 @@ from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.parameters import Parameters
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import held_out_threshold
-from pyimgano.models.training_images import names_of
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.params import OpenParamsMixin
@@ -142,35 +135,25 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         self._check_choices()
         timer = StageTimer()
         with timer.stage("decode"):
-            readable = readable_images(images)
-        kept, errors = readable.kept, readable.errors
-        if errors and not (self.on_bad_image == "skip" and kept):
-            raise join_errors(errors, len(images))
-        chosen = set(kept)
-        self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
-        used = [images[i] for i in kept]
-        self.health_ = HealthRange.of(readable.health)
-        self.timings_ = timer.seconds
-        self.training_names_ = names_of(used)
-        self._digests = frozenset(readable.digests)
-        self.twins_ = group_twins(readable.digests, np.array(readable.thumbnails))
-        pictures = np.random.default_rng(self.random_state).permutation(np.unique(self.twins_))
-        everything, nothing = np.arange(len(used)), np.arange(0)
-        with timer.stage("fit"), self._explain(len(used)):
+            collected = readable_images(images)
+        collected.check(len(images), skip_bad=self.on_bad_image == "skip")
+        self._remember(images, collected)
+        self.timings_, groups = timer.seconds, collected.groups
+        used = [images[i] for i in collected.kept]
+        pictures = np.random.default_rng(self.random_state).permutation(np.unique(groups))
+        held, scores = np.arange(0), None
+        with timer.stage("fit"), training.explained(self._spec(), len(used)):
             if self._spec().trains:
-                n_held = round(self.holdout * len(pictures))
-                held = np.flatnonzero(np.isin(self.twins_, pictures[:n_held]))
-                self.module_, self._transform = self._train(used, held)
-            else:
-                held = everything if self.folds > 1 and len(pictures) > 1 else nothing
-                held_out = self._refit_scores(used, pictures) if len(held) else None
-                self.module_, self._transform = self._train(used, nothing)
-        with timer.stage("threshold"), self._explain(len(used)):
-            if not self._spec().trains and len(held):
-                self.decision_scores_ = np.asarray(held_out)
-            else:
-                self.decision_scores_ = self._scores(self.module_, self._transform, used)
-            self._fit_threshold(held, len(used))
+                first = pictures[: round(self.holdout * len(pictures))]
+                held = np.flatnonzero(np.isin(groups, first))
+            elif self.folds > 1 and len(pictures) > 1:
+                held, scores = np.arange(len(used)), self._refit_scores(used, groups, pictures)
+            out = held if self._spec().trains else np.arange(0)
+            self.module_, self._transform = self._train(used, out)
+        with timer.stage("threshold"), training.explained(self._spec(), len(used)):
+            if scores is None:
+                scores = self._scores(self.module_, self._transform, used)
+            self._fit_threshold(scores, groups, held)
 
     def _digest(self, image: ImageInput) -> bytes:
         return digest(ImagePreprocessor(resize=None).load(image).pixels)
@@ -324,50 +307,31 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
                 training.normalise_efficientad(module, seen, self.verbose)
         return module, transform
 
-    @contextmanager
-    def _explain(self, n: int) -> Iterator[None]:
-        try:
-            yield
-        except PyimganoError:
-            raise
-        except (RuntimeError, ValueError, IndexError) as error:
-            raise InvalidInputError(
-                f"anomalib's {self._spec().name} cannot learn from {n} images:"
-                f" {str(error).partition(chr(10))[0]}"
-            ) from error
-
     def _refit_scores(
-        self, images: Sequence[ImageInput], pictures: NDArray[np.int64]
+        self,
+        images: Sequence[ImageInput],
+        groups: NDArray[np.int64],
+        pictures: NDArray[np.int64],
     ) -> NDArray[np.float64]:
         scores = np.empty(len(images))
         for part in np.array_split(pictures, min(self.folds, len(pictures))):
-            held = np.flatnonzero(np.isin(self.twins_, part))
+            held = np.flatnonzero(np.isin(groups, part))
             module, transform = self._train(images, held)
             scores[held] = self._scores(module, transform, [images[i] for i in held.tolist()])
         return scores
 
-    def _fit_threshold(self, held: NDArray[np.int64], n: int) -> None:
-        if not np.isfinite(self.decision_scores_).all():
+    def _fit_threshold(
+        self, scores: NDArray[np.float64], groups: NDArray[np.int64], held: NDArray[np.int64]
+    ) -> None:
+        if not np.isfinite(scores).all():
             raise InvalidInputError(
                 f"anomalib's {self._spec().name} gives scores that are not finite"
             )
-        if len(held):
-            how = "not trained on" if self._spec().trains else f"held out in {self.folds} refits"
-            self._learn_threshold(self.decision_scores_, self.twins_, held, how=how, stacklevel=5)
+        if not len(held):
+            self._learn_seen_threshold(scores, groups, who="the model")
             return
-        warnings.warn(
-            "threshold_ comes from training images that the model had seen",
-            ThresholdWarning,
-            stacklevel=4,
-        )
-        found = held_out_threshold(
-            self.decision_scores_, self.contamination, groups=self.twins_, stacklevel=5
-        )
-        self.set_threshold(
-            found.value,
-            source=f"{n} training images, which the model had seen; contamination"
-            f" {self.contamination:g}",
-        )
+        how = "not trained on" if self._spec().trains else f"held out in {self.folds} refits"
+        self._learn_threshold(scores, groups, held, how=how)
 
 
 def _at_size(grid: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

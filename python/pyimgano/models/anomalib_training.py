@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.errors import InvalidInputError, PyimganoError, WeightsError
 from pyimgano.features.device import check_device
 from pyimgano.features.torchvision_weights import fill, read_state
 from pyimgano.images.preprocess import ImagePreprocessor
@@ -191,6 +191,20 @@ def normalise_efficientad(module: Any, held_out: Images, verbose: bool) -> None:
     with quiet(verbose):
         quantiles = module.map_norm_quantiles(loader(held_out, 1, shuffle=False))
     module.model.quantiles.update(quantiles)
+
+
+@contextlib.contextmanager
+def explained(spec: AnomalibModel, n_images: int) -> Iterator[None]:
+    """What anomalib raises as it learns from so many images, as one error that names the model."""
+    try:
+        yield
+    except PyimganoError:
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InvalidInputError(
+            f"anomalib's {spec.name} cannot learn from {n_images} images:"
+            f" {str(error).partition(chr(10))[0]}"
+        ) from error
 
 
 @contextlib.contextmanager

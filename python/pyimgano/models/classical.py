@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import inspect
 import math
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
+from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
 from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.health import ImageHealth, measure_health
-from pyimgano.images.health_range import HealthRange
 from pyimgano.images.preprocess import each_image
-from pyimgano.images.reading import join_errors
 from pyimgano.images.twins import Look, group_twins
 from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell
-from pyimgano.models.collect import readable_images
+from pyimgano.models.collect import Collected, readable_images
 from pyimgano.models.opened import extract_and_measure, try_to_measure
 from pyimgano.models.parameters import COMMON, Parameters
 from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
 from pyimgano.models.state import FittedState
-from pyimgano.models.threshold import held_out_threshold
-from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.parameters import Choice, Count, Flag, Opaque, Text
-from pyimgano.utils.params import OpenParamsMixin
+from pyimgano.utils.params import OpenParamsMixin, cloned
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -139,18 +134,14 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         """Extract features, fit the detector on them, and hold images out for the threshold."""
         find_class(find_detector(self.detector), self.params)
         timer = StageTimer()
-        kept, rows, looks = self._read_training(images, timer)
+        collected, rows = self._read_training(images, timer)
         with timer.stage("detector"):
             model = self._row_detector(len(rows)).fit(rows)
         self._model, self._rows = model, rows
-        self.health_ = HealthRange.of([one.health for one in looks]) if looks else None
-        self._digests = frozenset(one.digest for one in looks)
+        self._remember(images, collected)
         self.training_set_ = fingerprint(map(digest, rows), "feature vectors, float32")
-        chosen = set(kept)
-        self.skipped_ = sorted(str(x) for i, x in enumerate(images) if i not in chosen)
-        self.training_names_ = names_of(images[i] for i in kept)
         with timer.stage("threshold"):
-            self._fit_threshold(rows, looks)
+            self._fit_threshold(rows, collected)
             check_can_tell(model, rows, self.threshold_)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
@@ -227,35 +218,35 @@ class ClassicalDetector(OpenParamsMixin, Detector):
 
     def _read_training(
         self, images: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[list[int], NDArray[np.float32], list[Look]]:
-        """Positions of the images used, their features, and what is known of their looks."""
-        kept = list(range(len(images)))
+    ) -> tuple[Collected, NDArray[np.float32]]:
+        """What is known of the images used, and their features."""
+        everything = Collected(kept=list(range(len(images))))
         try:
-            return kept, *self._learn(images, timer)
+            return everything, self._learn(images, everything, timer)
         except ImageReadError as error:
             readable = readable_images(images)
-            kept, errors = readable.kept, readable.errors
-            if not errors:  # the extractor reads in a way of its own
+            if not readable.errors:  # the extractor reads in a way of its own
                 raise
-            if self.on_bad_image != "skip" or not kept:
-                raise join_errors(errors, len(images)) from error
-        return kept, *self._learn([images[i] for i in kept], timer)
+            readable.check(len(images), skip_bad=self.on_bad_image == "skip", cause=error)
+        used = Collected(kept=readable.kept, errors=readable.errors)
+        return used, self._learn([images[i] for i in used.kept], used, timer)
 
     def _learn(
-        self, images: Sequence[ImageInput], timer: StageTimer
-    ) -> tuple[NDArray[np.float32], list[Look]]:
+        self, images: Sequence[ImageInput], collected: Collected, timer: StageTimer
+    ) -> NDArray[np.float32]:
+        """Features of images; notes what is known of these beside."""
         with timer.stage("features"):
             self.features_ = self._fit_extractor(images)
         parts = []
-        looks: list[Look] = []
         with track(len(images), "reading training images", self.verbose) as advance:
             for start in range(0, len(images), self.batch_size):
                 batch = images[start : start + self.batch_size]
                 part, found = self._extract(batch, timer, Look.of)
                 parts.append(part)
-                looks.extend(one for one in found if one is not None)
+                for look in filter(None, found):
+                    collected.see(look)
                 advance(len(batch))
-        return np.concatenate(parts), looks
+        return np.concatenate(parts)
 
     def _fit_extractor(self, images: Sequence[ImageInput]) -> Any:
         """An extractor that has learnt: the user's own object is never changed, nor shared."""
@@ -263,15 +254,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             return PooledEmbeddedFeatures().fit(images, random_state=self.random_state)
         if not callable(getattr(self.feature_extractor, "fit", None)):
             return self.feature_extractor
-        from sklearn.base import clone
-
-        try:
-            extractor: Any = clone(self.feature_extractor, safe=False)
-        except Exception as error:  # whatever its parts raise
-            raise InvalidInputError(
-                f"feature_extractor {type(self.feature_extractor).__name__} learns, and cannot be"
-                f" copied for that: {str(error).partition(chr(10))[0]}"
-            ) from error
+        extractor: Any = cloned("feature_extractor", self.feature_extractor)
         seeded = "random_state" in inspect.signature(extractor.fit).parameters
         extractor.fit(images, **({"random_state": self.random_state} if seeded else {}))
         return extractor
@@ -294,31 +277,20 @@ class ClassicalDetector(OpenParamsMixin, Detector):
             raise InvalidInputError(f"{name}.extract gave features that are not finite")
         return rows, found
 
-    def _fit_threshold(self, rows: NDArray[np.float32], looks: Sequence[Look]) -> None:
+    def _fit_threshold(self, rows: NDArray[np.float32], collected: Collected) -> None:
         # An extractor of the user's may read images that nothing else here can.
-        known = len(looks) == len(rows)
-        thumbnails = np.array([one.thumbnail for one in looks]) if known else None
+        known = len(collected.thumbnails) == len(rows)
+        thumbnails = np.array(collected.thumbnails) if known else None
         groups = group_twins([digest(row) for row in rows], thumbnails)
-        n_pictures = len(np.unique(groups))
-        folds = min(_FOLDS, n_pictures)
+        folds = min(_FOLDS, len(np.unique(groups)))
         try:
             scores = self._held_out(rows, groups, folds)
         except InvalidInputError as error:
-            self.decision_scores_, self.twins_ = self._model.train_scores, groups
-            warnings.warn(
-                f"threshold_ comes from training images that the detector had seen, too few to"
-                f" hold any out: {error}",
-                ThresholdWarning,
-                stacklevel=4,
-            )
-            self.set_threshold(
-                held_out_threshold(self.decision_scores_, self.contamination, groups=groups).value,
-                source=f"{len(rows)} training images, which the detector had seen; contamination"
-                f" {self.contamination:g}",
-            )
+            why = f", too few to hold any out: {error}"
+            seen = self._model.train_scores
+            self._learn_seen_threshold(seen, groups, who="the detector", why=why)
             return
-        how = f"held out in {folds} refits of the detector"
-        self._learn_threshold(scores, groups, how=how, stacklevel=5)
+        self._learn_threshold(scores, groups, how=f"held out in {folds} refits of the detector")
 
     def _held_out(
         self, rows: NDArray[np.float32], groups: NDArray[np.int64], folds: int

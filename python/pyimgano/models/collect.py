@@ -1,8 +1,7 @@
-"""Training images to patch features, in bounded batches."""
+"""Training images, read once each: what is known of them, and their patches to the scorer."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,9 +16,8 @@ from pyimgano.images.fingerprint import digest
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
-from pyimgano.images.twins import group_twins, thumbnail
-from pyimgano.scorers.feature_store import FeatureStore
-from pyimgano.scorers.fit_memory import check_fit_memory
+from pyimgano.images.twins import Look, group_twins, thumbnail
+from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown
@@ -28,41 +26,69 @@ from pyimgano.utils.timing import StageTimer
 
 @dataclass
 class Collected:
-    """Patch features of the training images that could be read.
+    """What is known of the training images, beside their features.
 
     Attributes
     ----------
-    store
-        Their rows, image after image.
-    grids
-        Patch grid (h, w) of each stored image.
-    inputs
-        Size (H, W) at which each stored image went into the extractor.
     kept
-        Positions of the stored images in what was given.
-    skipped
-        Positions of the unreadable ones.
-    digests
-        SHA-256 of the pixels of each stored image.
+        Positions of the images that are used, in what was given.
     health
-        Light, sharpness and the like of each stored image.
+        Light, sharpness and the like of each of these.
+    digests
+        SHA-256 of the pixels of each.
     thumbnails
-        Of each stored image, see :mod:`~pyimgano.images.twins`.
+        Of each, see :mod:`~pyimgano.images.twins`.
+    sizes
+        Size (h, w) of the pixels of each.
+    shapes
+        Patch grid (h, w) of each, of a detector that has patches.
+    errors
+        Why the others cannot be used, by position.
     """
 
-    store: FeatureStore
-    grids: list[tuple[int, int]] = field(default_factory=list)
-    inputs: list[tuple[int, int]] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
-    skipped: list[int] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
     health: list[ImageHealth] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
     thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    shapes: list[tuple[int, int]] = field(default_factory=list)
+    errors: dict[int, ImageReadError] = field(default_factory=dict)
+
+    def add(self, position: int, loaded: LoadedImage) -> None:
+        """Note an image that is used."""
+        self.kept.append(position)
+        self.health.append(loaded.health)
+        self.digests.append(digest(loaded.pixels))
+        self.thumbnails.append(thumbnail(loaded.pixels))
+        self.sizes.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
+
+    def see(self, look: Look) -> None:
+        """Note what an image looks like that was read by others."""
+        self.health.append(look.health)
+        self.digests.append(look.digest)
+        self.thumbnails.append(look.thumbnail)
+
+    def check(self, n_images: int, *, skip_bad: bool, cause: ImageReadError | None = None) -> None:
+        """Raise one error for all images that cannot be used, unless they may be left out."""
+        if self.errors and not (skip_bad and self.kept):
+            raise join_errors(list(self.errors.values()), n_images) from cause
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
-        """int64 (n,): for each stored image the first one that shows the same picture."""
+        """int64 (n,): for each image that is used the first one that shows the same picture."""
         return group_twins(self.digests, np.array(self.thumbnails) if self.thumbnails else None)
+
+
+def readable_images(images: Sequence[ImageInput]) -> Collected:
+    """Read every image once, at its own size, to see which can be."""
+    preprocessor = ImagePreprocessor(resize=None)
+    found = Collected()
+    for i, image in enumerate(images):
+        try:
+            found.add(i, preprocessor.load(image))
+        except ImageReadError as error:
+            found.errors[i] = error
+    return found
 
 
 def fit_features(
@@ -97,69 +123,25 @@ def _usable_pixels(
             yield pixels
 
 
-@dataclass
-class Readable:
-    """Which images can be read as a whole.
-
-    Attributes
-    ----------
-    kept
-        Their positions.
-    health
-        Light, sharpness and the like of each.
-    digests, thumbnails
-        What tells whether two show the same picture.
-    errors
-        Those of the others.
-    """
-
-    kept: list[int] = field(default_factory=list)
-    health: list[ImageHealth] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
-    errors: list[ImageReadError] = field(default_factory=list)
-
-
-def readable_images(images: Sequence[ImageInput]) -> Readable:
-    """Read every image once, to see which can be."""
-    preprocessor = ImagePreprocessor(resize=None)
-    found = Readable()
-    for i, image in enumerate(images):
-        try:
-            loaded = preprocessor.load(image)
-        except ImageReadError as error:
-            found.errors.append(error)
-            continue
-        found.kept.append(i)
-        found.health.append(loaded.health)
-        found.digests.append(digest(loaded.pixels))
-        found.thumbnails.append(thumbnail(loaded.pixels))
-    return found
-
-
 def collect(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
     features: PatchExtractor,
+    scorer: PatchScorer,
     *,
     batch_size: int,
     skip_bad: bool,
     verbose: bool,
     timer: StageTimer,
-    coreset_ratio: float,
-    spill_dir: str | os.PathLike[str] | None = None,
 ) -> Collected:
-    """Read every image once and keep its patch features.
+    """Read every image once and give its patches to the scorer.
 
     Raises
     ------
-    NotEnoughMemoryError
-        After the first batch, if the features of all images will not fit.
     ImageReadError
         Names all unreadable files; with ``skip_bad`` only if there is no readable one.
     """
-    collected = Collected(FeatureStore(len(images), spill_dir))
-    errors: list[ImageReadError] = []
+    found = Collected()
     with track(len(images), "reading training images", verbose) as advance:
         for start in range(0, len(images), batch_size):
             batch: dict[int, LoadedImage] = {}
@@ -169,35 +151,24 @@ def collect(
                     with timer.stage("decode"):
                         batch[i] = preprocessor.load(images[i])
                 except ImageReadError as error:
-                    errors.append(error)
-                    collected.skipped.append(i)
-            if batch and (not errors or skip_bad):  # else only look for further unreadable files
+                    found.errors[i] = error
+            # Without skip_bad an error ends the fit: then only look for further unreadable files.
+            if batch and (skip_bad or not found.errors):
                 with timer.stage("backbone"):
                     extracted = _extract(features, batch)
-                for i, patches in extracted.items():
-                    if isinstance(patches, InvalidInputError):
-                        errors.append(ImageReadError(f"cannot use {_name(images, i)}: {patches}"))
-                        collected.skipped.append(i)
+                for i, grid in extracted.items():
+                    if isinstance(grid, InvalidInputError):
+                        found.errors[i] = ImageReadError(f"cannot use {_name(images, i)}: {grid}")
                         continue
-                    loaded = batch[i]
-                    collected.kept.append(i)
-                    if not collected.grids:
-                        check_fit_memory(
-                            len(images),
-                            patches.array.shape,
-                            coreset_ratio=coreset_ratio,
-                            spill_dir=spill_dir,
-                        )
-                    collected.store.append(patches.rows)
-                    collected.grids.append(patches.shape)
-                    collected.inputs.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
-                    collected.digests.append(digest(loaded.pixels))
-                    collected.health.append(loaded.health)
-                    collected.thumbnails.append(thumbnail(loaded.pixels))
+                    with timer.stage("learn"):
+                        if not found.kept:
+                            scorer.begin(len(images), grid)
+                        scorer.add(grid)
+                    found.add(i, batch[i])
+                    found.shapes.append(grid.shape)
             advance(stop - start)
-    if errors and not (skip_bad and collected.kept):
-        raise join_errors(errors, len(images))
-    return collected
+    found.check(len(images), skip_bad=skip_bad)
+    return found
 
 
 def _extract(

@@ -99,12 +99,6 @@ PATCHES: Parameters = {
         1, 16, none="all 16", metavar="B", help="bits used in 16-bit images, such as 12"
     ),
     "max_pixels": Count(metavar="N", help="larger images are refused before they are decoded"),
-    "spill_dir": PathLike(
-        none=True,
-        metavar="DIR",
-        help="folder for training features that do not fit the memory (a temporary file)",
-        stored=False,  # over once it is fitted
-    ),
     "pretrained": NETWORK["pretrained"],
     **COMMON,
 }

@@ -7,6 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from pyimgano.scorers.base import PatchScorer
+
 
 @dataclass(frozen=True)
 class FittedState:
@@ -20,8 +22,11 @@ class FittedState:
         Numbers, texts and lists of texts.
     tensors
         Arrays.
+    scorer
+        The fitted scorer of a detector that has one.
     """
 
     params: dict[str, Any]
     facts: dict[str, Any]
     tensors: dict[str, NDArray[Any]]
+    scorer: PatchScorer | None = None

@@ -27,6 +27,7 @@ from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
 from pyimgano.persistence.header import CLASSES, detector_class
 from pyimgano.registry import unknown_name
+from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.text import shown
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def check_storable(detector: Detector, *, bank_dtype: str, embed_backbone: bool)
     """Refuse a detector, fitted or not, that ``save`` would refuse whatever it learns."""
     kind, params = kind_of(detector), detector.get_params()
     with _storing(detector):
-        check_params(kind, params, bank_dtype)
+        check_params(kind, params, detector.build_scorer(), bank_dtype)
         if embed_backbone:
             try_to_embed(params)
 
@@ -174,16 +175,19 @@ def _restore(kind: str, state: FittedState, features: Any, tensors: Tensors) -> 
 
 def _check_fit(kind: str, state: FittedState, features: Any) -> None:
     """The rows are as wide as the features, and images are not too small for these."""
+    rows = None
     if kind == "classical":
         rows, patches, size = state.tensors["rows"], features.patches_, features.image_size
     else:
-        rows, patches, size = state.tensors["memory_bank"], features, state.params["image_size"]
+        patches, size = features, state.params["image_size"]
+        if isinstance(state.scorer, MemoryBankScorer):
+            rows = state.scorer.memory_bank_
         if state.params["preset"] is not None:
             size = None
     width = getattr(patches, "n_features_out", None)
     if width is None:  # known when the first image is scored
         return
-    if rows.shape[1] != width:
+    if rows is not None and rows.shape[1] != width:
         raise Malformed(f"rows of {rows.shape[1]} features do not go with extractors of {width}")
     sides = (size,) if isinstance(size, int) else size or (_LEAST_SIDE,)
     if min(sides) < _LEAST_SIDE:

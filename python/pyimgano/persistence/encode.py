@@ -19,8 +19,15 @@ from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import check_header, detector_class, detector_parameters
-from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import encode_float
+from pyimgano.persistence.scorers import (
+    LARGEST,
+    describe_scorer,
+    restore_scorer,
+    scorer_tensors,
+)
+from pyimgano.scorers.base import PatchScorer
+from pyimgano.utils.params import cloned
 
 #: Packages whose version may matter where scores differ, beside those of extractors and engines.
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
@@ -31,26 +38,18 @@ _FURTHER = {
     "openvino": ("openvino",),
     "openvino-bf16": ("openvino",),
 }
-#: Beyond any feature or score; squares of it stay finite.
-_LARGEST = 1e15
 _MOST_REFITTED = 20_000
-#: The search index has about 420 bytes per row beside its features.
-_NARROW, _MOST_NARROW = 64, 100_000
 
 
 def encode(
     kind: str, state: FittedState, features: Mapping[str, Any], bank_dtype: str
 ) -> tuple[dict[str, Any], Tensors]:
     """Header and tensors of a state; those of the extractor come on top."""
-    check_params(kind, state.params, bank_dtype)
-    tensors = dict(state.tensors)
-    bank: dict[str, Any] | None = None
-    if kind == "patchcore":
-        bank = {"dtype": bank_dtype, "change": None}
-        if bank_dtype == "float16":
-            exact = tensors["memory_bank"]
-            half = tensors["memory_bank"] = to_half(exact)
-            bank["change"] = measure_change(exact, half)
+    check_params(kind, state.params, state.scorer, bank_dtype)
+    tensors, bank = dict(state.tensors), None
+    if state.scorer is not None:
+        learnt, bank = scorer_tensors(state.scorer, bank_dtype)
+        tensors.update(learnt)
     facts = {k: encode_float(v) if isinstance(v, float) else v for k, v in state.facts.items()}
     header = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -61,6 +60,8 @@ def encode(
         "bank": bank,
         "versions": _versions(features),
     }
+    if kind == "patch" and state.scorer is not None:
+        header["scorer"] = describe_scorer(state.scorer, bank_dtype)
     return header, tensors
 
 
@@ -81,17 +82,13 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         state["health"] = _take_health(tensors)
     if "digests" in tensors:
         state["digests"] = take(tensors, "digests", (None, 32), np.uint8, 0, 255)
-    if entries["detector"] == "patchcore":
+    scorer = None
+    if entries["detector"] != "classical":
         _check_backbone(params, entries["features"])
         params["weights"] = None
-        dtype = getattr(np, entries["bank"]["dtype"])
-        bank = take(tensors, "memory_bank", (None, None), dtype, -_LARGEST, _LARGEST)
-        if bank.shape[1] < _NARROW and len(bank) > _MOST_NARROW:
-            raise Malformed(
-                f"{len(bank):,} rows of {bank.shape[1]} features are too many: their search index"
-                " would take far more memory than the file"
-            )
-        state["memory_bank"] = bank.astype(np.float32, copy=False)
+        scorer = restore_scorer(entries, tensors)
+        if entries["detector"] == "patch":
+            params["scorer"] = cloned("scorer", scorer)
     else:
         n = len(scores)
         if n > _MOST_REFITTED:
@@ -99,7 +96,7 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
                 f"{n:,} training images are too many for a fit at loading, which is how a PyOD"
                 f" detector is restored: at most {_MOST_REFITTED:,}"
             )
-        state["rows"] = take(tensors, "rows", (n, None), np.float32, -_LARGEST, _LARGEST)
+        state["rows"] = take(tensors, "rows", (n, None), np.float32, -LARGEST, LARGEST)
         low, high = -np.finfo(np.float64).max, np.finfo(np.float64).max
         state["train_scores"] = take(tensors, "train_scores", (n,), np.float64, low, high)
         further = params.pop("params")
@@ -107,7 +104,7 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         if repeated := sorted(set(further) & {*params, "feature_extractor"}):
             raise Malformed(f"{repeated[0]!r} is no parameter of PyOD's")
         params.update(further)
-    return entries, FittedState(params, entries["fitted"], state)
+    return entries, FittedState(params, entries["fitted"], state, scorer)
 
 
 def _take_scores(tensors: Tensors) -> NDArray[np.float64]:
@@ -116,7 +113,7 @@ def _take_scores(tensors: Tensors) -> NDArray[np.float64]:
         is_one_picture = bool(np.isnan(found).all())  # with none to hold out
         if is_one_picture:
             return tensors.pop("decision_scores")
-    return take(tensors, "decision_scores", (None,), np.float64, -_LARGEST, _LARGEST)
+    return take(tensors, "decision_scores", (None,), np.float64, -LARGEST, LARGEST)
 
 
 def _take_health(tensors: Tensors) -> NDArray[np.float64]:
@@ -136,8 +133,10 @@ def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> N
         raise Malformed(f"backbone {backbone[:40]!r} does not go with features of kind {kind!r}")
 
 
-def check_params(kind: str, given: Mapping[str, Any], bank_dtype: str) -> None:
-    """Refuse parameters that no file can hold.
+def check_params(
+    kind: str, given: Mapping[str, Any], scorer: PatchScorer | None, bank_dtype: str
+) -> None:
+    """Refuse parameters that no file can hold, and such a scorer.
 
     Raises
     ------
@@ -146,7 +145,9 @@ def check_params(kind: str, given: Mapping[str, Any], bank_dtype: str) -> None:
     """
     if bank_dtype not in ("float32", "float16"):
         raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
-    if bank_dtype == "float16" and kind != "patchcore":
+    if scorer is not None:
+        describe_scorer(scorer, bank_dtype)
+    elif bank_dtype == "float16":
         raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
     params = detector_parameters(kind).accept(_encode_params(kind, given))
     if kind == "classical":

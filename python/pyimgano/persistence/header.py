@@ -20,6 +20,7 @@ from pyimgano.persistence.rules import (
     entry,
     stored_parameters,
 )
+from pyimgano.persistence.scorers import scorer_rule
 from pyimgano.persistence.weights_file import MOST_BYTES
 from pyimgano.utils.parameters import Choice, Count, Either, Flag, ListOf, Number, Parameter, Text
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 #: The detectors that files hold, and where their classes are.
 CLASSES = {
     "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
+    "patch": ("pyimgano.models.patch_detector", "PatchDetector"),
     "classical": ("pyimgano.models.classical", "ClassicalDetector"),
 }
 #: Of a PyOD detector: whole numbers may say how often something is done.
@@ -41,6 +43,7 @@ _PYOD_VALUE = Either(
 )
 _FURTHER: dict[str, dict[str, Parameter]] = {
     "patchcore": {},
+    "patch": {},
     "classical": {"params": Named(_PYOD_VALUE, 64)},
 }
 
@@ -125,10 +128,12 @@ _FITTED: dict[str, Parameter] = {
 }
 #: What files of older versions lack.
 _OLDER: dict[str, Any] = {"pixel_bits": []}
+_WITH_MAPS = Fields(
+    {**_FITTED, "map_threshold": Extended(), "map_level": Extended()}, absent=_OLDER
+)
 FITTED = {
-    "patchcore": Fields(
-        {**_FITTED, "map_threshold": Extended(), "map_level": Extended()}, absent=_OLDER
-    ),
+    "patchcore": _WITH_MAPS,
+    "patch": _WITH_MAPS,
     "classical": Fields(_FITTED, absent=_OLDER),
 }
 _CHANGE = Fields(
@@ -140,8 +145,10 @@ _CHANGE = Fields(
     },
     none=True,
 )
+_STORED_BANK = {"dtype": Choice("float32", "float16"), "change": _CHANGE}
 _BANK = {
-    "patchcore": Fields({"dtype": Choice("float32", "float16"), "change": _CHANGE}),
+    "patchcore": Fields(_STORED_BANK),
+    "patch": Fields(_STORED_BANK, none=True),
     "classical": Choice(none=True),
 }
 
@@ -173,4 +180,7 @@ def check_header(header: Any) -> dict[str, Any]:
         "bank": _BANK[kind],
         "versions": Named(Text(100), 64),
     }
+    if kind == "patch":
+        given = header.get("scorer")
+        rules["scorer"] = scorer_rule(given.get("kind") if isinstance(given, dict) else None)
     return dict(Fields(rules).accept(header))

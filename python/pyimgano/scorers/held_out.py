@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.kernels import KnnIndex
 from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.feature_store import FeatureStore
-from pyimgano.scorers.memory_bank import reweight
+from pyimgano.scorers.reweighting import reweight
 
 #: Above so many rows to cover, their pairwise distances are not held at once.
 _PAIRWISE_LIMIT = 1024

@@ -1,15 +1,250 @@
-"""PatchCore's memory bank: nearest distances per patch and the re-weighted image score."""
+"""PatchCore's scorer: distances to a coreset of the training patches, the memory bank."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.errors import NotFittedError
+from pyimgano.features import PatchGrid
 from pyimgano.kernels import greedy_coreset
 from pyimgano.neighbors import NearestNeighbors, create_neighbors
+from pyimgano.neighbors.catalogue import NEIGHBORS, is_search
+from pyimgano.scorers.base import PatchScores
+from pyimgano.scorers.feature_store import FeatureStore
+from pyimgano.scorers.fit_memory import check_fit_memory
+from pyimgano.scorers.held_out import score_held_out
+from pyimgano.scorers.reweighting import reweight
+from pyimgano.utils.parameters import (
+    Choice,
+    Count,
+    Either,
+    Number,
+    Opaque,
+    Parameter,
+    PathLike,
+    Registered,
+    Text,
+)
+from pyimgano.utils.params import ParamsMixin
+
+
+@dataclass
+class _Training:
+    store: FeatureStore
+    shapes: list[tuple[int, int]] = field(default_factory=list)
+    picks: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+class MemoryBankScorer(ParamsMixin):
+    """Exact nearest neighbours among a coreset of the training patches.
+
+    A patch's distance is that to its nearest neighbour in the memory bank, Euclidean. The score of
+    an image is the largest of them, re-weighted as in PatchCore (Roth et al., "Towards Total Recall
+    in Industrial Anomaly Detection", CVPR 2022).
+
+    Parameters
+    ----------
+    coreset_ratio : float
+        Share of the training patches kept as memory bank, in (0, 1].
+    n_neighbors : int
+        Bank rows in the re-weighting of the image score.
+    knn_backend : str or NearestNeighbors
+        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"``, ``"faiss"``, another name given
+        to :func:`~pyimgano.neighbors.register_neighbors`, or a
+        :class:`~pyimgano.neighbors.NearestNeighbors`, which no file can hold.
+    spill_dir : path or None
+        Folder where a fit keeps the features in a temporary file in place of memory; None: in
+        memory. It must have room for 4 bytes x d per patch.
+    image_score : str
+        ``"reweighted"``; ``"max"``: the largest distance as it is.
+
+    Attributes
+    ----------
+    memory_bank_ : ndarray
+        float32 (m, d), the patch features that are kept.
+    """
+
+    kind: ClassVar[str] = "memory_bank"
+    PARAMETERS: ClassVar[dict[str, Parameter]] = {
+        "coreset_ratio": Number(
+            0,
+            1,
+            open_low=True,
+            metavar="R",
+            help="share of the patches kept as memory bank, the patches of good images that others"
+            " are compared with",
+        ),
+        "n_neighbors": Count(metavar="N", help="bank rows in the re-weighting of the image score"),
+        "knn_backend": Either(
+            Text(),
+            Opaque("an object with fit and kneighbors", is_search),
+            metavar="NAME",
+            help="what finds the nearest bank rows: rust, sklearn, faiss or one that is registered;"
+            " auto is always the Rust one",
+            stored=Registered(NEIGHBORS),
+        ),
+        "spill_dir": PathLike(
+            none=True,
+            metavar="DIR",
+            help="folder for training features that do not fit the memory (a temporary file)",
+            stored=False,  # over once it is fitted
+        ),
+        "image_score": Choice("reweighted", "max", help="how distances become an image's score"),
+    }
+
+    memory_bank_: NDArray[np.float32]
+    _index: NearestNeighbors | None = None
+    #: Until the training images are scored: their patches, and which of these are the bank.
+    _training: _Training | None = None
+
+    def __init__(
+        self,
+        *,
+        coreset_ratio: float = 0.1,
+        n_neighbors: int = 9,
+        knn_backend: str | NearestNeighbors = "auto",
+        spill_dir: str | os.PathLike[str] | None = None,
+        image_score: str = "reweighted",
+    ) -> None:
+        self.coreset_ratio = coreset_ratio
+        self.n_neighbors = n_neighbors
+        self.knn_backend = knn_backend
+        self.spill_dir = spill_dir
+        self.image_score = image_score
+
+    def check_params(self) -> None:
+        """Check the parameters; :class:`UnknownNameError` for a search that nobody registered."""
+        super().check_params()
+        create_neighbors(self.knn_backend)
+
+    def begin(self, n_images: int, first: PatchGrid) -> None:
+        """Make room for the patches of all images.
+
+        Raises
+        ------
+        NotEnoughMemoryError
+            They will not fit, judged by those of the first image.
+        OutputError
+            ``spill_dir`` has no room, or is no folder to write to.
+        """
+        self._index, self._training = None, _Training(FeatureStore(n_images, self.spill_dir))
+        check_fit_memory(
+            n_images,
+            (*first.shape, first.rows.shape[1]),
+            coreset_ratio=self.coreset_ratio,
+            spill_dir=self.spill_dir,
+        )
+
+    def add(self, grid: PatchGrid) -> None:
+        """Keep the patches of an image: 4 bytes x d each, in memory or in ``spill_dir``."""
+        training = self._fitting()
+        training.store.append(grid.rows)
+        training.shapes.append(grid.shape)
+
+    def finish(self, random_state: int, progress: Callable[[int, int], None] | None = None) -> None:
+        """Select the coreset."""
+        training = self._fitting()
+        training.picks = select_coreset(
+            training.store.rows, self.coreset_ratio, random_state=random_state, progress=progress
+        )
+        self.memory_bank_ = training.store.rows[training.picks]
+
+    def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
+        """Scores by banks without the image and its twins, see :mod:`~pyimgano.scorers.held_out`.
+
+        The training patches are dropped afterwards.
+        """
+        training = self._fitting()
+        scores = score_held_out(
+            training.store,
+            training.shapes,
+            np.arange(training.store.n_images) if groups is None else groups,
+            training.picks,
+            self.memory_bank_,
+            n_neighbors=self._n_neighbors(),
+        )
+        self._search()
+        return scores
+
+    def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
+        """Score images by one search for the patches of all."""
+        index = self._search()
+        ends = np.cumsum([len(grid.rows) for grid in grids])
+        rows = grids[0].rows if len(grids) == 1 else np.concatenate([one.rows for one in grids])
+        distances, matches = index.kneighbors(rows, 1)
+        nearest = np.split(distances[:, 0], ends[:-1])
+        worst = ends - [len(one) for one in nearest] + [int(np.argmax(one)) for one in nearest]
+        match = matches[worst, 0]
+        near = self._neighbourhoods(index, match)
+        return [
+            PatchScores(
+                reweight(
+                    rows[worst[i]],
+                    float(distances[worst[i], 0]),
+                    self.memory_bank_[near[i]],
+                    near[i] == match[i],
+                ),
+                nearest[i].reshape(grid.shape),
+            )
+            for i, grid in enumerate(grids)
+        ]
+
+    def to_state(self) -> dict[str, NDArray[np.float32]]:
+        """The memory bank."""
+        return {"memory_bank": self.memory_bank_}
+
+    @classmethod
+    def from_state(
+        cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[np.float32]]
+    ) -> Self:
+        """A scorer with this memory bank, and its index."""
+        scorer = cls(**parameters)
+        scorer.memory_bank_ = state["memory_bank"]
+        scorer._search()
+        return scorer
+
+    def _n_neighbors(self) -> int:
+        wanted = self.n_neighbors if self.image_score == "reweighted" else 1
+        return min(wanted, len(self.memory_bank_))
+
+    def _neighbourhoods(
+        self, index: NearestNeighbors, match: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """int64 (n, k): the bank rows nearest to each of some of them, itself included."""
+        _, near = index.kneighbors(self.memory_bank_[match], self._n_neighbors())
+        absent = ~(near == match[:, None]).any(axis=1)  # more than k rows are equal to it
+        near[absent, -1] = match[absent]
+        return near
+
+    def _fitting(self) -> _Training:
+        if self._training is None:
+            raise NotFittedError("MemoryBankScorer: call begin first")
+        return self._training
+
+    def _search(self) -> NearestNeighbors:
+        """The index of the bank; with it what only the training images' scores need is dropped."""
+        if self._index is None:
+            if not hasattr(self, "memory_bank_"):
+                raise NotFittedError("MemoryBankScorer: call finish first")
+            self._training = None
+            self._index = create_neighbors(self.knn_backend).fit(self.memory_bank_)
+        return self._index
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the index, which is made anew where a copy arrives."""
+        left = ("_index", "_training")
+        return {name: value for name, value in vars(self).items() if name not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if hasattr(self, "memory_bank_"):
+            self._search()
 
 
 def select_coreset(
@@ -28,102 +263,3 @@ def select_coreset(
     if size == len(rows):
         return np.arange(size, dtype=np.int64)
     return np.sort(greedy_coreset(rows, size, random_state=random_state, progress=progress))
-
-
-class MemoryBank:
-    """Patch features of normal images, searched exactly.
-
-    Parameters
-    ----------
-    rows
-        float32 (n, d) patch features.
-    n_neighbors
-        Bank rows that the re-weighting looks at.
-    knn_backend
-        As for :func:`~pyimgano.neighbors.create_neighbors`.
-    """
-
-    def __init__(
-        self,
-        rows: NDArray[np.float32],
-        *,
-        n_neighbors: int = 9,
-        knn_backend: str | NearestNeighbors = "auto",
-    ) -> None:
-        self.rows = rows
-        self.n_neighbors = n_neighbors
-        self.knn_backend = knn_backend
-        self._index = create_neighbors(knn_backend).fit(rows)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the index, which is made anew of the rows where a copy arrives."""
-        return {name: value for name, value in vars(self).items() if name != "_index"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._index = create_neighbors(self.knn_backend).fit(self.rows)
-
-    def score(self, patches: NDArray[np.float32]) -> tuple[float, NDArray[np.float32]]:
-        """Score one image.
-
-        Parameters
-        ----------
-        patches
-            float32 (m, d), all patches of the image.
-
-        Returns
-        -------
-        tuple
-            The re-weighted image score and the distance of each patch to its nearest bank row,
-            float32 (m,), Euclidean.
-        """
-        distances, indices = self._index.kneighbors(patches, 1)
-        nearest = distances[:, 0]
-        worst = int(np.argmax(nearest))
-        match = int(indices[worst, 0])
-        near = self._neighbourhood(match)
-        distance = float(nearest[worst])
-        return reweight(patches[worst], distance, self.rows[near], near == match), nearest
-
-    def _neighbourhood(self, match: int) -> NDArray[np.int64]:
-        """The bank rows nearest to one of them, itself included."""
-        k = min(self.n_neighbors, len(self.rows))
-        _, indices = self._index.kneighbors(self.rows[match : match + 1], k)
-        near: NDArray[np.int64] = indices[0]
-        if match not in near:  # more than k rows are equal to it
-            near[-1] = match
-        return near
-
-
-def reweight(
-    patch: NDArray[np.float32],
-    distance: float,
-    neighbours: NDArray[np.float32],
-    is_match: NDArray[np.bool_],
-) -> float:
-    """Equation 7 of Roth et al. (CVPR 2022): an image's score counts less in a dense neighbourhood.
-
-    Parameters
-    ----------
-    patch
-        float32 (d,), the patch that is farthest from the bank.
-    distance
-        Its distance to the matched (nearest) bank row.
-    neighbours
-        float32 (k, d), the bank rows nearest to the matched row, itself included.
-    is_match
-        bool (k,), which of them is the matched row.
-
-    Returns
-    -------
-    float
-        ``distance`` times one minus the softmax share of the matched row, in float64; with no
-        other neighbour ``distance`` itself, for the weight would be 0 for every image.
-    """
-    if len(neighbours) <= 1:
-        return distance
-    offsets = neighbours.astype(np.float64) - patch.astype(np.float64)
-    to_near = np.sqrt(np.einsum("ij,ij->i", offsets, offsets))
-    # Relative to the largest exponent, which would overflow otherwise.
-    exponents = np.exp(to_near - to_near.max())
-    return float((1.0 - exponents[is_match][0] / exponents.sum()) * distance)

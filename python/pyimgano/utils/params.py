@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.utils.parameters import Parameter
+
+T = TypeVar("T")
 
 
 class ParamsMixin:
@@ -94,3 +96,25 @@ def _same(a: Any, b: Any) -> bool:
         return type(a) is type(b) and bool(a == b)
     except (ValueError, TypeError):
         return False
+
+
+def cloned(name: str, given: T) -> T:
+    """A copy, without what it has learnt, of an object that is the value of a parameter.
+
+    As ``sklearn.base.clone`` makes it: by ``get_params``, else by ``copy.deepcopy``.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot be copied; ``name`` is the parameter.
+    """
+    from sklearn.base import clone
+
+    try:
+        copied: T = clone(given, safe=False)
+    except Exception as error:  # whatever its parts raise
+        raise InvalidInputError(
+            f"{name} {type(given).__name__} learns, and cannot be copied for that:"
+            f" {str(error).partition(chr(10))[0]}"
+        ) from error
+    return copied

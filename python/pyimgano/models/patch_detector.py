@@ -1,0 +1,344 @@
+"""The detector on patches of images: an extractor and a scorer, and all that both need."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import ThresholdWarning
+from pyimgano.features import PatchExtractor, PatchGrid, build_features
+from pyimgano.images.fingerprint import digest, fingerprint
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
+from pyimgano.models.base import PixelDetector
+from pyimgano.models.batches import in_batches
+from pyimgano.models.collect import Collected, collect, fit_features
+from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
+from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.state import FittedState
+from pyimgano.models.threshold import held_out_threshold
+from pyimgano.scorers.base import PatchScorer, PatchScores, check_scores, is_scorer
+from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.utils.parameters import Opaque
+from pyimgano.utils.params import cloned
+from pyimgano.utils.progress import track
+from pyimgano.utils.timing import StageTimer
+
+
+class PatchDetector(PixelDetector):
+    """Any extractor of patch features with any scorer.
+
+    Parameters
+    ----------
+    backbone : str or path
+        A torchvision backbone; ``"embedded"``, which needs no torch, no weights file and no
+        network; or an ONNX file (``"path/to/model.onnx"``), which needs no torch.
+    scorer : PatchScorer or None
+        Learns the patches of normal images and scores others, see
+        :class:`~pyimgano.scorers.PatchScorer`. It is copied before each fit: yours stays as it is,
+        the fitted one is ``scorer_``. None: a memory bank,
+        :class:`~pyimgano.scorers.MemoryBankScorer`.
+    layers : list of str or None
+        Layers of the backbone; None: layer2 + layer3 of a ResNet, all outputs of an ONNX model.
+    weights : path, enum, str or None
+        Local weights file, torchvision enum or its name; None: ImageNet V1 by torchvision.
+    pretrained : bool
+        False: random weights, for tests.
+    image_size : int, (int, int) or None
+        S for (S, S), (height, width), or None for each image's own size.
+    normalization : str or tuple
+        ``"imagenet"`` or (mean, std) of RGB in [0, 1].
+    device : str
+        torch device of the backbone.
+    batch_size : int
+        Images per forward pass.
+    random_state : int
+        Seed of everything that is drawn.
+    contamination : float
+        Share of normal images that may exceed ``threshold_``.
+    preset : str or None
+        ``"paper"``: resize to 256, centre crop to 224, whatever ``image_size`` says.
+    gaussian_sigma : float
+        Smoothing of the map, in pixels at ``image_size``.
+    bit_depth : int or None
+        Bits used in 16-bit images; None: all 16.
+    max_pixels : int
+        Larger image files are refused before they are decoded.
+    on_bad_image : str
+        ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
+        out and list them in ``skipped_``.
+    verbose : bool
+        Show a progress bar while fitting.
+    engine : str or None
+        What runs an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``),
+        ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less
+        precise, and only for CPUs with bfloat16); None: ``"opencv"``, and for all other backbones.
+
+    Attributes
+    ----------
+    features_, scorer_
+        The fitted extractor and scorer.
+    threshold_ : float
+        See :func:`~pyimgano.models.threshold.held_out_threshold`.
+    map_threshold_ : float
+        The same for the highest value of an image's map.
+    map_level_ : float
+        Median of the held-out maps: the level of normal surface, for displays.
+    decision_scores_ : ndarray
+        float64 (n,): held-out scores of the training images, in their order.
+    skipped_ : list of str
+        Training images left out.
+    timings_ : dict
+        Seconds per stage of the last fit and of all predictions since.
+    """
+
+    PARAMETERS: ClassVar[Parameters] = {
+        **FEATURES,
+        "scorer": Opaque(
+            "an object with begin, add, finish, score and held_out",
+            is_scorer,
+            none=True,
+            stored=False,  # it has an entry of its own
+            option=False,
+            help="what scores the patches; None: a memory bank",
+        ),
+        **PATCHES,
+    }
+
+    features_: PatchExtractor
+    scorer_: PatchScorer
+    map_threshold_: float
+    map_level_: float
+    _held_out: Sequence[PatchScores] = ()
+
+    def __init__(
+        self,
+        *,
+        backbone: str | os.PathLike[str] = "wide_resnet50_2",
+        scorer: PatchScorer | None = None,
+        layers: Sequence[str] | None = None,
+        weights: Any = None,
+        pretrained: bool = True,
+        image_size: ImageSize = 256,
+        normalization: Any = "imagenet",
+        device: str = "cpu",
+        batch_size: int = 8,
+        random_state: int = 0,
+        contamination: float = 0.1,
+        preset: str | None = None,
+        gaussian_sigma: float = 4.0,
+        bit_depth: int | None = None,
+        max_pixels: int = 100_000_000,
+        on_bad_image: str = "raise",
+        verbose: bool = False,
+        engine: str | None = None,
+    ) -> None:
+        self.backbone = backbone
+        self.scorer = scorer
+        self.layers = layers
+        self.weights = weights
+        self.pretrained = pretrained
+        self.image_size = image_size
+        self.normalization = normalization
+        self.device = device
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.contamination = contamination
+        self.preset = preset
+        self.gaussian_sigma = gaussian_sigma
+        self.bit_depth = bit_depth
+        self.max_pixels = max_pixels
+        self.on_bad_image = on_bad_image
+        self.verbose = verbose
+        self.engine = engine
+
+    def build_scorer(self) -> PatchScorer:
+        """A scorer that has learnt nothing, by the parameters; a subclass may choose its own."""
+        return MemoryBankScorer() if self.scorer is None else cloned("scorer", self.scorer)
+
+    def check_params(self) -> None:
+        """Check the parameters alone, those of a scorer with ``check_params`` among them."""
+        super().check_params()
+        check = getattr(self.scorer, "check_params", None)
+        if check is not None:
+            check()
+
+    def validate(self) -> None:
+        """Check the parameters and that the backbone and its weights can be had, without images."""
+        super().validate()
+        self._build_features()
+
+    def _fit(self, images: Sequence[ImageInput]) -> None:
+        """Have the extractor and the scorer learn; the thresholds come from held-out scores.
+
+        Images are read in batches of ``batch_size``; what is kept of their patches is the scorer's
+        affair.
+        """
+        timer = StageTimer()
+        with timer.stage("setup"):
+            self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
+            self.features_, self.scorer_ = self._build_features(), self.build_scorer()
+        if self.features_.needs_fit:
+            fit_features(
+                self.features_,
+                images,
+                self._preprocessor,
+                random_state=self.random_state,
+                timer=timer,
+            )
+        collected = collect(
+            images,
+            self._preprocessor,
+            self.features_,
+            self.scorer_,
+            batch_size=self.batch_size,
+            skip_bad=self.on_bad_image == "skip",
+            verbose=self.verbose,
+            timer=timer,
+        )
+        self._remember(images, collected)
+        self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
+        with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
+            self.scorer_.finish(self.random_state, bar.to)
+        with timer.stage("threshold"):
+            self._fit_thresholds(collected)
+        self._params_at_fit = self.get_params()
+        self.timings_ = timer.seconds
+
+    def _fit_thresholds(self, collected: Collected) -> None:
+        groups, sizes = collected.groups, collected.sizes
+        nothing = np.full(len(groups), np.nan)  # one picture leaves nothing to score it with
+        scores, peaks, levels = nothing, nothing, np.zeros(1)
+        self._held_out = ()
+        if (n_pictures := len(np.unique(groups))) > 1:
+            twins = None if n_pictures == len(groups) else groups
+            self._held_out = check_scores(
+                self.scorer_, self.scorer_.held_out(twins), collected.shapes
+            )
+            scores = np.array([one.image for one in self._held_out])
+            maps = (
+                self._mapper.at_input(one.distances, size)
+                for one, size in zip(self._held_out, sizes, strict=True)
+            )
+            peaks, levels = np.array([(one.max(), np.median(one)) for one in maps], np.float64).T
+        self._learn_threshold(scores, groups, how="each left out of what was learnt")
+        with warnings.catch_warnings():  # it would say the same again
+            warnings.simplefilter("ignore", ThresholdWarning)
+            self.map_threshold_ = held_out_threshold(peaks, self.contamination, groups=groups).value
+        self.map_level_ = float(np.median(levels))
+
+    def iter_predict(
+        self, X: Iterable[ImageInput], *, with_maps: bool = True
+    ) -> Iterator[Prediction]:
+        """Predictions one by one, in order, in one backbone pass.
+
+        Parameters
+        ----------
+        X
+            Paths or arrays.
+        with_maps
+            False leaves out the anomaly maps.
+
+        Yields
+        ------
+        Prediction
+            With ``anomaly_map`` float32 (H, W) at the image's own size.
+
+        Raises
+        ------
+        ImageReadError
+            At an unreadable file, after everything before it was yielded.
+        """
+        self._check_fitted()
+        timer = StageTimer(self.timings_)
+
+        def run(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, PatchScores]]:
+            with timer.stage("decode"):
+                loaded = [self._preprocessor.load(image) for image in batch]
+            grids = self._extract(loaded, timer)
+            with timer.stage("score"):
+                scores = check_scores(
+                    self.scorer_, self.scorer_.score(grids), [grid.shape for grid in grids]
+                )
+            return zip(loaded, scores, strict=True)
+
+        for loaded, found in in_batches(each_image(X), self.batch_size, run):
+            anomaly_map = None
+            if with_maps:
+                with timer.stage("map"):
+                    anomaly_map = self._mapper.to_source(found.distances, loaded)
+            yield self._prediction(loaded.path, found.image, anomaly_map, loaded.health)
+
+    def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
+        """Where a training image differs from all others, float32 (H, W) at its own size."""
+        if number >= len(self._held_out):
+            return None
+        loaded = self._preprocessor.load(image)
+        return self._mapper.to_source(self._held_out[number].distances, loaded)
+
+    def _digest(self, image: ImageInput) -> bytes:
+        return digest(self._preprocessor.load(image).pixels)
+
+    def _extract_patch_features(
+        self, image: ImageInput
+    ) -> tuple[NDArray[np.float32], tuple[int, int]]:
+        """Features of one image, float32 (h * w, d), and the patch grid (h, w)."""
+        self._check_fitted()
+        (patches,) = self._extract([self._preprocessor.load(image)], StageTimer())
+        return patches.rows, patches.shape
+
+    def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
+        with timer.stage("backbone"):
+            return self.features_.extract_batch([loaded.pixels for loaded in batch])
+
+    def get_state(self) -> FittedState:
+        """The thresholds, and the scorer."""
+        state = super().get_state()
+        state.facts.update(map_threshold=self.map_threshold_, map_level=self.map_level_)
+        return replace(state, scorer=self.scorer_)
+
+    def set_state(self, state: FittedState, features: PatchExtractor) -> None:
+        """Restore what :meth:`get_state` gave."""
+        self.check_params()
+        self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
+        if state.scorer is not None:
+            self.scorer_ = state.scorer
+        self.map_threshold_ = state.facts["map_threshold"]
+        self.map_level_ = state.facts["map_level"]
+        super().set_state(state, features)
+
+    def _build_preprocessor(self) -> ImagePreprocessor:
+        size, crop = self._sizes()
+        return ImagePreprocessor(
+            size, center_crop=crop, bit_depth=self.bit_depth, max_pixels=self.max_pixels
+        )
+
+    def _build_mapper(self) -> PatchMapper:
+        size, crop = self._sizes()
+        return PatchMapper(as_size(size), as_size(crop), self.gaussian_sigma)
+
+    def _sizes(self) -> tuple[ImageSize, int | None]:
+        """What images are brought to, and the centred crop after that."""
+        return (self.image_size, None) if self.preset is None else (256, 224)
+
+    def _build_features(self) -> PatchExtractor:
+        features = build_features(
+            self.backbone,
+            layers=self.layers,
+            weights=self.weights,
+            pretrained=self.pretrained,
+            normalization=self.normalization,
+            device=self.device,
+            batch_size=self.batch_size,
+            engine=self.engine,
+        )
+        size, crop = self._sizes()
+        if (seen := as_size(crop or size)) is not None:
+            features.check_size(*seen)
+        return features

@@ -1,0 +1,124 @@
+"""Scorers in a detector file, and the way back to a working one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.persistence.backbone import take
+from pyimgano.persistence.container import Malformed, Tensors
+from pyimgano.persistence.precision import measure_change, to_half
+from pyimgano.persistence.rules import Fields, stored_parameters
+from pyimgano.scorers.base import PatchScorer
+from pyimgano.scorers.catalogue import SCORERS
+from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.utils.parameters import Choice
+
+#: Of the tensors of scorers, but for the memory bank, which has a name of its own.
+_PREFIX = "scorer."
+_BANK = "memory_bank"
+_DTYPES = (np.float16, np.float32, np.float64, np.uint8)
+#: Beyond any feature or score; squares of it stay finite.
+LARGEST = 1e15
+#: The search index has about 420 bytes per row beside its features.
+_NARROW, _MOST_NARROW = 64, 100_000
+
+
+def describe_scorer(scorer: PatchScorer, bank_dtype: str) -> dict[str, Any]:
+    """Header entry of a scorer, fitted or not.
+
+    Raises
+    ------
+    InvalidInputError
+        Its class is not registered, or it has no memory bank that ``bank_dtype`` could be of.
+    """
+    cls: Any = type(scorer)
+    kind = getattr(cls, "kind", "")
+    entry = SCORERS.find(kind) if isinstance(kind, str) else None
+    # Exact types: what a subclass does differently would be lost.
+    if entry is None or entry.value is not cls:
+        raise InvalidInputError(
+            f"its scorer {cls.__name__} is not registered: give its class to"
+            " pyimgano.extend.register_scorer"
+        )
+    if bank_dtype == "float16" and cls is not MemoryBankScorer:
+        raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
+    params = {
+        name: cls.PARAMETERS[name].check(name, getattr(scorer, name))
+        for name in stored_parameters(cls.PARAMETERS)
+    }
+    return {"kind": kind, "params": params}
+
+
+def scorer_rule(kind: object) -> Fields:
+    """The rule of a scorer's header entry; :class:`UnknownNameError` for a kind of nobody."""
+    scorer = SCORERS.get(str(kind)[:64]).value
+    return Fields(
+        {"kind": Choice(scorer.kind), "params": Fields(stored_parameters(scorer.PARAMETERS))}
+    )
+
+
+def scorer_tensors(scorer: Any, bank_dtype: str) -> tuple[Tensors, dict[str, Any] | None]:
+    """What a scorer has learnt, and the header's entry for a memory bank."""
+    if isinstance(scorer, MemoryBankScorer):
+        exact = scorer.to_state()[_BANK]
+        if bank_dtype == "float32":
+            return {_BANK: exact}, {"dtype": bank_dtype, "change": None}
+        half = to_half(exact)
+        return {_BANK: half}, {"dtype": bank_dtype, "change": measure_change(exact, half)}
+    tensors = {}
+    for name, value in scorer.to_state().items():
+        array = np.asarray(value)
+        if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", name) or array.dtype.type not in _DTYPES:
+            known = ", ".join(one.__name__ for one in _DTYPES)
+            raise InvalidInputError(
+                f"its scorer {type(scorer).__name__} gives {name!r} as {array.dtype}: a file holds"
+                f" arrays of {known}, by names of letters, digits and _"
+            )
+        tensors[f"{_PREFIX}{name}"] = array
+    return tensors, None
+
+
+def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
+    """A fitted scorer from checked header entries; takes its tensors out of ``tensors``.
+
+    Raises
+    ------
+    Malformed
+        A tensor is missing or cannot be.
+    """
+    if entries["detector"] == "patchcore":  # whose parameters are the scorer's
+        cls: Any = MemoryBankScorer
+        names = cls.PARAMETERS.keys() & entries["params"].keys()
+        params = {name: entries["params"][name] for name in names}
+    else:
+        cls, params = SCORERS.get(entries["scorer"]["kind"]).value, entries["scorer"]["params"]
+    if cls is MemoryBankScorer:
+        if entries["bank"] is None:
+            raise Malformed("lacks the entry 'bank'")
+        state = {_BANK: _take_bank(tensors, getattr(np, entries["bank"]["dtype"]))}
+    else:
+        names = [name for name in tensors if name.startswith(_PREFIX)]
+        state = {name.removeprefix(_PREFIX): _take_any(tensors, name) for name in names}
+    scorer: PatchScorer = cls.from_state(params, state)
+    return scorer
+
+
+def _take_bank(tensors: Tensors, dtype: type) -> NDArray[np.float32]:
+    bank = take(tensors, _BANK, (None, None), dtype, -LARGEST, LARGEST)
+    if bank.shape[1] < _NARROW and len(bank) > _MOST_NARROW:
+        raise Malformed(
+            f"{len(bank):,} rows of {bank.shape[1]} features are too many: their search index"
+            " would take far more memory than the file"
+        )
+    return bank.astype(np.float32, copy=False)
+
+
+def _take_any(tensors: Tensors, name: str) -> NDArray[Any]:
+    shape = (None,) * tensors[name].ndim
+    return take(tensors, name, shape, _DTYPES, -LARGEST, LARGEST)

@@ -1,0 +1,49 @@
+"""Scorers that a detector file can hold, by their kind."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.registry import Entry, Registry
+from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.utils.storable import is_storable
+
+SCORERS: Registry[type[Any]] = Registry("scorer")
+
+Scorer = TypeVar("Scorer", bound=type[Any])
+
+
+def register_scorer(scorer: Scorer, *, summary: str = "", overwrite: bool = False) -> Scorer:
+    """Let detector files hold the scorers of a class, which they call by its ``kind``.
+
+    Parameters
+    ----------
+    scorer : type
+        A class that is a :class:`~pyimgano.scorers.PatchScorer` and a
+        :class:`~pyimgano.extend.Storable`.
+    summary
+        One line for listings.
+    overwrite
+        Replace a class of the same kind.
+
+    Returns
+    -------
+    type
+        The class, so that this can be a decorator.
+
+    Raises
+    ------
+    InvalidInputError
+        The kind is taken, or the class cannot be stored; says what it lacks.
+    """
+    if not isinstance(scorer, type) or not is_storable(scorer):
+        raise InvalidInputError(
+            f"register_scorer takes a class with kind, PARAMETERS, to_state and from_state, got"
+            f" {scorer!r}"
+        )
+    SCORERS.add(Entry(scorer.kind, scorer, summary), overwrite=overwrite)
+    return scorer
+
+
+register_scorer(MemoryBankScorer, summary="distances to a coreset of the training patches")
