@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from pyimgano import _rust
 from pyimgano.errors import OutputError
 from pyimgano.pipelines.parallel import limit_threads, run_each
+from tests.features.onnx_support import tiny
 from tests.pipelines.test_benchmark_run import bench
 from tests.pipelines.test_resume import same
 
@@ -82,6 +85,29 @@ def test_categories_side_by_side_give_what_they_give_in_turn(
     assert same(alone, together)
     assert sorted(seen) == ["bolt", "cloth"]
     assert len(list((tmp_path / "b/categories").glob("*.json"))) == 2
+
+
+def test_workers_that_stand_elsewhere_find_every_relative_path(
+    mvtec_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for here in (first, second):
+        here.mkdir()
+    shutil.copytree(mvtec_root, second / "set")
+    (second / "net.onnx").write_bytes(tiny())
+    monkeypatch.chdir(first)
+    pids = {pid for pid, _, _ in run_each(threads, range(4), n_jobs=2)}  # the pool starts here
+    monkeypatch.chdir(second)
+    options = {"backbone": "net.onnx", "layers": None, "image_size": (48, 64)}
+    result = bench(Path("set"), output="out", n_jobs=2, **options)
+    assert {pid for pid, _, _ in run_each(threads, range(4), n_jobs=2)} & pids  # it is the same one
+    assert [c.error for c in result.categories] == [None, None]
+    data = json.loads(Path("out/results.json").read_text())
+    assert (data["root"], data["parameters"]["backbone"]) == ("set", "net.onnx")
+    assert result.categories[0].images[0].path == "set/bolt/test/blot/000.png"
+    assert list(first.iterdir()) == []
+    alone = bench(Path("set"), output="alone", **options)
+    assert same(alone, result)
 
 
 def test_a_worker_that_cannot_write_ends_the_run(mvtec_root: Path, tmp_path: Path) -> None:

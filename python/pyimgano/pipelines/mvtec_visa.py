@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -20,6 +20,7 @@ from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
 from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.parallel import count_workers, run_each
+from pyimgano.pipelines.places import absolute_parameters, moved
 from pyimgano.pipelines.report_file import Key, ReportFile, keys
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
@@ -193,16 +194,17 @@ def run_benchmark(
         folder, checkpoints, report = None, None, None
         if output is not None:
             opened = stack.enter_context(OutputFolder(output, "benchmark"))
-            checkpoints = Checkpoints(opened.path, _fingerprint(result, asked))
+            folder = opened.path.absolute()
+            checkpoints = Checkpoints(folder, _fingerprint(result, asked))
             wanted = keys(result.title, names, seeds)
             report = _prepared(opened, checkpoints, wanted, overwrite=overwrite)
-            folder = opened.path
         jobs = [
             _Job(
                 name,
                 seed,
                 _with(model_kwargs, detector, model, random_state=seed, verbose=visible),
-                partial(load_dataset, dataset, root, name),
+                partial(load_dataset, dataset, os.path.abspath(root), name),
+                (os.path.abspath(root), os.fspath(root)),
                 checkpoints,
                 strict,
                 {
@@ -264,18 +266,20 @@ def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Ca
     """How to make a detector with those of the run's parameters that it has."""
     known = like.get_params()
     own = {k: v for k, v in run.items() if k in known}
-    return partial(create_model, model, **{**model_kwargs, **own})
+    return partial(create_model, model, **absolute_parameters(like, {**model_kwargs, **own}))
 
 
 @dataclass(frozen=True)
 class _Job:
-    """One category with one seed, as it is sent to a worker."""
+    """One category with one seed, as it is sent to a worker: its paths are absolute."""
 
     category: str
     seed: int
     #: Called by the worker: a fitted detector lives no longer than its category takes.
     make_detector: Callable[[], Any]
     open_dataset: Callable[[], Dataset]
+    #: Absolute, and as it was given: results tell of it so.
+    root: tuple[str, str]
     checkpoints: Checkpoints | None
     strict: bool
     options: dict[str, Any]
@@ -297,6 +301,7 @@ def _run_job(job: _Job) -> CategoryResult:
         result = evaluate_category(
             job.make_detector(), dataset, category=job.category, seed=job.seed, **job.options
         )
+        result = replace(result, images=[moved(one, *job.root) for one in result.images])
     except OutputError:
         raise  # nothing can be kept any more: that is no matter of this category
     except (PyimganoError, MemoryError, OSError) as error:
