@@ -47,6 +47,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="set this threshold; --normal and --anomalous then only show what it does",
     )
     parser.add_argument(
+        "--postprocess",
+        metavar="STEPS",
+        help="steps that maps go through before regions and pictures are made of them, such as"
+        " gaussian_sigma=2,min_component_area=30, or none; alone they need no images",
+    )
+    parser.add_argument(
         "-o",
         "--output",
         required=True,
@@ -61,12 +67,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
-    from pyimgano.pipelines.calibrate import Operating, run_calibrate
+    from pyimgano.pipelines.calibrate import Operating, attach_postprocess, run_calibrate
     from pyimgano.reporting.files import check_target
     from pyimgano.reporting.table import text_table
 
     detector = options.load_detector(args)
     check_target(args.output)
+    if args.postprocess is not None:
+        print(f"post-processing: {attach_postprocess(detector, args.postprocess)}")
+        given = (args.threshold, args.objective, args.target)
+        if not (args.normal or args.anomalous) and given == (None, None, None):
+            detector.save(args.output, **_storage(args.detector))
+            return options.OK
     run = run_calibrate(
         detector,
         args.normal,

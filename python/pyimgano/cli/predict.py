@@ -94,6 +94,8 @@ def _run(argv: Sequence[str] | None) -> int:
         batch_size=args.batch_size,
         left_out=left_out,
     )
+    if run.summary.postprocess is not None and not args.quiet:
+        options.tell(PROG, f"post-processing: {run.summary.postprocess.describe()}")
     # On a terminal the table itself shows the progress.
     bar = sys.stderr.isatty() and not sys.stdout.isatty() and not args.quiet
     code = options.OK

@@ -11,10 +11,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.models.fitted import Fitted
 from pyimgano.models.sklearn_api import SklearnApi
+from pyimgano.models.state import FittedState
 from pyimgano.models.training_images import training_images
+from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput, Prediction
 
@@ -176,7 +178,57 @@ class Detector(Fitted, SklearnApi, ABC):
 
 
 class PixelDetector(Detector):
-    """A detector that also says where."""
+    """A detector that also says where.
+
+    Attributes
+    ----------
+    postprocess_ : AnomalyMapPostprocess or None
+        See :meth:`set_postprocess`.
+    """
+
+    postprocess_: AnomalyMapPostprocess | None = None
+
+    def set_postprocess(self, postprocess: AnomalyMapPostprocess | None) -> None:
+        """Make regions, outlines and heat maps of processed maps; part of the detector's file.
+
+        Scores, labels and ``Prediction.anomaly_map`` stay as they are, and so do the metrics made
+        of them. ``map_threshold_`` stays a level of raw maps. It holds through further fits.
+
+        Parameters
+        ----------
+        postprocess : AnomalyMapPostprocess or None
+            The steps, such as those that :func:`~pyimgano.calibration.tune_postprocess` found;
+            None: maps are taken as they are.
+
+        Raises
+        ------
+        InvalidInputError
+            ``normalize="image"``, after which no level holds for all maps.
+        NotFittedError
+            ``normalize="dataset"`` without a range.
+        InvalidTypeError
+            It is something else.
+        """
+        if not isinstance(postprocess, AnomalyMapPostprocess | None):
+            raise InvalidTypeError(
+                f"postprocess must be an AnomalyMapPostprocess or None, got {postprocess!r:.80}"
+            )
+        if postprocess is not None:
+            postprocess.level(0.0)
+        self.postprocess_ = postprocess
+
+    def get_state(self) -> FittedState:
+        """What was learnt, and the post-processing that is attached."""
+        state = super().get_state()
+        if self.postprocess_ is not None:
+            state.facts["postprocess"] = self.postprocess_.to_json()
+        return state
+
+    def set_state(self, state: FittedState, features: Any) -> None:
+        """Restore what :meth:`get_state` gave."""
+        super().set_state(state, features)
+        given = state.facts.get("postprocess")
+        self.set_postprocess(None if given is None else AnomalyMapPostprocess(**given))
 
     def predict_anomaly_map(self, X: Iterable[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size."""

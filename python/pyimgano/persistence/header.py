@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields as dataclass_fields
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from pyimgano.persistence.rules import (
 )
 from pyimgano.persistence.scorers import scorer_rule
 from pyimgano.persistence.weights_file import MOST_BYTES
+from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.utils.parameters import Choice, Count, Either, Flag, ListOf, Number, Parameter, Text
 
 if TYPE_CHECKING:
@@ -129,7 +131,17 @@ _FITTED: dict[str, Parameter] = {
 #: What files of older versions lack.
 _OLDER: dict[str, Any] = {"pixel_bits": []}
 _WITH_MAPS = Fields(
-    {**_FITTED, "map_threshold": Extended(), "map_level": Extended()}, absent=_OLDER
+    {
+        **_FITTED,
+        "map_threshold": Extended(),
+        "map_level": Extended(),
+        "postprocess": Fields(
+            stored_parameters(AnomalyMapPostprocess.PARAMETERS),
+            absent={one.name: one.default for one in dataclass_fields(AnomalyMapPostprocess)},
+            none=True,
+        ),
+    },
+    absent={**_OLDER, "postprocess": None},
 )
 FITTED = {
     "patchcore": _WITH_MAPS,

@@ -31,6 +31,7 @@ from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_ou
 from pyimgano.models.training_images import each_once
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import predict_stream
+from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable
 from pyimgano.utils.notes import noting
@@ -99,7 +100,7 @@ def run_calibrate(
     """Score labelled images and set the detector's threshold by them.
 
     The level of its maps, ``map_threshold_``, moves along: the maps of as many normal images exceed
-    it as are above the new threshold.
+    it, after the post-processing that is attached, as are above the new threshold.
 
     Parameters
     ----------
@@ -168,9 +169,37 @@ def run_calibrate(
     detector.set_threshold(value, source=source, false_positive_rate=rate)
     after = _operating(float(detector.threshold_), good, bad)
     if len(good) and scored.peaks is not None and hasattr(detector, "map_threshold_"):
-        detector.map_threshold_ = _map_level(scored.peaks[used], after)
+        _set_map_level(detector, _map_level(scored.peaks[used], after))
     all_notes = [*notes, *warned, *_say_extreme(after), *scored.health.lines()]
     return Calibration(before, after, source, rate, all_notes, left_out)
+
+
+def attach_postprocess(detector: Detector, steps: str) -> str:
+    """Attach post-processing to a detector, and say in words which.
+
+    Parameters
+    ----------
+    detector
+        Fitted.
+    steps
+        As for :meth:`~pyimgano.postprocess.AnomalyMapPostprocess.parse`; a component filter without
+        a threshold takes the level of the detector's maps. ``"none"``: maps are taken as they are.
+
+    Raises
+    ------
+    InvalidInputError
+        The detector has no maps, or a step is impossible, which is named.
+    """
+    if not isinstance(detector, PixelDetector):
+        raise InvalidInputError(f"{type(detector).__name__} has no maps to post-process")
+    if steps == "none":
+        detector.set_postprocess(None)
+        return steps
+    level = getattr(detector, "map_threshold_", math.inf)
+    known = level if math.isfinite(level) else None
+    postprocess = AnomalyMapPostprocess.parse(steps, component_threshold=known)
+    detector.set_postprocess(postprocess)
+    return postprocess.describe()
 
 
 def _check_request(
@@ -233,6 +262,7 @@ class _Scored:
 def _score(detector: Detector, paths: list[str], verbose: bool) -> _Scored:
     with_maps = isinstance(detector, PixelDetector)
     scores, peaks, learnt, thumbnails = [], [], [], []
+    rule = RegionRule.of(detector)
     errors: list[ImageReadError] = []
     health = HealthTally()
     stream = predict_stream(detector, paths, with_maps=with_maps)
@@ -247,7 +277,7 @@ def _score(detector: Detector, paths: list[str], verbose: bool) -> _Scored:
             learnt.append(is_learnt(detector, found.image))
             thumbnails.append(thumbnail_of(found.image))
             if found.prediction.anomaly_map is not None:
-                peaks.append(float(found.prediction.anomaly_map.max()))
+                peaks.append(float(rule.applied(found.prediction.anomaly_map).max()))
     if errors:
         raise join_errors(errors, len(paths))
     groups = group_twins([one.tobytes() for one in thumbnails], np.array(thumbnails))
@@ -283,6 +313,16 @@ def _map_level(peaks: NDArray[np.float64], after: Operating) -> float:
     ordered = np.sort(peaks)
     rank = len(ordered) - after.n_false_alarms
     return float(ordered[rank - 1]) if rank else float(np.nextafter(ordered[0], -np.inf))
+
+
+def _set_map_level(detector: Any, level: float) -> None:
+    """Set the level of the maps by one of the maps that are decided by."""
+    postprocess = detector.postprocess_
+    if postprocess is not None:
+        if postprocess.component_threshold is not None:  # all that is left is above it
+            level = max(level, postprocess.component_threshold)
+        level = postprocess.raw_level(level)
+    detector.map_threshold_ = level
 
 
 def _looks_seen(detector: Any, good: NDArray[np.float64]) -> str | None:

@@ -18,7 +18,7 @@ from pyimgano.images.left_out import LeftOut
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
-from pyimgano.postprocess import RegionRule
+from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
@@ -47,6 +47,8 @@ class PredictSummary:
         Files and folders that are no input, counted by whoever finds the images.
     health
         How many of the scored images are unlike the good photos, and in what.
+    postprocess
+        What the detector's maps go through before regions and pictures are made of them.
     """
 
     n_scored: int = 0
@@ -55,10 +57,15 @@ class PredictSummary:
     seconds: float = 0.0
     left_out: LeftOut = field(default_factory=LeftOut)
     health: HealthTally = field(default_factory=HealthTally)
+    postprocess: AnomalyMapPostprocess | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        further = {"left_out": self.left_out.to_json(), "health": self.health.lines()}
+        further: dict[str, Any] = {
+            "left_out": self.left_out.to_json(),
+            "health": self.health.lines(),
+            "postprocess": None if self.postprocess is None else self.postprocess.to_json(),
+        }
         return {**vars(self), **further}
 
     def describe(self) -> str:
@@ -80,7 +87,7 @@ class PredictRun:
         Folder for ``results.jsonl``, ``results.csv``, ``summary.json`` (once all is done) and what
         else is asked for; None: nothing is written.
     maps
-        Write each anomaly map as ``maps/<number>_<name>.tiff``, one channel of float32 at the
+        Write each raw anomaly map as ``maps/<number>_<name>.tiff``, one channel of float32 at the
         image's own size.
     overlays
         Write a picture of image and map as ``overlays/<number>_<name>.png``.
@@ -115,7 +122,11 @@ class PredictRun:
         batch_size: int = 1,
         left_out: LeftOut | None = None,
     ) -> None:
-        self.summary = PredictSummary(left_out=LeftOut() if left_out is None else left_out)
+        self._rule, self._with_regions = RegionRule.of(detector), regions
+        self.summary = PredictSummary(
+            left_out=LeftOut() if left_out is None else left_out,
+            postprocess=self._rule.postprocess,
+        )
         self._detector = detector
         self._with_maps = maps or overlays or regions
         self._batch_size = batch_size
@@ -127,7 +138,6 @@ class PredictRun:
             )
         if (maps or overlays) and output is None:
             raise InvalidInputError("maps and overlays need an output folder")
-        self._rule, self._with_regions = RegionRule.of(detector), regions
         self._folder = None if output is None else make_folder(output)
         self._maps, self._overlays = maps, overlays
         self._places: dict[str, str] = {}

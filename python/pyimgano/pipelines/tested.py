@@ -71,8 +71,10 @@ class Pictures:
         found = scored.prediction
         if self._gallery is not None:
             self._gallery.add(scored.image, found, mask)
-        marked = None if found.anomaly_map is None else self._rule.marked(found)
-        return self._writer.add(scored.image, found.anomaly_map, mask, marked)
+        heat, marked = found.anomaly_map, None
+        if heat is not None:
+            heat, marked = self._rule.applied(heat), self._rule.marked(found)
+        return self._writer.add(scored.image, heat, mask, marked)
 
     def write_large(self) -> None:
         """Write the large ones, when all images were added."""
@@ -181,12 +183,13 @@ def run_tests(
 
 def _map_scale(detector: Any, train: Sequence[str]) -> MapScale:
     """The detector's own colour scale, or one taken from some of its training images."""
-    level = getattr(detector, "map_level_", None)
-    if level is not None:
-        return MapScale.around(level, getattr(detector, "map_threshold_", math.inf))
+    rule = RegionRule.of(detector)
+    if rule.map_level is not None:
+        return MapScale.of(detector)
     step = max(1, len(train) // _SCALE_IMAGES)
     found = (p.anomaly_map for p in detector.iter_predict(train[::step][:_SCALE_IMAGES]))
-    values = [(float(np.median(m)), float(m.max())) for m in found if m is not None]
+    maps = (rule.applied(one) for one in found if one is not None)
+    values = [(float(np.median(m)), float(m.max())) for m in maps]
     if not values:
         return MapScale.around(0.0, math.inf)
     middle, peak = np.median([v[0] for v in values]), max(v[1] for v in values)

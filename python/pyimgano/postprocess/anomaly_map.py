@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal, Self
 
 import cv2
 import numpy as np
@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
-from pyimgano.utils.parameters import Choice, Count, ListOf, Number, Parameter
+from pyimgano.registry import unknown_name
+from pyimgano.utils.parameters import Choice, Count, ListOf, Number, Parameter, Unfit
 
-#: A value of maps; infinity, which no pixel reaches, is one too.
-_LEVEL = Number(-math.inf, math.inf, none=True)
+#: A value of maps; infinity, which no pixel reaches, is one too, but no file holds it.
+_LEVEL = Number(-math.inf, math.inf, none="none", stored=Number(none=True))
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class AnomalyMapPostprocess:
     value_range: tuple[float, float] | None = None
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
-        "normalize": Choice("dataset", "image", none=True),
+        "normalize": Choice("dataset", "image", none=True, option=False),
         # Of pixels, what OpenCV filters in bearable time.
         "gaussian_sigma": Number(0, 1000),
         "morph_open_ksize": Count(0, 1001),
@@ -79,7 +80,7 @@ class AnomalyMapPostprocess:
         "component_threshold": _LEVEL,
         "min_component_area": Count(0),
         "min_component_score": _LEVEL,
-        "value_range": ListOf(Number(), 2, 2, none=True),
+        "value_range": ListOf(Number(), 2, 2, none=True, option=False),
     }
 
     def __post_init__(self) -> None:
@@ -87,12 +88,102 @@ class AnomalyMapPostprocess:
             value = parameter.check(name, getattr(self, name))
             if name.endswith("ksize") and value and value % 2 == 0:
                 raise InvalidInputError(f"{name} must be odd, or 0 for none, got {value}")
+            # Plain numbers, whatever came: a detector file holds them.
+            object.__setattr__(self, name, value)
         area, score = self.min_component_area, self.min_component_score
         if self.component_threshold is None and (area or score is not None):
             name = "min_component_area" if area else "min_component_score"
             raise InvalidInputError(f"{name} needs component_threshold, which says what counts")
         if self.value_range is not None:
-            _check_range(self.normalize, self.value_range)
+            object.__setattr__(self, "value_range", tuple(self.value_range))
+            if self.normalize != "dataset":
+                raise InvalidInputError(
+                    f"value_range goes with normalize='dataset', not {self.normalize!r}"
+                )
+            if self.value_range[0] >= self.value_range[1]:
+                raise InvalidInputError(
+                    f"value_range must be (lowest, highest), got {self.value_range}"
+                )
+
+    @classmethod
+    def parse(cls, text: str, *, component_threshold: float | None = None) -> Self:
+        """The steps that a text names, ``"gaussian_sigma=2,min_component_area=30"``.
+
+        Parameters
+        ----------
+        text : str
+            Parameters and values. Normalisation is left out: its range is nothing to write by hand.
+        component_threshold : float, optional
+            For a component filter whose threshold the text leaves out.
+
+        Raises
+        ------
+        UnknownNameError, InvalidInputError
+            (both a ValueError) name the parameter.
+        """
+        known = {name: one for name, one in cls.PARAMETERS.items() if one.option}
+        given: dict[str, Any] = {}
+        for part in text.split(","):
+            name, _, word = (piece.strip() for piece in part.partition("="))
+            if name not in known:
+                raise unknown_name("post-processing", name, known)
+            try:
+                given[name] = known[name].parse(word)
+            except Unfit as error:
+                raise InvalidInputError(f"{name} {error}") from None
+        if {"min_component_area", "min_component_score"} & given.keys():
+            given.setdefault("component_threshold", component_threshold)
+        return cls(**given)
+
+    def to_json(self) -> dict[str, Any]:
+        """The parameters that differ from their defaults; with ``**`` they make an equal one."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed = {f.name: found[f.name] for f in fields(self) if found[f.name] != f.default}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in changed.items()}
+
+    def describe(self) -> str:
+        """The same in one line, ``"gaussian_sigma=2"``."""
+        told = ", ".join(f"{name}={value}" for name, value in self.to_json().items())
+        return told or "no steps"
+
+    @property
+    def scale_alone(self) -> Self:
+        """The normalisation without the steps after it."""
+        return type(self)(normalize=self.normalize, value_range=self.value_range)
+
+    def level(self, value: float) -> float:
+        """Where a level of raw maps is after normalisation, so that it parts the same pixels."""
+        low, high = self._range()
+        return (value - low) / (high - low)
+
+    def raw_level(self, value: float) -> float:
+        """The level of raw maps that :meth:`level` brings to this one."""
+        low, high = self._range()
+        return low + value * (high - low)
+
+    def _range(self) -> tuple[float, float]:
+        """The values that become 0 and 1, the same for all maps.
+
+        Raises
+        ------
+        NotFittedError
+            ``normalize="dataset"`` without `value_range`.
+        InvalidInputError
+            ``normalize="image"``: each map has a range of its own.
+        """
+        if self.normalize is None:
+            return 0.0, 1.0
+        if self.normalize == "image":
+            raise InvalidInputError(
+                "normalize='image' gives each map a scale of its own, so that no level holds for"
+                " all: use it for display alone"
+            )
+        if self.value_range is None:
+            raise NotFittedError(
+                "normalize='dataset' needs the range of a set of maps: call fit(maps) and use what"
+                " it returns"
+            )
+        return self.value_range
 
     def fit(self, maps: Iterable[ArrayLike]) -> AnomalyMapPostprocess:
         """A copy that knows the lowest and the highest value of `maps`.
@@ -173,13 +264,8 @@ class AnomalyMapPostprocess:
             return values.copy()
         if self.normalize == "image":
             low, high = float(values.min()), float(values.max())
-        elif self.value_range is None:
-            raise NotFittedError(
-                "normalize='dataset' needs the range of a set of maps: call fit(maps) and use what"
-                " it returns"
-            )
         else:
-            low, high = self.value_range
+            low, high = self._range()
         scale = high - low if high > low else 1.0
         return ((values - np.float64(low)) / np.float64(scale)).astype(np.float32)
 
@@ -197,10 +283,3 @@ def _checked(name: str, values: ArrayLike) -> NDArray[np.float32]:
     if not np.isfinite(single).all():
         raise InvalidInputError(f"{name} must be finite in float32")
     return single
-
-
-def _check_range(normalize: str | None, value_range: tuple[float, float]) -> None:
-    if normalize != "dataset":
-        raise InvalidInputError(f"value_range goes with normalize='dataset', not {normalize!r}")
-    if value_range[0] >= value_range[1]:
-        raise InvalidInputError(f"value_range must be (lowest, highest), got {value_range!r}")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.kernels import label_components
+from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.postprocess.regions import DEFAULT_LIMIT, Regions, find_regions
 from pyimgano.types import Prediction
 
@@ -29,25 +30,39 @@ class RegionRule:
         The level of a detector's ``map_threshold_``; infinity where it has none.
     map_level
         The map's level on normal surface, ``map_level_``; None where it is not known.
+    postprocess
+        Makes the maps that are decided by and shown, and that both levels go with; None: the maps
+        stay as they are.
     """
 
     map_threshold: float = math.inf
     map_level: float | None = None
+    postprocess: AnomalyMapPostprocess | None = None
 
     @classmethod
     def of(cls, detector: Any) -> Self:
         """The rule of a fitted detector, as far as it knows the level of its maps."""
-        return cls(
-            float(getattr(detector, "map_threshold_", math.inf)),
-            getattr(detector, "map_level_", None),
-        )
+        threshold = float(getattr(detector, "map_threshold_", math.inf))
+        level = getattr(detector, "map_level_", None)
+        postprocess = getattr(detector, "postprocess_", None)
+        if postprocess is not None:
+            threshold = postprocess.level(threshold)
+            level = None if level is None else postprocess.level(level)
+        return cls(threshold, level, postprocess)
+
+    def applied(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The map that regions and pictures are made of, float32 (H, W).
+
+        Metrics take raw maps, never this one.
+        """
+        return anomaly_map if self.postprocess is None else self.postprocess(anomaly_map)
 
     def regions(self, prediction: Prediction, *, limit: int = DEFAULT_LIMIT) -> Regions:
         """The regions of an image: at least one if its label is 1, else none.
 
-        They are where the map exceeds ``map_threshold``. If the map stays below that, although the
-        score is above the threshold, it is the one region around the map's peak that exceeds half
-        the way from normal surface to the peak.
+        They are where the map, after post-processing, exceeds ``map_threshold``. If it stays below
+        that, although the score is above the threshold, it is the one region around the peak of the
+        map before post-processing that exceeds half the way from normal surface to the peak.
 
         Parameters
         ----------
@@ -76,14 +91,20 @@ class RegionRule:
         anomaly_map = prediction.anomaly_map
         if anomaly_map is None or anomaly_map.size == 0:
             raise InvalidInputError("regions need an anomaly map: this prediction has none")
-        peak, lowest = float(anomaly_map.max()), float(anomaly_map.min())
-        if not math.isfinite(peak - lowest):
+        if not math.isfinite(float(anomaly_map.max()) - float(anomaly_map.min())):
             raise InvalidInputError("the anomaly map holds values that are not finite")
+        shown = self.applied(anomaly_map)
         if not prediction.label:
-            return anomaly_map, math.inf
+            return shown, math.inf
         # Compared as the pixels will be, in float32.
-        if peak > (level := _float32(self.map_threshold)):
-            return anomaly_map, level
+        if float(shown.max()) > (level := _float32(self.map_threshold)):
+            return shown, level
+        if self.postprocess is not None:
+            anomaly_map = self.postprocess.scale_alone(anomaly_map)
+        return self._around_peak(anomaly_map)
+
+    def _around_peak(self, anomaly_map: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+        peak, lowest = float(anomaly_map.max()), float(anomaly_map.min())
         known = self.map_level is not None and self.map_level < peak
         surface = float(self.map_level or 0.0) if known else lowest
         level = _float32(surface + (peak - surface) / 2)

@@ -78,9 +78,7 @@ class Gallery:
         self._folder = make_folder(folder)
         self._labels, self._n = labels, n
         self._threshold = detector.threshold_
-        self._scale = MapScale.around(
-            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", np.inf)
-        )
+        self._scale = MapScale.of(detector)
         self._rule, self._bit_depth = RegionRule.of(detector), Reading.of(detector).bit_depth
         self._scores: list[float] = []
         #: Per label (score, number) of those in front, from the bottom and from the top.

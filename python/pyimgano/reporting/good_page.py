@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError
 from pyimgano.images.geometry import resize_image
 from pyimgano.models.reading import Reading
+from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import write_bytes
 from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.html_page import asset, escape, fill
@@ -72,7 +73,7 @@ def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: De
             "Look at these first",
             odd,
             "The highest scores among the good photos.",
-            _legend(scale, getattr(detector, "map_threshold_", math.inf)),
+            _legend(scale, RegionRule.of(detector).map_threshold),
         ),
         _section("Taken unlike the others", unhealthy, ""),
         _section("The same picture more than once", twins, ""),
@@ -149,7 +150,8 @@ def _pictures(
     found = None if number is None else detector.held_out_map(number, source)
     if found is None:
         return [image]
-    small = np.asarray(resize_image(found, size), dtype=np.float32)
+    shown = RegionRule.of(detector).applied(found)
+    small = np.asarray(resize_image(shown, size), dtype=np.float32)
     return [image, heat_overlay(image, small, scale)]
 
 

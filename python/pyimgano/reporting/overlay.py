@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.postprocess import RegionRule
+
 WHITE = (255, 255, 255)
 GREEN = (90, 230, 90)
 
@@ -40,9 +42,8 @@ class MapScale:
     @classmethod
     def of(cls, detector: Any) -> MapScale:
         """The scale of a fitted detector, as far as it knows the level of its maps."""
-        return cls.around(
-            getattr(detector, "map_level_", 0.0), getattr(detector, "map_threshold_", math.inf)
-        )
+        rule = RegionRule.of(detector)
+        return cls.around(rule.map_level or 0.0, rule.map_threshold)
 
     def unit(self, anomaly_map: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Map values in [0, 1): 0 at the floor, 1/2 at the threshold, never quite 1.

@@ -70,7 +70,8 @@ def panel(
     values, level = rule.cut(prediction)
     size = panel_size(image.shape)
     left = to_rgb8(fit_image(image, size), bit_depth).copy()  # it is drawn on
-    heat = np.asarray(fit_image(_map(prediction), size), dtype=np.float32)
+    shown = rule.applied(_map(prediction))
+    heat = np.asarray(fit_image(shown, size), dtype=np.float32)
     marked = fit_mask(values > level, size) if prediction.label else None
     right = heat_overlay(left, heat, scale, marked)
     outlines = {"region": WHITE} if prediction.label else {}
@@ -85,7 +86,7 @@ def panel(
             _mark(left, box, image.shape)
             outlines["full resolution"] = _BLUE
     body = _arranged(panels)
-    marks = _marks(prediction, scale, rule, level)
+    marks = _marks(prediction, shown, scale, rule, level)
     width = body.shape[1]
     return np.vstack([band(caption, width), body, legend(width, scale, marks, outlines)])
 
@@ -127,10 +128,14 @@ def _map(prediction: Prediction) -> NDArray[np.float32]:
 
 
 def _marks(
-    prediction: Prediction, scale: MapScale, rule: RegionRule, level: float
+    prediction: Prediction,
+    shown: NDArray[np.float32],
+    scale: MapScale,
+    rule: RegionRule,
+    level: float,
 ) -> list[tuple[str, float]]:
     """The values that the colour bar names."""
-    marks = [("floor", scale.floor), ("highest", float(_map(prediction).max()))]
+    marks = [("floor", scale.floor), ("highest", float(shown.max()))]
     if prediction.label:
         marks.append(("regions above", level))
     elif math.isfinite(rule.map_threshold):
