@@ -18,7 +18,9 @@ from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.anomalib_backend import AnomalibDetector
 from pyimgano.models.classical import ClassicalDetector
 from pyimgano.models.patchcore import PatchCore
-from pyimgano.utils.params import ParamsMixin
+from pyimgano.postprocess import AnomalyMapPostprocess
+from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.utils.params import ParamsMixin, check_declaration
 from tests.conftest import texture
 
 CLASSES = (PatchCore, ClassicalDetector, AnomalibDetector)
@@ -46,16 +48,22 @@ def test_a_value_that_cannot_be_is_an_error_that_names_the_parameter(cls: type, 
         assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("cls", [EmbeddedFeatures, PooledEmbeddedFeatures, AlgorithmBenchmark])
+@pytest.mark.parametrize(
+    "cls", [EmbeddedFeatures, PooledEmbeddedFeatures, AlgorithmBenchmark, MemoryBankScorer]
+)
 def test_other_classes_declare_theirs_too(cls: type[ParamsMixin]) -> None:
-    cls.check_declaration()
+    check_declaration(cls)
     cls().check_params()
+
+
+def test_post_processing_declares_its_own() -> None:
+    check_declaration(AnomalyMapPostprocess)
 
 
 @pytest.mark.parametrize("name", [n for n in list_models() if not n.startswith("test_")])
 def test_every_model_declares_its_parameters_and_takes_its_own_defaults(name: str) -> None:
     detector = create_model(name)
-    type(detector).check_declaration()
+    check_declaration(type(detector))
     detector.check_params()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pyimgano.errors import InvalidInputError, NotFittedError, UnknownNameError
 from pyimgano.features import PatchGrid
-from pyimgano.scorers import MemoryBankScorer
+from pyimgano.scorers import MemoryBankScorer, register_scorer
 from pyimgano.scorers.memory_bank import select_coreset
 from pyimgano.scorers.reweighting import reweight
 from tests.scorers.support import bank_of, score
@@ -140,3 +140,16 @@ def test_a_parameter_out_of_range_is_named(name: str, value: object) -> None:
 def test_a_search_that_nobody_registered_is_an_error_that_names_it() -> None:
     with pytest.raises(UnknownNameError, match="knn_backend 'rost'; did you mean 'rust'"):
         MemoryBankScorer(knn_backend="rost").check_params()
+
+
+class Forgetful(MemoryBankScorer):
+    kind = "forgetful"
+
+    def __init__(self, *, coreset_ratio: float = 0.1, depth: int = 1) -> None:
+        super().__init__(coreset_ratio=coreset_ratio)
+        self.depth = depth
+
+
+def test_a_scorer_whose_parameters_are_not_all_declared_is_not_registered() -> None:
+    with pytest.raises(InvalidInputError, match="Forgetful: its PARAMETERS lack"):
+        register_scorer(Forgetful)

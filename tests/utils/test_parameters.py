@@ -26,7 +26,7 @@ from pyimgano.utils.parameters import (
     Text,
     Unfit,
 )
-from pyimgano.utils.params import ParamsMixin
+from pyimgano.utils.params import ParamsMixin, check_declaration
 
 SHARE = Number(0, 1, open_low=True)
 BELOW = Number(0, 1, open_high=True)
@@ -214,8 +214,8 @@ def test_a_class_checks_what_it_declares() -> None:
 
 
 def test_a_declaration_and_a_constructor_that_differ_are_told_apart() -> None:
-    Drill.check_declaration()
+    check_declaration(Drill)
     with pytest.raises(InvalidInputError, match="Deeper: its PARAMETERS lack 'width'"):
-        Deeper.check_declaration()
+        check_declaration(Deeper)
     with pytest.raises(InvalidInputError, match="Blind: its constructor lacks 'depth'"):
-        Blind.check_declaration()
+        check_declaration(Blind)

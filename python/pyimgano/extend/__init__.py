@@ -34,6 +34,7 @@ from pyimgano.utils.parameters import (
     Size,
     Text,
 )
+from pyimgano.utils.params import check_declaration
 from pyimgano.utils.storable import Storable
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "Size",
     "Storable",
     "Text",
+    "check_declaration",
     "check_detector",
     "check_neighbors",
     "register_layout",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import CheckFailedError, InvalidTypeError, NotFittedError
 from pyimgano.extend.rows_as_images import on_rows
 from pyimgano.types import ImageInput
+from pyimgano.utils.params import check_declaration
 
 _SIGNS = "labels and scores have PyOD's signs: 1 is a defect, higher is more anomalous"
 _NO_TABLE = "X is a list of images, which has no sparse form: the error names the type that came"
@@ -189,7 +190,7 @@ def _check_parameters_are_kept(detector: Any, images: Images) -> None:
 
 
 def _check_every_parameter_is_declared(detector: Any, images: Images) -> None:
-    type(detector).check_declaration()
+    check_declaration(type(detector))
     detector.check_params()
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pyimgano.errors import InvalidInputError
 from pyimgano.registry import Entry, Registry
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.utils.params import check_declaration
 from pyimgano.utils.storable import is_storable
 
 SCORERS: Registry[type[Any]] = Registry("scorer")
@@ -42,6 +43,7 @@ def register_scorer(scorer: Scorer, *, summary: str = "", overwrite: bool = Fals
             f"register_scorer takes a class with kind, PARAMETERS, to_state and from_state, got"
             f" {scorer!r}"
         )
+    check_declaration(scorer)
     SCORERS.add(Entry(scorer.kind, scorer, summary), overwrite=overwrite)
     return scorer
 

@@ -12,6 +12,26 @@ from pyimgano.utils.parameters import Parameter
 T = TypeVar("T")
 
 
+def _names(cls: type[Any]) -> list[str]:
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+
+
+def check_declaration(cls: type[Any]) -> None:
+    """Whether a class's ``PARAMETERS`` and its constructor name the same.
+
+    Raises
+    ------
+    InvalidInputError
+        Names the class and the parameter that one of the two lacks.
+    """
+    known, declared = _names(cls), getattr(cls, "PARAMETERS", {})
+    for name in (*known, *declared):
+        if (name in known) != (name in declared):
+            lacks = "PARAMETERS lack" if name in known else "constructor lacks"
+            raise InvalidInputError(f"{cls.__name__}: its {lacks} {name!r}")
+
+
 class ParamsMixin:
     """``get_params`` / ``set_params`` over the constructor's arguments.
 
@@ -22,20 +42,6 @@ class ParamsMixin:
     #: Each constructor argument, and what it may be; their order is that of ``--help``.
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {}
 
-    @classmethod
-    def _param_names(cls) -> list[str]:
-        parameters = inspect.signature(cls.__init__).parameters.values()
-        return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
-
-    @classmethod
-    def check_declaration(cls) -> None:
-        """Whether ``PARAMETERS`` names just the constructor's arguments; the error says which."""
-        known = cls._param_names()
-        for name in (*known, *cls.PARAMETERS):
-            if (name in known) != (name in cls.PARAMETERS):
-                lacks = "PARAMETERS lack" if name in known else "constructor lacks"
-                raise InvalidInputError(f"{cls.__name__}: its {lacks} {name!r}")
-
     def check_params(self) -> None:
         """Check the parameters alone; an :class:`InvalidInputError` names the one at fault."""
         for name, parameter in self.PARAMETERS.items():
@@ -43,11 +49,11 @@ class ParamsMixin:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, by name (``deep`` is accepted and changes nothing)."""
-        return {name: getattr(self, name) for name in self._param_names()}
+        return {name: getattr(self, name) for name in _names(type(self))}
 
     def set_params(self, **params: Any) -> Self:
         """Change constructor arguments; takes effect at the next ``fit``."""
-        known = self._param_names()
+        known = _names(type(self))
         for name, value in params.items():
             if name not in known:
                 raise InvalidInputError(
@@ -80,7 +86,7 @@ class OpenParamsMixin(ParamsMixin):
 
     def set_params(self, **params: Any) -> Self:
         """Change arguments, the further ones included; takes effect at the next ``fit``."""
-        own = {k: v for k, v in params.items() if k in self._param_names()}
+        own = {k: v for k, v in params.items() if k in _names(type(self))}
         further = {k: v for k, v in params.items() if k not in own}
         super().set_params(**own)
         self._check_further(further)
