@@ -21,8 +21,9 @@ import numpy as np
 
 from pyimgano.cli.options import normalization
 from pyimgano.datasets import load_dataset
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import ENGINES, FLOAT32_ENGINES
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.backbones.onnx.engines import ENGINES, FLOAT32_ENGINES
+from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.models import create_model
 from pyimgano.models.patchcore import PatchCore
 from pyimgano.reporting.table import text_table
@@ -62,11 +63,13 @@ def main() -> int:
         fitted = create_model(
             "patchcore", backbone=args.backbone, weights=args.weights, **common
         ).fit(train)
-        model = fitted.features_.to_onnx().onnx_bytes()
+        model = fitted.features_.backbone.to_onnx().onnx_bytes()
         for engine in args.engine:
             swapped = copy.copy(fitted)
-            swapped.features_ = OnnxFeatures(
-                model, engine=engine, layers=args.layers, normalization=args.normalization
+            swapped.features_ = LayerPatches(
+                OnnxBackbone(
+                    model, engine=engine, layers=args.layers, normalization=args.normalization
+                )
             )
             cases = {"swapped": swapped}
             if not args.no_refit:

@@ -54,7 +54,8 @@ def _ours(file: Path) -> Callable[[Any], float]:
 
     cv2.setNumThreads(common.THREADS)
     detector = pyimgano.load(file)
-    if type(detector.features_).__name__ == "TorchvisionFeatures":
+    backbone = getattr(detector.features_, "backbone", None)
+    if type(backbone).__name__ == "TorchvisionBackbone":
         import torch
 
         torch.set_num_threads(common.THREADS)
@@ -177,13 +178,13 @@ def first_score(contender: Contender, image: Path, repeats: int) -> float:
 def our_files(train: list[str], weights: Path, folder: Path) -> list[Contender]:
     """Fit and save: torch, its ONNX export under every engine, embedded features, larger banks."""
     from pyimgano.errors import InvalidInputError
-    from pyimgano.features.onnx_engines import ENGINES
+    from pyimgano.features.backbones.onnx.engines import ENGINES
     from pyimgano.models import create_model
 
     options = {"image_size": SIZE, "coreset_ratio": 0.1, "random_state": 0}
     torch = create_model("patchcore", backbone="resnet18", weights=weights, **options).fit(train)
     model = folder / "resnet18.onnx"
-    model.write_bytes(torch.features_.to_onnx().onnx_bytes())
+    model.write_bytes(torch.features_.backbone.to_onnx().onnx_bytes())
     fitted = {"torch": torch}
     for engine in ENGINES:
         onnx = create_model("patchcore", backbone=model, engine=engine, **options)

@@ -39,6 +39,10 @@ class WeightsError(PyimganoError, OSError):
     """Backbone weights are missing, cannot be obtained or do not fit the network."""
 
 
+class BackboneError(PyimganoError, ValueError):
+    """A backbone fails, or gives something else than its info says; the message names it."""
+
+
 class NotEnoughMemoryError(PyimganoError, MemoryError):
     """What was asked for does not fit the memory there is; the message has the numbers."""
 

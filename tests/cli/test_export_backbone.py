@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pyimgano.cli import benchmark, detector_options, main
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_file import load_onnx
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.backbones.onnx.file import load_onnx
 from tests.features.onnx_support import tiny
 
 SMALL = ["--layers", "fine", "coarse", "--image-size", "48x64", "--quiet"]
@@ -32,7 +32,7 @@ def test_a_network_is_exported_and_used(
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), weights)
     export = ["export-backbone", "resnet18", "--weights", str(weights), "-o", str(file)]
     assert main.main([*export, "--image-size", "64"]) == 0
-    digest = OnnxFeatures(file).weights_info["weights_sha256"]
+    digest = OnnxBackbone(file).info.origin["weights_sha256"]
     size = len(file.read_bytes()) / 1e6
     assert capsys.readouterr().out == (
         f"{file}: resnet18, outputs layer2 layer3, {size:.1f} MB, SHA-256 {digest}\n"

@@ -129,7 +129,7 @@ def test_a_network_that_cannot_go_into_the_file_is_told_before_anything_is_learn
     pytest.importorskip("onnx", reason="needs the extra export")
     import torch
 
-    from pyimgano.features import onnx_export
+    from pyimgano.features.backbones.onnx import export as onnx_export
     from pyimgano.models import PatchCore
 
     def refuse(*_: object) -> None:

@@ -93,7 +93,7 @@ def test_export_backbone_refuses_it_before_torch_is_asked_for(
 ) -> None:
     fifo(place)
     monkeypatch.setattr(
-        "pyimgano.features.torchvision_backbone.TorchvisionFeatures.__init__", lambda *a, **k: None
+        "pyimgano.features.backbones.torchvision.TorchvisionBackbone.__init__", lambda *a, **k: None
     )
     code, _, err = run(capsys, "export-backbone", "resnet18", "-o", place)
     assert code == 2

@@ -13,7 +13,7 @@ import pytest
 from pyimgano import create_model, list_models, model_info
 from pyimgano.errors import CheckFailedError
 from pyimgano.extend import COMMON, EXPECTED_FAILURES, Count, Parameter, check_detector
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.models.base import Detector
 from pyimgano.types import ImageInput, Prediction
@@ -35,8 +35,8 @@ REFUSED = {
 #: Fewer trees are quicker; eight numbers of which most are equal are too few for the others.
 GIVEN: dict[str, dict[str, Any]] = {
     "vision_iforest": {"n_estimators": 10},
-    "vision_loda": {"feature_extractor": PooledEmbeddedFeatures(16)},
-    "vision_pca": {"feature_extractor": PooledEmbeddedFeatures(16)},
+    "vision_loda": {"feature_extractor": PooledFilterBank(16)},
+    "vision_pca": {"feature_extractor": PooledFilterBank(16)},
 }
 
 

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.patches.layer_maps import LayerPatches
+
 #: Leaves images as they are.
 PLAIN = ([0.0] * 3, [1.0] * 3)
+
+
+def onnx_patches(model: Any, *, batch_size: int = 8, **given: Any) -> LayerPatches:
+    """An ONNX model's patches."""
+    return LayerPatches(OnnxBackbone(model, **given), batch_size=batch_size)
 
 
 def varint(value: int) -> bytes:

@@ -11,8 +11,10 @@ from pyimgano.errors import ImageReadError, InvalidInputError
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 pytest.importorskip("torchvision", reason="needs the extra torch")
 
-from pyimgano.features.channel_axis import Axes, find_axes  # noqa: E402
-from pyimgano.features.torchvision_backbone import TorchvisionFeatures  # noqa: E402
+from pyimgano.features.backbones.base import LayerInfo  # noqa: E402
+from pyimgano.features.backbones.torchvision import TorchvisionBackbone  # noqa: E402
+from pyimgano.features.backbones.torchvision_layers import Facts, find_facts  # noqa: E402
+from pyimgano.features.patches.layer_maps import LayerPatches  # noqa: E402
 from tests.conftest import texture  # noqa: E402
 
 
@@ -21,32 +23,33 @@ def unit(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "shape"),
+    ("name", "layer", "shape", "stride"),
     [
-        ("swin_t", "features.0.0", (16, 24, 96)),  # a convolution: channels first
-        ("swin_t", "features.0", (16, 24, 96)),  # after a permutation: last
-        ("swin_t", "features.3", (8, 12, 192)),
-        ("swin_v2_t", "features.1", (16, 24, 96)),
-        ("convnext_tiny", "features.1.0.block.0", (16, 24, 96)),
-        ("convnext_tiny", "features.1.0.block.1", (16, 24, 96)),  # permuted inside the block
-        ("convnext_tiny", "features.1.0.block.3", (16, 24, 384)),
-        ("convnext_tiny", "features.1", (16, 24, 96)),
-        ("resnet18", "layer2", (8, 12, 128)),
-        ("resnet18", "avgpool", (1, 1, 512)),
-        ("vgg11", "features.0", (64, 96, 64)),  # as many channels as rows
+        ("swin_t", "features.0.0", (16, 24, 96), 4),  # a convolution: channels first
+        ("swin_t", "features.0", (16, 24, 96), 4),  # after a permutation: last
+        ("swin_t", "features.3", (8, 12, 192), 8),
+        ("swin_v2_t", "features.1", (16, 24, 96), 4),
+        ("convnext_tiny", "features.1.0.block.0", (16, 24, 96), 4),
+        ("convnext_tiny", "features.1.0.block.1", (16, 24, 96), 4),  # permuted inside the block
+        ("convnext_tiny", "features.1.0.block.3", (16, 24, 384), 4),
+        ("convnext_tiny", "features.1", (16, 24, 96), 4),
+        ("resnet18", "layer2", (8, 12, 128), 8),
+        ("resnet18", "avgpool", (1, 1, 512), 0),
+        ("vgg11", "features.0", (64, 96, 64), 1),  # as many channels as rows
     ],
 )
 def test_a_layers_maps_have_its_grid_and_its_channels(
-    name: str, layer: str, shape: tuple[int, int, int]
+    name: str, layer: str, shape: tuple[int, int, int], stride: int
 ) -> None:
-    features = TorchvisionFeatures(name, pretrained=False, layers=[layer])
+    features = LayerPatches(TorchvisionBackbone(name, pretrained=False, layers=[layer]))
     patches = features.extract_batch([unit(64, 96)])[0].array
     assert patches.shape == shape
+    assert features.backbone.info.layers == (LayerInfo(layer, shape[2], stride),)
 
 
 def test_layers_of_both_kinds_go_together() -> None:
-    features = TorchvisionFeatures(
-        "swin_t", pretrained=False, layers=["features.0.0", "features.3"]
+    features = LayerPatches(
+        TorchvisionBackbone("swin_t", pretrained=False, layers=["features.0.0", "features.3"])
     )
     patches = features.extract_batch([unit(64, 96)])[0].array
     assert patches.shape == (16, 24, 96 + 192)
@@ -76,14 +79,14 @@ def test_embedded_features_say_how_small_images_may_be() -> None:
 
 
 def test_a_vision_transformer_works_at_its_own_size() -> None:
-    features = TorchvisionFeatures("vit_b_16", pretrained=False, layers=["conv_proj"])
+    features = LayerPatches(TorchvisionBackbone("vit_b_16", pretrained=False, layers=["conv_proj"]))
     patches = features.extract_batch([unit(224, 224)])[0].array
     assert patches.shape == (14, 14, 768)
 
 
 def test_tokens_are_no_map() -> None:
     layer = "encoder.layers.encoder_layer_0"
-    features = TorchvisionFeatures("vit_b_16", pretrained=False, layers=[layer])
+    features = LayerPatches(TorchvisionBackbone("vit_b_16", pretrained=False, layers=[layer]))
     with pytest.raises(InvalidInputError, match=rf"layer '{layer}' .* not a feature map"):
         features.extract_batch([unit(224, 224)])
 
@@ -100,10 +103,11 @@ class Turned(torch.nn.Module):  # type: ignore[misc]
 
 
 def test_the_axis_that_the_size_leaves_alone_is_that_of_channels() -> None:
-    assert find_axes(Turned(1, 2, 3), ["a"], "net") == Axes(frozenset())
-    assert find_axes(Turned(2, 3, 1), ["a"], "net") == Axes(frozenset({"a"}))
+    assert find_facts(Turned(1, 2, 3), ["a"], "net") == Facts((LayerInfo("a", 3, 1),))
+    last = find_facts(Turned(2, 3, 1), ["a"], "net")
+    assert last == Facts((LayerInfo("a", 3, 1),), frozenset({"a"}))
 
 
 def test_a_layer_whose_axis_cannot_be_told_is_named() -> None:
     with pytest.raises(InvalidInputError, match="layer 'a' of net gives .* choose another layer"):
-        find_axes(Turned(2, 1, 3), ["a"], "net")
+        find_facts(Turned(2, 1, 3), ["a"], "net")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError, NotFittedError
-from pyimgano.features._filters import cells, ramp
-from pyimgano.features._lighting import CONTENT_SPREAD, Lighting
-from pyimgano.features.embedded import EmbeddedFeatures
+from pyimgano.features.patches._filters import cells, ramp
+from pyimgano.features.patches._lighting import CONTENT_SPREAD, Lighting
+from pyimgano.features.patches.filter_bank import FilterBank
 
 
 def texture(seed, shape=(64, 64), grey=False):
@@ -22,7 +22,7 @@ def texture(seed, shape=(64, 64), grey=False):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return EmbeddedFeatures(stride=8).fit(texture(i) for i in range(6))
+    return FilterBank(stride=8).fit(texture(i) for i in range(6))
 
 
 def relative(a, b):
@@ -61,7 +61,7 @@ def test_unusable_shape_is_named(fitted, shape):
 
 def test_training_features_are_centred_and_decorrelated():
     images = [texture(i) for i in range(6)]
-    extractor = EmbeddedFeatures(stride=8, n_components=1000).fit(images)
+    extractor = FilterBank(stride=8, n_components=1000).fit(images)
     rows = np.concatenate(
         [extractor.extract(i).reshape(-1, extractor.n_features_out) for i in images]
     )
@@ -73,7 +73,7 @@ def test_training_features_are_centred_and_decorrelated():
 
 
 def test_projection_keeps_lengths_and_bounds_distances(fitted):
-    everything = EmbeddedFeatures(stride=8, n_components=10_000).fit(texture(i) for i in range(6))
+    everything = FilterBank(stride=8, n_components=10_000).fit(texture(i) for i in range(6))
     whole = everything.extract(texture(8)).reshape(-1, everything.n_features_out)
     short = fitted.extract(texture(8)).reshape(-1, fitted.n_features_out)
     assert short.shape[1] == fitted.n_components + 1 < whole.shape[1]
@@ -93,7 +93,7 @@ def test_projection_keeps_lengths_and_bounds_distances(fitted):
 def test_constant_images_give_finite_features(trained_on, value):
     constant = np.full((64, 64, 3), value, dtype=np.float32)
     images = [constant, constant] if trained_on == "constant" else [texture(1), texture(2)]
-    extractor = EmbeddedFeatures(stride=8).fit(images)
+    extractor = FilterBank(stride=8).fit(images)
     for image in (constant, 1 - constant, texture(5)):
         assert np.isfinite(extractor.extract(image)).all()
 
@@ -106,7 +106,7 @@ def test_constant_image_is_the_same_everywhere(fitted):
 
 
 def test_colour_stands_out_after_grey_training():
-    extractor = EmbeddedFeatures(stride=8).fit(texture(i, grey=True) for i in range(5))
+    extractor = FilterBank(stride=8).fit(texture(i, grey=True) for i in range(5))
     grey = texture(7, grey=True)
     stained = grey.copy()
     stained[24:40, 24:40, 2] *= 0.7
@@ -117,7 +117,7 @@ def test_colour_stands_out_after_grey_training():
 
 
 def test_one_training_image():
-    extractor = EmbeddedFeatures(stride=8).fit([texture(0)])
+    extractor = FilterBank(stride=8).fit([texture(0)])
     assert np.isfinite(extractor.extract(texture(1))).all()
 
 
@@ -125,7 +125,7 @@ def test_shift_by_a_coarse_step_moves_the_grid():
     # 16 px: two cells, and a whole number of pixels on each of the first levels used below.
     rng = np.random.default_rng(0)
     tile = np.tile(rng.random((32, 32, 3), dtype=np.float32), (5, 5, 1))
-    extractor = EmbeddedFeatures(stride=8, levels=2, neighborhoods=()).fit([tile[:128, :128]])
+    extractor = FilterBank(stride=8, levels=2, neighborhoods=()).fit([tile[:128, :128]])
     here = extractor.extract(tile[:128, :128])
     there = extractor.extract(tile[16:144, 16:144])
     np.testing.assert_allclose(here[6:10, 6:10], there[4:8, 4:8], atol=2e-2)
@@ -140,8 +140,8 @@ def test_varying_light_is_learned_away():
     varied = [lit(texture(i), rng.uniform(0.4, 1.3), rng.uniform(-0.15, 0.15)) for i in range(16)]
     steady = [texture(i) for i in range(16)]
     plain, other = texture(30), lit(texture(30), 0.6, -0.1)
-    tolerant = EmbeddedFeatures(stride=8).fit(varied)
-    strict = EmbeddedFeatures(stride=8).fit(steady)
+    tolerant = FilterBank(stride=8).fit(varied)
+    strict = FilterBank(stride=8).fit(steady)
     assert tolerant.lighting_.shrink_[0] > 0.7
     np.testing.assert_array_equal(strict.lighting_.shrink_, 0)
     change = relative(tolerant.extract(other), tolerant.extract(plain))
@@ -167,8 +167,8 @@ def test_varying_brightness_ramps_are_learned_away():
     rng = np.random.default_rng(5)
     varied = [under_ramp(texture(i), *rng.uniform(-0.3, 0.3, 2)) for i in range(16)]
     plain, other = texture(30), under_ramp(texture(30), 0.3, -0.3)
-    tolerant = EmbeddedFeatures(stride=8).fit(varied)
-    strict = EmbeddedFeatures(stride=8).fit(texture(i) for i in range(16))
+    tolerant = FilterBank(stride=8).fit(varied)
+    strict = FilterBank(stride=8).fit(texture(i) for i in range(16))
     assert tolerant.lighting_.shrink_[4:].min() > 0.5
     change = relative(tolerant.extract(other), tolerant.extract(plain))
     assert change < 0.6 * relative(strict.extract(other), strict.extract(plain))
@@ -187,7 +187,7 @@ def test_lighting_shrinks_by_the_excess_variance():
 
 
 def test_deterministic_and_thread_safe(fitted):
-    again = EmbeddedFeatures(stride=8).fit(texture(i) for i in range(6))
+    again = FilterBank(stride=8).fit(texture(i) for i in range(6))
     images = [texture(i) for i in range(20, 28)]
     expected = [fitted.extract(i) for i in images]
     for image, features in zip(images, expected, strict=True):
@@ -201,21 +201,21 @@ def test_deterministic_and_thread_safe(fitted):
 
 def test_more_images_than_the_sample_holds():
     images = [texture(i, (16, 16)) for i in range(80)]
-    first = EmbeddedFeatures(levels=2).fit(iter(images), random_state=1)
-    second = EmbeddedFeatures(levels=2).fit(iter(images), random_state=1)
+    first = FilterBank(levels=2).fit(iter(images), random_state=1)
+    second = FilterBank(levels=2).fit(iter(images), random_state=1)
     np.testing.assert_array_equal(first.axes_, second.axes_)
-    other = EmbeddedFeatures(levels=2).fit(iter(images), random_state=2)
+    other = FilterBank(levels=2).fit(iter(images), random_state=2)
     assert not np.array_equal(first.axes_, other.axes_)
     np.testing.assert_array_equal(first.lighting_.mean_, other.lighting_.mean_)
 
 
 def test_state_round_trip(fitted):
-    restored = EmbeddedFeatures(stride=8)
+    restored = FilterBank(stride=8)
     restored.set_state(fitted.get_state())
     image = texture(12)
     np.testing.assert_array_equal(restored.extract(image), fitted.extract(image))
     with pytest.raises(InvalidInputError, match="axes"):
-        EmbeddedFeatures(levels=2).set_state(fitted.get_state())
+        FilterBank(levels=2).set_state(fitted.get_state())
 
 
 def test_inputs_are_left_alone(fitted):
@@ -227,11 +227,11 @@ def test_inputs_are_left_alone(fitted):
 
 def test_not_fitted_and_no_images():
     with pytest.raises(NotFittedError):
-        EmbeddedFeatures(stride=8).extract(texture(0))
+        FilterBank(stride=8).extract(texture(0))
     with pytest.raises(NotFittedError):
-        EmbeddedFeatures(stride=8).get_state()
+        FilterBank(stride=8).get_state()
     with pytest.raises(InvalidInputError, match="at least one image"):
-        EmbeddedFeatures(stride=8).fit([])
+        FilterBank(stride=8).fit([])
 
 
 @pytest.mark.parametrize(
@@ -248,4 +248,4 @@ def test_not_fitted_and_no_images():
 )
 def test_bad_parameters(params):
     with pytest.raises(InvalidInputError, match=next(iter(params))):
-        EmbeddedFeatures(**params).fit([texture(0)])
+        FilterBank(**params).fit([texture(0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 import sys
 import threading
 from pathlib import Path
@@ -12,16 +13,18 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import (
+    BackboneError,
     InvalidInputError,
     MissingDependencyError,
     UnknownNameError,
     WeightsError,
 )
 from pyimgano.features import build_features
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import FLOAT32_ENGINES
-from pyimgano.features.onnx_file import load_onnx, with_metadata
-from pyimgano.features.pooling import aggregate_arrays
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
+from pyimgano.features.backbones.onnx.file import load_onnx, with_metadata
+from pyimgano.features.patches.layer_maps import LayerPatches
+from pyimgano.features.patches.pooling import aggregate_arrays
 from pyimgano.models import create_model
 from tests.conftest import texture
 from tests.features.onnx_support import (
@@ -30,6 +33,7 @@ from tests.features.onnx_support import (
     graph,
     model,
     node,
+    onnx_patches,
     tiny,
     value,
     varint,
@@ -70,7 +74,7 @@ def by_hand(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_outputs_are_normalised_pooled_and_joined(engine: str) -> None:
     try:
-        features = OnnxFeatures(tiny(), normalization=([0.5, 0, 0], [0.5, 1, 2]), engine=engine)
+        features = onnx_patches(tiny(), normalization=([0.5, 0, 0], [0.5, 1, 2]), engine=engine)
     except MissingDependencyError as error:
         pytest.skip(str(error))
     for size in ((24, 32), (8, 4)):
@@ -82,20 +86,20 @@ def test_outputs_are_normalised_pooled_and_joined(engine: str) -> None:
 
 
 def test_layers_choose_outputs_and_their_order() -> None:
-    both = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
-    turned = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse", "fine"])
+    both = onnx_patches(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
+    turned = onnx_patches(tiny(), normalization=PLAIN, layers=["coarse", "fine"])
     np.testing.assert_array_equal(turned.extract_batch([unit(0)])[0].array, both[..., ::-1])
-    coarse = OnnxFeatures(tiny(), normalization=PLAIN, layers=["coarse"])
+    coarse = onnx_patches(tiny(), normalization=PLAIN, layers=["coarse"])
     alone = coarse.extract_batch([unit(0)])[0].array
     assert alone.shape == (6, 8, 1)  # on its own grid, for there is no finer one
     with pytest.raises(UnknownNameError, match=r"'fin'; did you mean 'fine'\? Known: coarse, fine"):
-        OnnxFeatures(tiny(), layers=["fin"])
+        OnnxBackbone(tiny(), layers=["fin"])
     with pytest.raises(InvalidInputError, match="layers must be a list"):
-        OnnxFeatures(tiny(), layers="fine")
+        OnnxBackbone(tiny(), layers="fine")
 
 
 def test_batches_and_mixed_sizes_give_what_single_images_give() -> None:
-    features = OnnxFeatures(tiny(), batch_size=2)
+    features = onnx_patches(tiny(), batch_size=2)
     images = [unit(0), unit(1), unit(2), unit(3, (32, 24)), unit(4)]
     together = features.extract_batch(images)
     for image, patches in zip(images, together, strict=True):
@@ -103,7 +107,7 @@ def test_batches_and_mixed_sizes_give_what_single_images_give() -> None:
 
 
 def test_results_are_not_overwritten_by_the_next_call() -> None:
-    features = OnnxFeatures(tiny())
+    features = onnx_patches(tiny())
     first = features.extract_batch([unit(0)])[0].array
     kept = first.copy()
     features.extract_batch([unit(1)])
@@ -113,7 +117,7 @@ def test_results_are_not_overwritten_by_the_next_call() -> None:
 @pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_threads_may_share_an_extractor(engine: str) -> None:
     try:
-        features = OnnxFeatures(tiny(), engine=engine)
+        features = onnx_patches(tiny(), engine=engine)
     except MissingDependencyError as error:
         pytest.skip(str(error))
     images = [unit(seed, (24 + 4 * (seed % 3), 32)) for seed in range(8)]
@@ -138,9 +142,10 @@ def test_a_file_its_bytes_and_a_pickled_copy_are_the_same(tmp_path: Path) -> Non
     file = tmp_path / "tiny.onnx"
     file.write_bytes(tiny())
     features = build_features(str(file), layers=["fine"])
-    assert isinstance(features, OnnxFeatures)
+    assert isinstance(features, LayerPatches)
+    assert isinstance(features.backbone, OnnxBackbone)
     expected = features.extract_batch([unit(0)])[0].array
-    again = OnnxFeatures(features.onnx_bytes(), layers=["fine"], name="tiny.onnx")
+    again = onnx_patches(features.backbone.onnx_bytes(), layers=["fine"], name="tiny.onnx")
     for other in (
         again,
         pickle.loads(pickle.dumps(features)),
@@ -169,16 +174,16 @@ def test_an_exported_model_says_what_it_is_and_refuses_another_normalization() -
     }
     data = with_metadata(tiny(), said)
     assert load_onnx(data).metadata == said
-    features = OnnxFeatures(data, normalization=PLAIN)
+    features = onnx_patches(data, normalization=PLAIN)
     assert features.describe()["backbone"] == "tinynet"
     assert features.describe()["exported_from"] == {"weights": "tiny.pth", "weights_sha256": "00"}
-    expected = OnnxFeatures(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
+    expected = onnx_patches(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
     np.testing.assert_array_equal(features.extract_batch([unit(0)])[0].array, expected)
     with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.0, 0.0, 0.0\]"):
-        OnnxFeatures(data)
+        OnnxBackbone(data)
     broken = with_metadata(tiny(), {**said, "normalization": "[1"})
     with pytest.raises(WeightsError, match="names no valid normalization"):
-        OnnxFeatures(broken, normalization=PLAIN)
+        OnnxBackbone(broken, normalization=PLAIN)
 
 
 def test_patchcore_with_an_onnx_backbone(tmp_path: Path) -> None:
@@ -198,18 +203,23 @@ def test_patchcore_with_an_onnx_backbone(tmp_path: Path) -> None:
 def test_arguments_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "TINY.ONNX"
     file.write_bytes(tiny())
-    assert isinstance(build_features(file, pretrained=False), OnnxFeatures)
-    with pytest.raises(InvalidInputError, match=r"TINY\.ONNX' holds its weights"):
-        build_features(file, weights="w.pth")
-    with pytest.raises(InvalidInputError, match=r"TINY\.ONNX' runs on the CPU.*'cuda'"):
-        build_features(file, device="cuda")
-    for backbone in ("embedded", "resnet18"):
-        with pytest.raises(InvalidInputError, match=f"engine='opencv' is for ONNX .*'{backbone}'"):
-            build_features(backbone, engine="opencv")
+    assert isinstance(build_features(file, pretrained=False), LayerPatches)
+    for backbone, given in (
+        (str(file), {"weights": "w.pth"}),
+        (str(file), {"device": "cuda"}),
+        ("embedded", {"engine": "opencv"}),
+        ("embedded", {"layers": ["a"]}),
+        ("filterbank", {"weights": "w.pth"}),
+        ("resnet18", {"engine": "opencv"}),
+    ):
+        ((name, value),) = given.items()
+        told = re.escape(f"backbone {backbone!r} has no use for {name}={value!r}: leave out {name}")
+        with pytest.raises(InvalidInputError, match=told):
+            build_features(backbone, **given)
     with pytest.raises(UnknownNameError, match="'open-vino'; did you mean 'openvino'"):
         build_features(file, engine="open-vino")
     with pytest.raises(InvalidInputError, match="batch_size"):
-        OnnxFeatures(tiny(), batch_size=0)
+        onnx_patches(tiny(), batch_size=0)
 
 
 @pytest.mark.parametrize(("engine", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
@@ -218,17 +228,17 @@ def test_an_engine_that_is_not_installed_names_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, engine, None)
     with pytest.raises(MissingDependencyError, match=f"{engine}.*needed for engine"):
-        OnnxFeatures(tiny(), engine=engine)
+        OnnxBackbone(tiny(), engine=engine)
 
 
 def test_files_that_are_no_model_are_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(WeightsError, match=r"gone\.onnx' does not exist or is not a file"):
-        OnnxFeatures(tmp_path / "gone.onnx")
+        OnnxBackbone(tmp_path / "gone.onnx")
     (tmp_path / "folder.onnx").mkdir()
     with pytest.raises(WeightsError, match=r"folder\.onnx' does not exist or is not a file"):
-        OnnxFeatures(tmp_path / "folder.onnx")
+        OnnxBackbone(tmp_path / "folder.onnx")
     file = tmp_path / "bad.onnx"
     whole = tiny()
     for content in (
@@ -241,7 +251,7 @@ def test_files_that_are_no_model_are_refused(
     ):
         file.write_bytes(content)
         with pytest.raises(WeightsError, match=r"'bad\.onnx' is no ONNX file, or is damaged: "):
-            OnnxFeatures(file)
+            OnnxBackbone(file)
     assert capfd.readouterr().err == ""
 
 
@@ -259,27 +269,27 @@ def test_inputs_that_are_no_images_are_refused() -> None:
     }
     for message, inputs in cases.items():
         with pytest.raises(WeightsError, match=message):
-            OnnxFeatures(model(graph(nodes, inputs, out)))
+            OnnxBackbone(model(graph(nodes, inputs, out)))
     with pytest.raises(WeightsError, match="has no outputs"):
-        OnnxFeatures(model(graph(nodes, [value("image", (None, 3, None, None))], [])))
+        OnnxBackbone(model(graph(nodes, [value("image", (None, 3, None, None))], [])))
 
 
 def test_weights_in_other_files_are_refused() -> None:
     data = tiny(external="../secret")
     with pytest.raises(WeightsError, match=r"other files \(tensor 'fine_weight'\): save it as one"):
-        OnnxFeatures(data)
+        OnnxBackbone(data)
 
 
 def test_sizes_that_a_model_does_not_take_are_refused() -> None:
-    fixed = OnnxFeatures(tiny(shape=(1, 3, 24, 32)))
+    fixed = onnx_patches(tiny(shape=(1, 3, 24, 32)))
     images = [unit(0), unit(1)]  # one by one, for the model takes no two
     assert [patches.array.shape for patches in fixed.extract_batch(images)] == [(12, 16, 2)] * 2
     with pytest.raises(
-        InvalidInputError, match=r"takes images of 24 x 32 .* not 32 x 24: set image"
+        InvalidInputError, match=r"32 x 24 pixels \(height x width\), only of 24 x 32: set image"
     ):
         fixed.extract_batch([unit(0, (32, 24))])
     with pytest.raises(WeightsError, match="batches of exactly 4 images"):
-        OnnxFeatures(tiny(shape=(4, 3, None, None)))
+        OnnxBackbone(tiny(shape=(4, 3, None, None)))
 
 
 @pytest.mark.parametrize("engine", FLOAT32_ENGINES)
@@ -287,7 +297,7 @@ def test_an_image_that_is_too_small_is_refused(
     engine: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     try:
-        features = OnnxFeatures(tiny(), engine=engine)
+        features = onnx_patches(tiny(), engine=engine)
     except MissingDependencyError as error:
         pytest.skip(str(error))
     for size in ((1, 1), (2, 2)):
@@ -301,14 +311,14 @@ def test_an_image_that_is_too_small_is_refused(
 def test_an_output_that_is_no_map_is_refused(engine: str) -> None:
     data = tiny(flat=True)
     try:
-        features = OnnxFeatures(data, engine=engine)
+        features = onnx_patches(data, engine=engine)
     except MissingDependencyError as error:
         pytest.skip(str(error))
     with pytest.raises(
-        WeightsError, match=r"output 'coarse' .* \(1, \d+\), not float32 feature map"
+        BackboneError, match=r"layer 'coarse' gives float32 \(1, \d+\), not float32 feature map"
     ):
         features.extract_batch([unit(0)])
-    OnnxFeatures(data, engine=engine, layers=["fine"]).extract_batch([unit(0)])
+    onnx_patches(data, engine=engine, layers=["fine"]).extract_batch([unit(0)])
 
 
 def test_a_model_that_an_engine_cannot_read_names_both(capfd: pytest.CaptureFixture[str]) -> None:
@@ -316,7 +326,7 @@ def test_a_model_that_an_engine_cannot_read_names_both(capfd: pytest.CaptureFixt
     nodes = [node("Swish", ["image"], ["fine"])]  # of a later operator set than the model's
     info = [value("image", (None, 3, None, None))], [value("fine", (None, 3, None, None))]
     with pytest.raises(WeightsError, match="engine 'onnxruntime' cannot read .*'model.onnx'"):
-        OnnxFeatures(model(graph(nodes, *info)), engine="onnxruntime")
+        OnnxBackbone(model(graph(nodes, *info)), engine="onnxruntime")
     assert capfd.readouterr().err == ""
 
 

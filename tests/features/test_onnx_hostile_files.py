@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import WeightsError
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import FLOAT32_ENGINES
-from pyimgano.features.onnx_file import load_onnx
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
+from pyimgano.features.backbones.onnx.file import load_onnx
 from tests.features.onnx_support import (
     convolution,
     field,
     graph,
     model,
     node,
+    onnx_patches,
     tensor,
     tensor_proto,
     tiny,
@@ -176,14 +177,14 @@ def test_no_engine_opens_a_file_that_a_model_names(
     pytest.importorskip({"opencv": "cv2"}.get(engine, engine), reason=f"no {engine}")
     for external in ("secret.bin", str(tmp_path / "secret.bin"), "../" * 9 + str(tmp_path)):
         with pytest.raises(WeightsError, match=r"'model.onnx' (is no|keeps its|cannot be used)"):
-            OnnxFeatures(variant(external), engine=engine)
+            OnnxBackbone(variant(external), engine=engine)
     assert opens.names() == []
 
 
 @pytest.mark.parametrize("engine", FLOAT32_ENGINES)
 def test_an_engine_that_gets_a_model_opens_no_file_near(engine: str, opens: Opens) -> None:
     pytest.importorskip({"opencv": "cv2"}.get(engine, engine), reason=f"no {engine}")
-    features = OnnxFeatures(GOOD, engine=engine)
+    features = onnx_patches(GOOD, engine=engine)
     features.extract_batch([np.ones((8, 8, 3), np.float32)])
     assert opens.names() == []
 
@@ -191,16 +192,16 @@ def test_an_engine_that_gets_a_model_opens_no_file_near(engine: str, opens: Open
 def test_a_pipe_as_external_data_stalls_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(WeightsError, match="keeps its weights in other files"):
-        OnnxFeatures(VARIANTS[0](str(tmp_path / "pipe")))
+        OnnxBackbone(VARIANTS[0](str(tmp_path / "pipe")))
     with pytest.raises(WeightsError, match="pipe' does not exist or is not a file"):
-        OnnxFeatures(tmp_path / "pipe")
+        OnnxBackbone(tmp_path / "pipe")
 
 
 def test_a_sparse_file_beyond_what_the_format_holds_is_not_read(tmp_path: Path) -> None:
     with open(tmp_path / "large.onnx", "wb") as file:
         file.truncate(200 << 30)
     with pytest.raises(WeightsError, match=r"large.onnx' has 214,748,364,800 bytes; .* 2 GiB"):
-        OnnxFeatures(tmp_path / "large.onnx")
+        OnnxBackbone(tmp_path / "large.onnx")
 
 
 def test_what_is_not_canonical_or_not_known_is_refused_by_name() -> None:
@@ -243,7 +244,7 @@ def test_the_engine_gets_what_was_understood_and_nothing_else() -> None:
     assert load_onnx(data).metadata == {"ort_config": "SECRET SETTING"}
     assert load_onnx(written).written() == written
     images = [np.random.default_rng(0).random((8, 8, 3), dtype=np.float32)]
-    found, expected = (OnnxFeatures(d).extract_batch(images)[0].array for d in (written, GOOD))
+    found, expected = (onnx_patches(d).extract_batch(images)[0].array for d in (written, GOOD))
     np.testing.assert_array_equal(found, expected)
 
 

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from pyimgano.errors import InvalidInputError, WeightsError
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import FLOAT32_ENGINES
-from pyimgano.features.onnx_file import load_onnx
-from pyimgano.features.onnx_reader.check import walk
-from tests.features.onnx_support import PLAIN, field, graph, model, node, tensor, value
+from pyimgano.errors import BackboneError, InvalidInputError, WeightsError
+from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
+from pyimgano.features.backbones.onnx.file import load_onnx
+from pyimgano.features.backbones.onnx.reader.check import walk
+from tests.features.onnx_support import (
+    PLAIN,
+    field,
+    graph,
+    model,
+    node,
+    onnx_patches,
+    tensor,
+    value,
+)
 
 WEIGHT = tensor("w", np.ones((8, 3, 4, 4), np.float32))
 HUGE = 2**62
@@ -268,7 +276,7 @@ def test_a_model_that_asks_for_too_much_at_one_size_only_is_refused_there() -> N
         whole("ones", 1, 1),
         tensor("one", np.ones((1, 1, 1, 1))),
     )
-    features = OnnxFeatures(data, normalization=PLAIN)
+    features = onnx_patches(data, normalization=PLAIN)
     assert features.extract_batch([np.ones((16, 16, 3), np.float32)])[0].array.shape == (16, 16, 3)
     with pytest.raises(InvalidInputError, match=r"600 x 600 pixels: .*'Expand'"):
         features.extract_batch([np.ones((600, 600, 3), np.float32)])
@@ -285,8 +293,8 @@ def test_a_model_that_asks_for_too_much_at_one_size_only_is_refused_there() -> N
 )
 def test_features_that_are_not_finite_are_an_error(engine: str, nodes: list[bytes]) -> None:
     pytest.importorskip({"opencv": "cv2"}.get(engine, engine), reason=f"no {engine}")
-    features = OnnxFeatures(net(nodes, real("big", 3e38)), engine=engine, normalization=PLAIN)
-    with pytest.raises(WeightsError, match="'y' .*'model.onnx' holds NaN or infinity"):
+    features = onnx_patches(net(nodes, real("big", 3e38)), engine=engine, normalization=PLAIN)
+    with pytest.raises(BackboneError, match="model.onnx: layer 'y' holds NaN or infinity"):
         features.extract_batch([np.ones((8, 8, 3), np.float32)])
 
 

@@ -18,7 +18,7 @@ from pyimgano.errors import (
     ThresholdWarning,
     UnknownNameError,
 )
-from pyimgano.features.pooled import PooledEmbeddedFeatures, pool
+from pyimgano.features.patches.pooled import PooledFilterBank, pool
 from pyimgano.models import create_model, list_models, model_info
 from pyimgano.models.classical import ClassicalDetector
 from pyimgano.models.pyod_catalogue import DETECTORS
@@ -318,7 +318,7 @@ def test_using_it_before_fit_and_training_on_defects_are_errors(normal: list[np.
     with pytest.raises(InvalidInputError, match="normal images only"):
         create_model("vision_ecod", feature_extractor=Means()).fit(normal, [1] * len(normal))
     with pytest.raises(NotFittedError):
-        PooledEmbeddedFeatures().extract(normal)
+        PooledFilterBank().extract(normal)
 
 
 def test_pooling_takes_the_largest_magnitude_of_each_feature() -> None:
@@ -330,8 +330,8 @@ def test_pooling_takes_the_largest_magnitude_of_each_feature() -> None:
 
 def test_the_default_features_survive_a_round_trip_of_their_state() -> None:
     images = [texture(i) for i in range(4)]
-    features = PooledEmbeddedFeatures().fit(images)
-    twin = PooledEmbeddedFeatures()
+    features = PooledFilterBank().fit(images)
+    twin = PooledFilterBank()
     twin.set_state(features.get_state())
     np.testing.assert_array_equal(twin.extract(images), features.extract(images))
 

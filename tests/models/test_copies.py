@@ -18,7 +18,7 @@ import pytest
 import pyimgano
 from pyimgano import create_model, list_models
 from pyimgano.errors import DetectorFileError, ThresholdWarning
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.kernels import KnnIndex
 from pyimgano.models.base import Detector
 from pyimgano.neighbors import create_neighbors
@@ -101,7 +101,7 @@ def test_patchcore_on_an_onnx_network_survives(engine: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("name", list_models("classical"))
 def test_every_classical_detector_survives(name: str, tmp_path: Path) -> None:
     pytest.importorskip("pyod", reason="needs the extra pyod")
-    detector: Detector = create_model(name, feature_extractor=PooledEmbeddedFeatures((24, 32)))
+    detector: Detector = create_model(name, feature_extractor=PooledFilterBank((24, 32)))
     detector.fit([texture(i, (24, 32)) for i in range(20)])
     for way in WAYS.values():
         assert_same(way(detector, tmp_path), detector)

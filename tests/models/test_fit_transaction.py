@@ -10,7 +10,7 @@ import pytest
 
 from pyimgano import create_model
 from pyimgano.errors import ImageReadError, InvalidInputError, NotFittedError, ThresholdWarning
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.base import Detector
 from pyimgano.models.classical import ClassicalDetector
@@ -132,7 +132,7 @@ def test_two_detectors_that_share_an_extractor_do_not_change_each_other() -> Non
 
 
 def test_the_packages_own_extractor_is_left_alone_too() -> None:
-    extractor = PooledEmbeddedFeatures(16)
+    extractor = PooledFilterBank(16)
     detector = ClassicalDetector("knn", feature_extractor=extractor).fit(IMAGES)
     assert not hasattr(extractor, "patches_")
     assert detector.features_.image_size == 16
@@ -167,12 +167,12 @@ def test_the_seed_reaches_the_extractor() -> None:
 
 def test_the_seed_reaches_the_default_features(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
-    original = PooledEmbeddedFeatures.fit
+    original = PooledFilterBank.fit
 
     def watched(self: Any, images: Any, *, random_state: int = 0) -> Any:
         seeds.append(random_state)
         return original(self, images, random_state=random_state)
 
-    monkeypatch.setattr(PooledEmbeddedFeatures, "fit", watched)
+    monkeypatch.setattr(PooledFilterBank, "fit", watched)
     ClassicalDetector("knn", random_state=5).fit(IMAGES)
     assert seeds == [5]

@@ -10,8 +10,9 @@ import pytest
 
 from pyimgano.datasets import load_dataset
 from pyimgano.errors import MissingDependencyError
-from pyimgano.features.onnx_backbone import OnnxFeatures
-from pyimgano.features.onnx_engines import FLOAT32_ENGINES
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
+from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.models import create_model
 from pyimgano.models.patchcore import PatchCore
 
@@ -35,7 +36,7 @@ def fitted(
         detector = create_model("patchcore", backbone="resnet18", weights=resnet18_file)
         detector.fit(data.get_train_paths()[:12])
         paths = data.get_test_paths()[0]
-        _CACHE[category] = detector, detector.features_.to_onnx().onnx_bytes(), paths[::8]
+        _CACHE[category] = detector, detector.features_.backbone.to_onnx().onnx_bytes(), paths[::8]
     return _CACHE[category]
 
 
@@ -48,7 +49,7 @@ def test_a_detector_fitted_with_torch_scores_the_same_without_it(
     detector, model, paths = fitted
     swapped = copy.copy(detector)
     try:
-        swapped.features_ = OnnxFeatures(model, engine=engine)
+        swapped.features_ = LayerPatches(OnnxBackbone(model, engine=engine))
     except MissingDependencyError as error:
         pytest.skip(str(error))
     pairs = zip(detector.iter_predict(paths), swapped.iter_predict(paths), strict=True)

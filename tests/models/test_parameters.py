@@ -12,8 +12,8 @@ import pytest
 from pyimgano import create_model, list_models
 from pyimgano.benchmark import AlgorithmBenchmark
 from pyimgano.errors import InvalidInputError, PyimganoError
-from pyimgano.features.embedded import EmbeddedFeatures
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.patches.filter_bank import FilterBank
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.anomalib_backend import AnomalibDetector
 from pyimgano.models.classical import ClassicalDetector
@@ -49,7 +49,7 @@ def test_a_value_that_cannot_be_is_an_error_that_names_the_parameter(cls: type, 
 
 
 @pytest.mark.parametrize(
-    "cls", [EmbeddedFeatures, PooledEmbeddedFeatures, AlgorithmBenchmark, MemoryBankScorer]
+    "cls", [FilterBank, PooledFilterBank, AlgorithmBenchmark, MemoryBankScorer]
 )
 def test_other_classes_declare_theirs_too(cls: type[ParamsMixin]) -> None:
     check_declaration(cls)
@@ -102,18 +102,18 @@ class Means:
         return np.array([image.mean(axis=(0, 1)) for image in images], dtype=np.float32)
 
 
-@pytest.mark.parametrize("name", inspect.signature(EmbeddedFeatures).parameters)
+@pytest.mark.parametrize("name", inspect.signature(FilterBank).parameters)
 @pytest.mark.parametrize("value", ["x", math.nan, math.inf, -1, 10**30, None])
 def test_the_embedded_features_name_it(name: str, value: Any) -> None:
     with pytest.raises(InvalidInputError, match=name):
-        EmbeddedFeatures(**{name: value}).fit([np.zeros((16, 16, 3), np.float32)])
+        FilterBank(**{name: value}).fit([np.zeros((16, 16, 3), np.float32)])
 
 
 @pytest.mark.parametrize(
     ("build", "name"),
     [
-        (PooledEmbeddedFeatures, "image_size"),
-        (PooledEmbeddedFeatures, "max_pixels"),
+        (PooledFilterBank, "image_size"),
+        (PooledFilterBank, "max_pixels"),
         (ImagePreprocessor, "resize"),
         (ImagePreprocessor, "center_crop"),
         (ImagePreprocessor, "bit_depth"),
@@ -122,6 +122,6 @@ def test_the_embedded_features_name_it(name: str, value: Any) -> None:
 )
 @pytest.mark.parametrize("value", ["x", math.nan, math.inf, -1, 10**30])
 def test_the_readers_of_images_name_it(build: Any, name: str, value: Any) -> None:
-    named = "resize" if build is PooledEmbeddedFeatures and name == "image_size" else name
+    named = "resize" if build is PooledFilterBank and name == "image_size" else name
     with pytest.raises(InvalidInputError, match=named):
         build(**{name: value}).fit([texture(0, (16, 16))])

@@ -285,7 +285,7 @@ def test_use_before_fit_is_an_error() -> None:
 
 def test_embedded_features_ignore_pretrained_and_refuse_weights(normal: list[np.ndarray]) -> None:
     detector(pretrained=False).fit(normal[:9])
-    with pytest.raises(InvalidInputError, match="no weights and no layers"):
+    with pytest.raises(InvalidInputError, match="no use for weights"):
         detector(weights="x.pth").fit(normal)
 
 

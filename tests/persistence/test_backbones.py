@@ -21,7 +21,7 @@ from pyimgano.errors import (
     UnknownNameError,
     WeightsError,
 )
-from pyimgano.features.onnx_engines import ENGINES, FLOAT32_ENGINES
+from pyimgano.features.backbones.onnx.engines import ENGINES, FLOAT32_ENGINES
 from pyimgano.models import PatchCore
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
@@ -92,7 +92,7 @@ def test_another_engine_may_run_the_backbone(
     exact = engine in FLOAT32_ENGINES
     found, expected = loaded.predict_one(IMAGES[0]), with_onnx.predict_one(IMAGES[0])
     assert found.score == pytest.approx(expected.score, rel=1e-5 if exact else 0.05)
-    assert (loaded.engine, loaded.features_.engine) == (engine, engine)
+    assert (loaded.engine, loaded.features_.backbone.engine) == (engine, engine)
     loaded.save(tmp_path / "again", embed_backbone=True)
     same(loaded, pyimgano.load(tmp_path / "again"))
 

@@ -16,7 +16,7 @@ import safetensors
 
 import pyimgano
 from pyimgano.errors import InvalidInputError, NotFittedError, ThresholdWarning
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.models import PatchCore, create_model
 from pyimgano.persistence.container import checksum
 from tests.conftest import REPO, texture, with_blot, write_image
@@ -215,7 +215,7 @@ def test_parameters_of_pyod_and_of_the_extractor_come_back(
     normal: list[np.ndarray], tmp_path: Path
 ) -> None:
     pytest.importorskip("pyod")
-    extractor = PooledEmbeddedFeatures(image_size=(48, 64))
+    extractor = PooledFilterBank(image_size=(48, 64))
     detector = create_model("vision_knn", n_neighbors=2, feature_extractor=extractor).fit(normal)
     detector.save(tmp_path / "a")
     loaded = pyimgano.load(tmp_path / "a")

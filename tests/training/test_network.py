@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="distillation needs the extra pyimgano[export]")
 
-from pyimgano.features.onnx_backbone import OnnxFeatures  # noqa: E402
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone  # noqa: E402
+from pyimgano.features.patches.layer_maps import LayerPatches  # noqa: E402
 from training.errors import TrainingError  # noqa: E402
 from training.network import folded, read_network, to_onnx, write_network  # noqa: E402
 from training.optimizer import Optimizer, orthogonalise  # noqa: E402
@@ -73,7 +74,7 @@ def test_a_cut_file_is_named(student: Student, tmp_path: Path) -> None:
 def test_pyimgano_runs_the_onnx_export(student: Student, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="exporting to ONNX needs the extra pyimgano[export]")
     to_onnx(folded(student), tmp_path / "student.onnx")
-    features = OnnxFeatures(tmp_path / "student.onnx", layers=["layer2", "layer3"])
+    features = LayerPatches(OnnxBackbone(tmp_path / "student.onnx", layers=["layer2", "layer3"]))
     rows = features.extract_batch([np.full((72, 104, 3), 0.5, np.float32)])[0].array
     assert rows.shape == (9, 13, 384)
 

@@ -156,11 +156,12 @@ def _some(models: Sequence[str]) -> str:
 
 def _useless(backbone: Any) -> tuple[str, ...]:
     """Options that a kind of backbone has no use for, although others in a comparison may."""
-    from pyimgano.features.build import EMBEDDED, is_onnx
+    from pyimgano.features.build import takes
 
-    if backbone == EMBEDDED:
-        return ("layers", "weights", "normalization", "device", "engine")
-    return ("weights", "device") if is_onnx(backbone) else ("engine",)
+    known = takes(backbone)
+    return tuple(
+        x for x in ("layers", "weights", "normalization", "device", "engine") if x not in known
+    )
 
 
 def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:

@@ -60,22 +60,23 @@ def build_parser() -> argparse.ArgumentParser:
 def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
     from pyimgano.errors import InvalidInputError
+    from pyimgano.features.backbones.torchvision import TorchvisionBackbone
     from pyimgano.features.build import is_onnx
-    from pyimgano.features.torchvision_backbone import TorchvisionFeatures
     from pyimgano.reporting.files import check_target, write_bytes
 
     if not is_onnx(args.output):
         raise InvalidInputError(f"--output {shown(args.output)}: the file's name must end in .onnx")
     check_target(args.output)
-    features = TorchvisionFeatures(
+    network = TorchvisionBackbone(
         args.network, layers=args.layers, weights=args.weights, normalization=args.normalization
     )
-    exported = features.to_onnx(image_size=args.image_size)
+    exported = network.to_onnx(image_size=args.image_size)
     data = exported.onnx_bytes()
     write_bytes(args.output, data)
+    outputs = " ".join(layer.name for layer in exported.info.layers)
     print(
-        f"{shown(args.output)}: {args.network}, outputs {' '.join(exported.layers)},"
-        f" {len(data) / 1e6:.1f} MB, SHA-256 {exported.weights_info['weights_sha256']}"
+        f"{shown(args.output)}: {args.network}, outputs {outputs},"
+        f" {len(data) / 1e6:.1f} MB, SHA-256 {exported.info.origin['weights_sha256']}"
     )
     return options.OK
 

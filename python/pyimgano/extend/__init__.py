@@ -10,9 +10,17 @@ from pyimgano.datasets import (
     Sample,
     register_layout,
 )
+from pyimgano.extend.backbone_checks import check_backbone
 from pyimgano.extend.detector_checks import EXPECTED_FAILURES, check_detector
 from pyimgano.extend.neighbor_checks import check_neighbors
-from pyimgano.features import PatchGrid
+from pyimgano.features.backbones import (
+    Backbone,
+    BackboneInfo,
+    LayerInfo,
+    list_backbones,
+    register_backbone,
+)
+from pyimgano.features.base import PatchExtractor, PatchGrid
 from pyimgano.metrics import ImageMetric, MetricInfo, MetricResult, PixelMetric, register_metric
 from pyimgano.models import PatchDetector, register_model
 from pyimgano.models.parameters import COMMON
@@ -40,6 +48,8 @@ from pyimgano.utils.storable import Storable
 __all__ = [
     "COMMON",
     "EXPECTED_FAILURES",
+    "Backbone",
+    "BackboneInfo",
     "Choice",
     "Count",
     "Dataset",
@@ -48,6 +58,7 @@ __all__ = [
     "Flag",
     "FolderLayout",
     "ImageMetric",
+    "LayerInfo",
     "Layout",
     "ListOf",
     "Listing",
@@ -59,6 +70,7 @@ __all__ = [
     "Opaque",
     "Parameter",
     "PatchDetector",
+    "PatchExtractor",
     "PatchGrid",
     "PatchScorer",
     "PatchScores",
@@ -69,9 +81,12 @@ __all__ = [
     "Size",
     "Storable",
     "Text",
+    "check_backbone",
     "check_declaration",
     "check_detector",
     "check_neighbors",
+    "list_backbones",
+    "register_backbone",
     "register_layout",
     "register_metric",
     "register_model",

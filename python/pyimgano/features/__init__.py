@@ -1,8 +1,16 @@
-"""Patch features behind one protocol: embedded, ONNX models, torchvision (extra ``torch``)."""
+"""Patches of images behind one protocol: of a backbone's layers, or of filters that learn."""
 
 from __future__ import annotations
 
+from pyimgano.features.backbones.named import list_backbones, register_backbone
 from pyimgano.features.base import PatchExtractor, PatchGrid
 from pyimgano.features.build import EMBEDDED, build_features
 
-__all__ = ["EMBEDDED", "PatchExtractor", "PatchGrid", "build_features"]
+__all__ = [
+    "EMBEDDED",
+    "PatchExtractor",
+    "PatchGrid",
+    "build_features",
+    "list_backbones",
+    "register_backbone",
+]

@@ -1,48 +1,40 @@
-"""The feature extractor that a backbone's name stands for."""
+"""The feature extractor that a backbone's name, or the backbone itself, stands for."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import BackboneError, InvalidInputError
+from pyimgano.features.backbones.base import Backbone, is_backbone
+from pyimgano.features.backbones.named import BACKBONES, register_backbone
 from pyimgano.features.base import PatchExtractor
-from pyimgano.utils.checks import check_path, check_text
 
-#: The backbone that needs no torch, no weights file and no network.
-EMBEDDED = "embedded"
-
-
-def is_onnx(backbone: str | os.PathLike[str]) -> bool:
-    """Whether a backbone is an ONNX file rather than the name of a network."""
-    return PurePath(backbone).suffix.lower() == ".onnx"
+#: Names of the hand-crafted features; ``embedded`` will be that of a network of our own.
+EMBEDDED, FILTER_BANK = "embedded", "filterbank"
+#: What ``backbone=`` takes.
+BackboneLike = str | os.PathLike[str] | Backbone
 
 
-def check_backbone(backbone: object) -> None:
-    """Refuse what can be no backbone, whatever its name."""
-    if not isinstance(backbone, (str, os.PathLike)) or not os.fspath(backbone):
+def is_onnx(backbone: object) -> bool:
+    """Whether a backbone is an ONNX file rather than a name or an object."""
+    return isinstance(backbone, (str, os.PathLike)) and PurePath(backbone).suffix.lower() == ".onnx"
+
+
+def _check(backbone: object) -> None:
+    named = isinstance(backbone, (str, os.PathLike)) and os.fspath(backbone)
+    if not named and not is_backbone(backbone):
         raise InvalidInputError(
-            f"backbone must be the name of a network or an ONNX file, got {backbone!r}"
+            "backbone must be the name of a network, an ONNX file, or an object with info (a"
+            f" BackboneInfo) and layer_maps, got {backbone!r}"
         )
 
 
-def check_weights(weights: object) -> None:
-    """Refuse what can be no weights, whatever their name."""
-    if not isinstance(weights, Enum):  # torchvision's own
-        check_path("weights", weights, "a file, a torchvision enum, its name or None")
-
-
-def check_engine(engine: object) -> None:
-    """Refuse what can be no engine, whatever its name."""
-    if engine is not None:
-        check_text("engine", engine, "the name of an engine or None")
-
-
 def build_features(
-    backbone: str | os.PathLike[str],
+    backbone: BackboneLike,
     *,
     layers: Sequence[str] | None = None,
     weights: Any = None,
@@ -52,66 +44,130 @@ def build_features(
     batch_size: int = 8,
     engine: str | None = None,
 ) -> PatchExtractor:
-    """Build an extractor.
+    """The extractor of a detector.
 
-    ``embedded`` refuses weights and layers; an ONNX file, which holds its weights, refuses weights;
-    both refuse any device but the CPU, and ignore ``pretrained``. Only an ONNX file has an
-    ``engine``; None is ``"opencv"``.
+    Parameters
+    ----------
+    backbone
+        A name (:func:`list_backbones`), an ONNX file, or a backbone.
+    layers, weights, pretrained, normalization, device, engine
+        For the backbone; what it has no use for is an error.
+    batch_size
+        Images per pass.
+
+    Raises
+    ------
+    UnknownNameError
+        No such backbone; lists the nearest names.
+    BackboneError
+        What is registered under the name gives no backbone.
     """
+    _check(backbone)
+    options = {
+        "layers": None if layers is None else list(layers),
+        "weights": weights,
+        "pretrained": None if pretrained else False,
+        "normalization": None if normalization == "imagenet" else normalization,
+        "device": None if str(device) == "cpu" else str(device),
+        "engine": engine,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    factory = _factory(backbone)
+    known = _parameters(factory)
+    for name in given.keys() - known - {"layers"}:
+        raise _useless(backbone, name, given[name])
+    made = factory(**{name: value for name, value in given.items() if name in known})
+    if is_backbone(made):
+        from pyimgano.features.patches.layer_maps import LayerPatches
+
+        picked = None if "layers" in known else layers
+        return LayerPatches(made, layers=picked, batch_size=batch_size)
+    if not hasattr(made, "extract_batch"):
+        raise BackboneError(f"backbone {backbone!r} is a {type(made).__name__}, and that is none")
+    if "layers" in given:
+        raise _useless(backbone, "layers", layers)
+    extractor: PatchExtractor = made
+    return extractor
+
+
+def _useless(backbone: BackboneLike, name: str, value: Any) -> InvalidInputError:
+    title = os.fspath(backbone) if isinstance(backbone, (str, os.PathLike)) else backbone.info.name
+    return InvalidInputError(
+        f"backbone {title!r} has no use for {name}={value!r}: leave out {name}"
+    )
+
+
+def _factory(backbone: BackboneLike) -> Callable[..., Any]:
+    """What makes the backbone."""
+    if not isinstance(backbone, (str, os.PathLike)):
+        return lambda: backbone
     if is_onnx(backbone):
-        return _build_onnx(backbone, layers, weights, normalization, device, batch_size, engine)
-    if engine is not None:
-        raise InvalidInputError(
-            f"engine={engine!r} is for ONNX backbones (a file named .onnx), not {backbone!r}"
+        return _onnx(backbone)
+    entry = BACKBONES.find(os.fspath(backbone))
+    return _torchvision(os.fspath(backbone)) if entry is None else entry.value
+
+
+def takes(backbone: BackboneLike) -> frozenset[str]:
+    """Which parameters a backbone has a use for, out of those of :func:`build_features`."""
+    return _parameters(_factory(backbone))
+
+
+def _parameters(factory: Callable[..., Any]) -> frozenset[str]:
+    try:
+        return frozenset(inspect.signature(factory).parameters)
+    except ValueError:  # of code without a signature
+        return frozenset()
+
+
+def _onnx(file: str | os.PathLike[str]) -> Callable[..., Backbone]:
+    def build(
+        *,
+        layers: Sequence[str] | None = None,
+        pretrained: bool = True,  # whatever it says: the file holds the weights
+        normalization: Any = "imagenet",
+        engine: str | None = None,
+    ) -> Backbone:
+        from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+        from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE
+
+        return OnnxBackbone(
+            file, layers=layers, normalization=normalization, engine=engine or DEFAULT_ENGINE
         )
-    if backbone == EMBEDDED:
-        if weights is not None or layers is not None:
-            raise InvalidInputError("the backbone embedded has no weights and no layers to choose")
-        _check_cpu(backbone, device)
-        from pyimgano.features.embedded import EmbeddedFeatures
 
-        return EmbeddedFeatures()
-    from pyimgano.features.torchvision_backbone import TorchvisionFeatures
-
-    return TorchvisionFeatures(
-        os.fspath(backbone),
-        layers=layers,
-        weights=weights,
-        pretrained=pretrained,
-        normalization=normalization,
-        device=device,
-        batch_size=batch_size,
-    )
+    return build
 
 
-def _build_onnx(
-    backbone: str | os.PathLike[str],
-    layers: Sequence[str] | None,
-    weights: Any,
-    normalization: Any,
-    device: str,
-    batch_size: int,
-    engine: str | None,
-) -> PatchExtractor:
-    from pyimgano.features.onnx_backbone import OnnxFeatures
-    from pyimgano.features.onnx_engines import DEFAULT_ENGINE
+def _torchvision(name: str) -> Callable[..., Backbone]:
+    def build(
+        *,
+        layers: Sequence[str] | None = None,
+        weights: Any = None,
+        pretrained: bool = True,
+        normalization: Any = "imagenet",
+        device: str = "cpu",
+    ) -> Backbone:
+        from pyimgano.features.backbones.torchvision import TorchvisionBackbone
 
-    shown = os.fspath(backbone)
-    if weights is not None:
-        raise InvalidInputError(f"backbone {shown!r} holds its weights: leave out weights")
-    _check_cpu(backbone, device)
-    return OnnxFeatures(
-        backbone,
-        layers=layers,
-        normalization=normalization,
-        engine=DEFAULT_ENGINE if engine is None else engine,
-        batch_size=batch_size,
-    )
-
-
-def _check_cpu(backbone: str | os.PathLike[str], device: str) -> None:
-    if str(device) != "cpu":
-        raise InvalidInputError(
-            f"backbone {os.fspath(backbone)!r} runs on the CPU, not on device={device!r}: leave out"
-            " device"
+        return TorchvisionBackbone(
+            name,
+            layers=layers,
+            weights=weights,
+            pretrained=pretrained,
+            normalization=normalization,
+            device=device,
         )
+
+    return build
+
+
+def _filter_bank(*, pretrained: bool = True, normalization: Any = None) -> PatchExtractor:
+    """The filter bank, whatever is said of weights and scale that it has not."""
+    from pyimgano.features.patches.filter_bank import FilterBank
+
+    return FilterBank()
+
+
+for _name in (EMBEDDED, FILTER_BANK):
+    register_backbone(
+        _name, _filter_bank, summary="Hand-crafted filters that learn; no torch, no weights"
+    )

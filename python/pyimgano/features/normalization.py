@@ -1,15 +1,19 @@
-"""Mean and standard deviation that a network expects its input to be scaled with."""
+"""Images scaled with the mean and standard deviation that a network expects."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyimgano.errors import InvalidInputError
+from pyimgano.features.backbones.base import MeanStd
 
 #: Mean and standard deviation of ImageNet's RGB channels, for images in [0, 1].
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-Normalization = str | tuple[Sequence[float], Sequence[float]]
+Normalization = str | MeanStd
 
 
 def resolve_normalization(normalization: Normalization) -> tuple[list[float], list[float]]:
@@ -32,3 +36,29 @@ def resolve_normalization(normalization: Normalization) -> tuple[list[float], li
             f"normalization must be 3 means and 3 positive standard deviations: {normalization!r}"
         )
     return mean, std
+
+
+def normalised(
+    images: Sequence[NDArray[np.float32]], normalization: MeanStd
+) -> NDArray[np.float32]:
+    """A batch as backbones take it.
+
+    Parameters
+    ----------
+    images
+        float32 (H, W, 3), RGB in [0, 1], all of one size.
+    normalization
+        Mean and standard deviation.
+
+    Returns
+    -------
+    ndarray
+        float32 (n, 3, H, W), contiguous.
+    """
+    mean, std = (np.array(part, dtype=np.float32)[:, None, None] for part in normalization)
+    height, width = images[0].shape[:2]
+    batch = np.empty((len(images), 3, height, width), dtype=np.float32)
+    for image, planes in zip(images, batch, strict=True):
+        np.subtract(image.transpose(2, 0, 1), mean, out=planes)
+    batch /= std
+    return batch

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
-from pyimgano.features.pooled import ImageFeatures, PooledEmbeddedFeatures
+from pyimgano.features.patches.pooled import ImageFeatures, PooledFilterBank
 from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.health import ImageHealth, measure_health
 from pyimgano.images.preprocess import each_image
@@ -50,7 +50,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         (``fit(images, random_state=...)`` gets the detector's); ``images`` are paths or arrays as
         given. One that learns is copied as ``sklearn.base.clone`` does before each fit: yours
         stays as it is, the fitted one is ``features_``. None:
-        :class:`~pyimgano.features.pooled.PooledEmbeddedFeatures`.
+        :class:`~pyimgano.features.patches.pooled.PooledFilterBank`.
     random_state
         Seed of everything that is drawn.
     standardize
@@ -251,7 +251,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def _fit_extractor(self, images: Sequence[ImageInput]) -> Any:
         """An extractor that has learnt: the user's own object is never changed, nor shared."""
         if self.feature_extractor is None:
-            return PooledEmbeddedFeatures().fit(images, random_state=self.random_state)
+            return PooledFilterBank().fit(images, random_state=self.random_state)
         if not callable(getattr(self.feature_extractor, "fit", None)):
             return self.feature_extractor
         extractor: Any = cloned("feature_extractor", self.feature_extractor)

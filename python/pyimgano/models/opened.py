@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput
@@ -31,7 +31,7 @@ def extract_and_measure(
     ImageReadError
         A file cannot be read by the extractor.
     """
-    if type(extractor) is not PooledEmbeddedFeatures:
+    if type(extractor) is not PooledFilterBank:
         rows = np.asarray(extractor.extract(images), dtype=np.float32)
         return rows, [try_to_measure(image, measure) for image in images]
     parts: list[NDArray[np.float32]] = []

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
-from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.features.backbones.base import is_backbone
+from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.models.patch_map import LARGEST_SIGMA
 from pyimgano.utils.parameters import (
     Choice,
@@ -58,10 +59,12 @@ NETWORK: Parameters = {
 }
 #: Where a patch detector's features come from.
 FEATURES: Parameters = {
-    "backbone": PathLike(
-        "the name of a network or an ONNX file",
+    "backbone": Either(
+        PathLike("the name of a network, an ONNX file"),
+        Opaque("an object with info and layer_maps", is_backbone),
         metavar="NAME",
-        help="'embedded' (no torch, no weights), a torchvision network or an ONNX file",
+        help="'embedded' (no torch, no weights), a torchvision network, an ONNX file or a name that"
+        " is registered",
         stored=Text(),
     ),
     "layers": NETWORK["layers"],

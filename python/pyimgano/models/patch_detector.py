@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
+from pyimgano.features.build import BackboneLike
 from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.models.base import PixelDetector
@@ -36,9 +36,10 @@ class PatchDetector(PixelDetector):
 
     Parameters
     ----------
-    backbone : str or path
-        A torchvision backbone; ``"embedded"``, which needs no torch, no weights file and no
-        network; or an ONNX file (``"path/to/model.onnx"``), which needs no torch.
+    backbone : str, path or Backbone
+        A torchvision backbone; ``"embedded"`` (or ``"filterbank"``), which needs no torch, no
+        weights file and no network; an ONNX file (``"path/to/model.onnx"``), which needs no torch;
+        a name that is registered, or a :class:`~pyimgano.extend.Backbone`.
     scorer : PatchScorer or None
         Learns the patches of normal images and scores others, see
         :class:`~pyimgano.scorers.PatchScorer`. It is copied before each fit: yours stays as it is,
@@ -120,7 +121,7 @@ class PatchDetector(PixelDetector):
     def __init__(
         self,
         *,
-        backbone: str | os.PathLike[str] = "wide_resnet50_2",
+        backbone: BackboneLike = "wide_resnet50_2",
         scorer: PatchScorer | None = None,
         layers: Sequence[str] | None = None,
         weights: Any = None,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.features.build import BackboneLike
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_detector import PatchDetector
 from pyimgano.neighbors import NearestNeighbors
@@ -63,7 +64,7 @@ class PatchCore(PatchDetector):
     def __init__(
         self,
         *,
-        backbone: str | os.PathLike[str] = "wide_resnet50_2",
+        backbone: BackboneLike = "wide_resnet50_2",
         layers: Sequence[str] | None = None,
         weights: Any = None,
         pretrained: bool = True,

@@ -14,7 +14,7 @@ from pyimgano.errors import (
     MissingDependencyError,
     WeightsError,
 )
-from pyimgano.features.onnx_engines import ENGINES
+from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import (
     choose_engine,
@@ -26,6 +26,7 @@ from pyimgano.persistence.container import Malformed, Tensors, read_container, w
 from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
 from pyimgano.persistence.header import CLASSES, detector_class
+from pyimgano.persistence.source import Source
 from pyimgano.registry import unknown_name
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.text import shown
@@ -33,7 +34,7 @@ from pyimgano.utils.text import shown
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector
 
-#: Embedded features need images of at least 8 x 8 pixels.
+#: Filter banks need images of at least 8 x 8 pixels.
 _LEAST_SIDE = 8
 
 
@@ -105,13 +106,9 @@ def load(
         entries, state = decode(header, tensors)
         if engine is not None:
             choose_engine(entries["features"], state.params, engine)
+        folder = Path(path).absolute().parent
         features = restore_features(
-            entries["features"],
-            state.params,
-            tensors,
-            weights=weights,
-            folder=Path(path).absolute().parent,
-            allow_onnx=allow_onnx,
+            Source(entries["features"], state.params, tensors, weights, folder, allow_onnx)
         )
         return _restore(entries["detector"], state, features, tensors)
 
@@ -150,15 +147,8 @@ def kind_of(detector: Detector) -> str:
 def _rehearse(header: dict[str, Any], tensors: Tensors) -> None:
     """Refuse to write what could not be read; classical detectors must repeat their fit."""
     entries, state = decode(header, tensors)
-    if entries["features"]["kind"] in ("embedded", "pooled"):
-        features = restore_features(
-            entries["features"],
-            state.params,
-            tensors,
-            weights=None,
-            folder=Path(),
-            allow_onnx=False,
-        )
+    if entries["features"]["kind"] in ("filterbank", "pooled"):
+        features = restore_features(Source(entries["features"], state.params, tensors))
         _check_fit(entries["detector"], state, features)
         if entries["detector"] == "classical":
             _restore(entries["detector"], state, features, tensors)

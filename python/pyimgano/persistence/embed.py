@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.features.build import EMBEDDED, build_features, is_onnx
+from pyimgano.features.backbones.named import BACKBONES
+from pyimgano.features.build import EMBEDDED, FILTER_BANK, build_features, is_onnx
+from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.images.preprocess import as_size
 from pyimgano.models.state import FittedState
 from pyimgano.utils.optional_deps import require
@@ -23,7 +26,7 @@ def try_to_embed(params: Mapping[str, Any]) -> None:
     if not is_onnx(backbone):
         keys = ("layers", "weights", "pretrained", "normalization", "device")
         features: Any = build_features(backbone, **{key: params[key] for key in keys})
-        features.to_onnx(used_at=_size(params))
+        features.backbone.to_onnx(used_at=_size(params))
 
 
 def _size(params: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -33,10 +36,15 @@ def _size(params: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def _check_embeddable(backbone: Any) -> None:
     """There is a network, and it is ONNX or the extra for the export is installed."""
-    if backbone is None or backbone == EMBEDDED:
+    if backbone is None or backbone in (EMBEDDED, FILTER_BANK):
         raise InvalidInputError(
             "embed_backbone=True: these features are computed without a network that could be put"
             " into the file, and need no other file"
+        )
+    if not isinstance(backbone, (str, os.PathLike)) or BACKBONES.find(os.fspath(backbone)):
+        raise InvalidInputError(
+            "embed_backbone=True is for torchvision networks and ONNX models, not for a backbone"
+            " of your own"
         )
     if not is_onnx(backbone):
         require("onnx", extra="export", purpose=f"exporting backbone {backbone!r}")
@@ -45,17 +53,19 @@ def _check_embeddable(backbone: Any) -> None:
 def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
     """A torch backbone as the ONNX model that a file can hold; an ONNX backbone as it is.
 
-    The export is compared with torch's features: see ``TorchvisionFeatures.to_onnx``.
+    The export is compared with torch's maps: see ``TorchvisionBackbone.to_onnx``.
     """
     _check_embeddable(state.params.get("backbone"))
     if is_onnx(state.params["backbone"]):
         return features, state
-    exported = features.to_onnx(used_at=_size(state.params))
+    network = features.backbone
+    exported = network.to_onnx(used_at=_size(state.params))
     changed = {
-        "backbone": f"{features.backbone}.onnx",
-        "layers": list(exported.layers),
+        "backbone": f"{network.info.name}.onnx",
+        "layers": list(features.layers),
         "weights": None,
         "device": "cpu",
         "engine": exported.engine,
     }
-    return exported, replace(state, params={**state.params, **changed})
+    found = LayerPatches(exported, batch_size=features.batch_size)
+    return found, replace(state, params={**state.params, **changed})

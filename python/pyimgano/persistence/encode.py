@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.features.build import is_onnx
+from pyimgano.features.build import EMBEDDED, FILTER_BANK, is_onnx
 from pyimgano.images.health_range import COLUMNS, HealthRange
 from pyimgano.kernels import version
 from pyimgano.models.state import FittedState
-from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import check_header, detector_class, detector_parameters
+from pyimgano.persistence.networks import named_backbone
 from pyimgano.persistence.rules import encode_float
 from pyimgano.persistence.scorers import (
     LARGEST,
@@ -26,6 +26,7 @@ from pyimgano.persistence.scorers import (
     restore_scorer,
     scorer_tensors,
 )
+from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.utils.params import cloned
 
@@ -128,8 +129,13 @@ def _take_health(tensors: Tensors) -> NDArray[np.float64]:
 def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> None:
     """The parameter names the extractor that the features come from."""
     kind, backbone = features["kind"], params["backbone"]
-    named = "onnx" if is_onnx(backbone) else "embedded" if backbone == "embedded" else "torchvision"
-    if kind != named or (kind == "torchvision" and features["backbone"] != backbone):
+    if is_onnx(backbone):
+        fits = kind == "onnx"
+    elif backbone in (EMBEDDED, FILTER_BANK):
+        fits = kind in (EMBEDDED, FILTER_BANK)
+    else:
+        fits = kind in ("torchvision", "registered") and features["backbone"] == backbone
+    if not fits:
         raise Malformed(f"backbone {backbone[:40]!r} does not go with features of kind {kind!r}")
 
 
@@ -160,7 +166,7 @@ def _check_further(params: Mapping[str, Any]) -> None:
 
 
 def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    declared = detector_class(kind).PARAMETERS
+    given, declared = named_backbone(given), detector_class(kind).PARAMETERS
     found = {
         name: parameter.check(name, given[name])
         for name, parameter in declared.items()

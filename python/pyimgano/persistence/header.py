@@ -7,9 +7,9 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pyimgano.features.embedded import EmbeddedFeatures
-from pyimgano.features.onnx_engines import ENGINES
-from pyimgano.features.pooled import PooledEmbeddedFeatures
+from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.patches.filter_bank import FilterBank
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import (
     ANY_TEXT,
@@ -35,6 +35,14 @@ CLASSES = {
     "patch": ("pyimgano.models.patch_detector", "PatchDetector"),
     "classical": ("pyimgano.models.classical", "ClassicalDetector"),
 }
+#: A parameter of somebody else's class.
+_VALUE = Either(
+    Flag(),
+    Count(-(2**53), 2**53, none=True),
+    Number(),
+    Text(4096, ANY_TEXT),
+    ListOf(Either(Flag(), Count(-(2**53), 2**53), Number(), Text(4096, ANY_TEXT))),
+)
 #: Of a PyOD detector: whole numbers may say how often something is done.
 _PYOD_VALUE = Either(
     Flag(),
@@ -65,19 +73,20 @@ def detector_parameters(kind: str) -> Fields:
 
 _NAMES = ListOf(Text(), 1)
 _FILE = Text(4096, ANY_TEXT, none=True)
-EMBEDDED = Fields(
+#: Files of older versions call it ``embedded``.
+FILTER_BANK = Fields(
     {
-        "kind": Choice("embedded"),
-        "backbone": Choice("embedded"),
-        **stored_parameters(EmbeddedFeatures.PARAMETERS),
+        "kind": Choice("filterbank", "embedded"),
+        "backbone": Choice("filterbank", "embedded"),
+        **stored_parameters(FilterBank.PARAMETERS),
     }
 )
 POOLED = Fields(
     {
         "kind": Choice("pooled"),
         "given": Flag(),
-        "patches": EMBEDDED,
-        **stored_parameters(PooledEmbeddedFeatures.PARAMETERS),
+        "patches": FILTER_BANK,
+        **stored_parameters(PooledFilterBank.PARAMETERS),
     }
 )
 #: ``location`` is where a file of ``weights_bytes`` was when the detector was fitted: a hint.
@@ -108,7 +117,30 @@ ONNX = Fields(
         "location": _FILE,
     }
 )
-FEATURES = {"embedded": EMBEDDED, "pooled": POOLED, "torchvision": TORCHVISION, "onnx": ONNX}
+#: A backbone that others registered; ``parameters`` make the object that was given.
+REGISTERED = Fields(
+    {
+        "kind": Choice("registered"),
+        "backbone": Text(),
+        "layers": _NAMES,
+        "given": Flag(),
+        "parameters": Named(_VALUE, 64),
+        "info_sha256": Text(64, HASH),
+        "weights": Text(none=True),
+        "weights_bytes": Count(1, MOST_BYTES, none=True),
+        "weights_sha256": Text(64, HASH, none=True),
+        "location": _FILE,
+    }
+)
+_OF_PATCHES = {
+    "filterbank": FILTER_BANK,
+    "embedded": FILTER_BANK,
+    "torchvision": TORCHVISION,
+    "onnx": ONNX,
+    "registered": REGISTERED,
+}
+#: The kinds of features of each kind of detector.
+FEATURES = {"patchcore": _OF_PATCHES, "patch": _OF_PATCHES, "classical": {"pooled": POOLED}}
 
 _FITTED: dict[str, Parameter] = {
     "threshold": Extended(),
@@ -180,14 +212,14 @@ def check_header(header: Any) -> dict[str, Any]:
             raise Malformed(f"its header lacks the entry {name!r}")
     kind, features = entry("detector", Choice(*CLASSES), header["detector"]), header["features"]
     features_kind: Any = features.get("kind") if isinstance(features, dict) else None
-    allowed = ("pooled",) if kind == "classical" else ("embedded", "torchvision", "onnx")
+    allowed = FEATURES[kind]
     if features_kind not in allowed:
         raise Malformed(f"'features' are not of the kind {' or '.join(allowed)}")
     rules = {
         "created": Text(40),
         "detector": Choice(kind),
         "params": detector_parameters(kind),
-        "features": FEATURES[features_kind],
+        "features": allowed[features_kind],
         "fitted": FITTED[kind],
         "bank": _BANK[kind],
         "versions": Named(Text(100), 64),

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.persistence.backbone import take
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import Fields, stored_parameters
+from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.scorers.catalogue import SCORERS
 from pyimgano.scorers.memory_bank import MemoryBankScorer

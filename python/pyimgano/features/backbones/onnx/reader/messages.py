@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyimgano.features.onnx_reader.wire import Field
+from pyimgano.features.backbones.onnx.reader.wire import Field
 
 #: Far above those of any network that gives feature maps; bounds what checking takes.
 MOST_NODES, MOST_TENSORS, MOST_ENDS = 10_000, 20_000, 64

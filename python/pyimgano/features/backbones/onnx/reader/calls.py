@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.features.onnx_reader.model import Node
+from pyimgano.features.backbones.onnx.reader.model import Node
 
 #: Elements of a computed value that is followed.
 _MOST_FOLLOWED = 1 << 16

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pyimgano.features.onnx_reader.calls import Call, Value, operator
+from pyimgano.features.backbones.onnx.reader.calls import Call, Value, operator
 
 _WINDOW = "kernel_shape strides pads dilations"
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 # Imported for the rules that they register.
-from pyimgano.features.onnx_reader import op_elements, op_layers, op_shapes  # noqa: F401
-from pyimgano.features.onnx_reader.calls import Call, Misfit, Refused, Value, infer
-from pyimgano.features.onnx_reader.model import CODES, DTYPES, Graph
+from pyimgano.features.backbones.onnx.reader import op_elements, op_layers, op_shapes  # noqa: F401
+from pyimgano.features.backbones.onnx.reader.calls import Call, Misfit, Refused, Value, infer
+from pyimgano.features.backbones.onnx.reader.model import CODES, DTYPES, Graph
 
 #: What a model may take for a batch: bytes and multiplications, and more of both for each pixel.
 #: What it computes from constants, which engines do while they read it, must do with the former.

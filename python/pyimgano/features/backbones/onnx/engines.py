@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WeightsError
-from pyimgano.features.onnx_file import OnnxModel
+from pyimgano.features.backbones.onnx.file import OnnxModel
 from pyimgano.kernels import n_threads
 from pyimgano.registry import unknown_name
 from pyimgano.utils.optional_deps import require

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.features.onnx_reader.messages import MODEL
-from pyimgano.features.onnx_reader.wire import Budget, Malformed, Unsupported, joined, read_message
+from pyimgano.features.backbones.onnx.reader.messages import MODEL
+from pyimgano.features.backbones.onnx.reader.wire import (
+    Budget,
+    Malformed,
+    Unsupported,
+    joined,
+    read_message,
+)
 
 #: Element types that are read: ONNX's number and NumPy's type.
 DTYPES: dict[int, np.dtype[Any]] = {

@@ -9,9 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError
-from pyimgano.features._filters import ORIENTED, PER_LEVEL, Array, Cells, blur_grid, cells, ramp
-from pyimgano.features._lighting import Lighting
 from pyimgano.features.base import PatchGrid
+from pyimgano.features.patches._filters import (
+    ORIENTED,
+    PER_LEVEL,
+    Array,
+    Cells,
+    blur_grid,
+    cells,
+    ramp,
+)
+from pyimgano.features.patches._lighting import Lighting
 from pyimgano.utils.parameters import Count, ListOf, Number, Parameter
 from pyimgano.utils.params import ParamsMixin
 
@@ -27,7 +35,7 @@ _LEAST_SAMPLE, _MOST_SAMPLE = 4, 64
 _FLOORS = np.array([1e-4] * ORIENTED + [1e-3] + [5e-3] * 2)
 
 
-class EmbeddedFeatures(ParamsMixin):
+class FilterBank(ParamsMixin):
     """Oriented derivatives, brightness and colour at several scales, tuned on the normal images.
 
     Per image: brightness and two colour differences divided by brightness, in a pyramid; on each
@@ -168,7 +176,7 @@ class EmbeddedFeatures(ParamsMixin):
             least 1.
         """
         if not hasattr(self, "axes_"):
-            raise NotFittedError("EmbeddedFeatures: call fit before extract")
+            raise NotFittedError("FilterBank: call fit before extract")
         features = self._describe_cells(self._cells(image))
         shape = features.shape
         rows = (features.reshape(-1, shape[-1]) - self.mean_) * self.scale_
@@ -187,7 +195,7 @@ class EmbeddedFeatures(ParamsMixin):
         """Refuse images that are too small for the filters."""
         if min(height, width) < _LEAST_SIDE:
             raise InvalidInputError(
-                f"embedded features need images of at least {_LEAST_SIDE} x {_LEAST_SIDE} pixels,"
+                f"the filter bank needs images of at least {_LEAST_SIDE} x {_LEAST_SIDE} pixels,"
                 f" got {height} x {width}: set image_size"
             )
 
@@ -198,7 +206,7 @@ class EmbeddedFeatures(ParamsMixin):
     def describe(self) -> dict[str, Any]:
         """Parameters, ready for JSON."""
         return {
-            "backbone": "embedded",
+            "backbone": "filterbank",
             "stride": self.stride,
             "levels": self.levels,
             "neighborhoods": list(self.neighborhoods),
@@ -211,7 +219,7 @@ class EmbeddedFeatures(ParamsMixin):
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Fitted arrays by name."""
         if not hasattr(self, "axes_"):
-            raise NotFittedError("EmbeddedFeatures: call fit before get_state")
+            raise NotFittedError("FilterBank: call fit before get_state")
         state: dict[str, NDArray[Any]] = {
             "mean": self.mean_,
             "scale": self.scale_,
@@ -260,7 +268,7 @@ class EmbeddedFeatures(ParamsMixin):
             elif (slot := int(rng.integers(number + 1))) < capacity:
                 sample[slot] = (number, one)
         if not light:
-            raise InvalidInputError("EmbeddedFeatures.fit needs at least one image, got none")
+            raise InvalidInputError("FilterBank.fit needs at least one image, got none")
         return np.array(light), [one for _, one in sorted(sample, key=lambda pair: pair[0])]
 
     def _relit(self, values: Array, light: NDArray[np.float64]) -> Array:

@@ -21,30 +21,35 @@ if TYPE_CHECKING:
 Array = NDArray[np.float32]
 
 
-def aggregate(maps: Sequence[Tensor]) -> Tensor:
+def aggregate(maps: Sequence[Tensor]) -> Array:
     """Average each map over 3 x 3 patches, bring all to the finest grid, concatenate.
 
     Parameters
     ----------
     maps
-        (n, c_i, h_i, w_i) float32.
+        float32 (n, c_i, h_i, w_i), all on one device, where it is computed.
 
     Returns
     -------
-    Tensor
-        (n, h, w, sum of c_i), contiguous, h and w those of the finest map.
+    ndarray
+        float32 (n, h, w, sum of c_i), h and w those of the finest map.
     """
     import torch
     from torch.nn import functional
 
     grid = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
     pooled = []
-    for feature_map in maps:
-        smooth = functional.avg_pool2d(feature_map, kernel_size=3, stride=1, padding=1)
-        if smooth.shape[-2:] != grid:
-            smooth = functional.interpolate(smooth, size=grid, mode="bilinear", align_corners=False)
-        pooled.append(smooth)
-    return torch.cat(pooled, dim=1).permute(0, 2, 3, 1).contiguous()
+    with torch.inference_mode():
+        for feature_map in maps:
+            smooth = functional.avg_pool2d(feature_map, kernel_size=3, stride=1, padding=1)
+            if smooth.shape[-2:] != grid:
+                smooth = functional.interpolate(
+                    smooth, size=grid, mode="bilinear", align_corners=False
+                )
+            pooled.append(smooth)
+        joined = torch.cat(pooled, dim=1).permute(0, 2, 3, 1).contiguous()
+        found: Array = joined.cpu().numpy()
+    return found
 
 
 def aggregate_arrays(maps: Sequence[Array]) -> Array:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.features.onnx_reader.calls import Call, Value, operator
-from pyimgano.features.onnx_reader.model import DTYPES
+from pyimgano.features.backbones.onnx.reader.calls import Call, Value, operator
+from pyimgano.features.backbones.onnx.reader.model import DTYPES
 
 
 @operator(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, NotFittedError
-from pyimgano.features.embedded import EmbeddedFeatures
+from pyimgano.features.patches.filter_bank import FilterBank
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.images.reading import join_errors
@@ -26,7 +26,7 @@ class ImageFeatures(Protocol):
         ...
 
 
-class PooledEmbeddedFeatures(ParamsMixin):
+class PooledFilterBank(ParamsMixin):
     """Embedded patch features of an image, pooled to one vector.
 
     Per patch feature the largest absolute value over the grid: how far the image strays from
@@ -74,7 +74,7 @@ class PooledEmbeddedFeatures(ParamsMixin):
                     continue
                 yield pixels
 
-        patches = EmbeddedFeatures()
+        patches = FilterBank()
         try:
             patches.fit(readable(), random_state=random_state)
         finally:
@@ -86,7 +86,7 @@ class PooledEmbeddedFeatures(ParamsMixin):
     def extract(self, images: Iterable[ImageInput]) -> NDArray[np.float32]:
         """One row of features per path or array: float32 (n, d), d as of a patch."""
         if not hasattr(self, "patches_"):
-            raise NotFittedError("PooledEmbeddedFeatures: call fit before extract")
+            raise NotFittedError("PooledFilterBank: call fit before extract")
         given = check_images(images)
         preprocessor = self._preprocessor()
         rows = np.empty((len(given), self.patches_.n_features_out), dtype=np.float32)
@@ -97,7 +97,7 @@ class PooledEmbeddedFeatures(ParamsMixin):
     def describe(self) -> dict[str, Any]:
         """Parameters, ready for JSON."""
         if not hasattr(self, "patches_"):
-            raise NotFittedError("PooledEmbeddedFeatures: call fit before describe")
+            raise NotFittedError("PooledFilterBank: call fit before describe")
         size = self.image_size
         return {
             "image_size": list(size) if isinstance(size, tuple) else size,
@@ -108,14 +108,12 @@ class PooledEmbeddedFeatures(ParamsMixin):
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Fitted arrays, by name."""
         if not hasattr(self, "patches_"):
-            raise NotFittedError("PooledEmbeddedFeatures: call fit before get_state")
+            raise NotFittedError("PooledFilterBank: call fit before get_state")
         return self.patches_.get_state()
 
-    def set_state(
-        self, state: dict[str, NDArray[Any]], patches: EmbeddedFeatures | None = None
-    ) -> None:
+    def set_state(self, state: dict[str, NDArray[Any]], patches: FilterBank | None = None) -> None:
         """Restore what :meth:`get_state` gave; ``patches`` has the parameters if not default."""
-        patches = EmbeddedFeatures() if patches is None else patches
+        patches = FilterBank() if patches is None else patches
         patches.set_state(state)
         self.patches_ = patches
 

@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyimgano.errors import InvalidInputError, WeightsError
-from pyimgano.features.onnx_reader.calls import Misfit, Refused
-from pyimgano.features.onnx_reader.check import check_order, nominal_ends, walk
-from pyimgano.features.onnx_reader.model import External, Graph, read_model
-from pyimgano.features.onnx_reader.wire import Malformed, Unsupported, write_bytes, write_text
-from pyimgano.features.onnx_reader.writer import write_model
+from pyimgano.features.backbones.onnx.reader.calls import Misfit, Refused
+from pyimgano.features.backbones.onnx.reader.check import check_order, nominal_ends, walk
+from pyimgano.features.backbones.onnx.reader.model import External, Graph, read_model
+from pyimgano.features.backbones.onnx.reader.wire import (
+    Malformed,
+    Unsupported,
+    write_bytes,
+    write_text,
+)
+from pyimgano.features.backbones.onnx.reader.writer import write_model
 from pyimgano.images.reading import open_at_once
 
 #: What protocol buffers can hold.
@@ -81,6 +86,14 @@ class OnnxModel:
                 f" {error}"
             ) from None
         self._taken.add(shape)
+
+    def output_shapes(self, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]] | None:
+        """Shape of each output for a batch of this shape; None if the model does not take it."""
+        try:
+            outputs = walk(self.graph, shape).outputs
+        except (Misfit, Refused):
+            return None
+        return {name: value.shape for name, value in outputs.items()}
 
 
 def load_onnx(model: str | os.PathLike[str] | bytes, *, name: str = "model.onnx") -> OnnxModel:

@@ -1,42 +1,40 @@
-"""Patch features from any torchvision backbone."""
+"""Any torchvision network as a backbone (extra ``torch``)."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
-from pyimgano.features.base import PatchGrid, equal_sizes
-from pyimgano.features.channel_axis import find_axes
+from pyimgano.features.backbones.base import BackboneInfo
+from pyimgano.features.backbones.named import list_backbones
+from pyimgano.features.backbones.torchvision_layers import find_facts
+from pyimgano.features.backbones.torchvision_weights import load_weights
 from pyimgano.features.device import check_device
 from pyimgano.features.normalization import Normalization, resolve_normalization
-from pyimgano.features.pooling import aggregate
-from pyimgano.features.torchvision_weights import load_weights
 from pyimgano.registry import unknown_name
-from pyimgano.utils.checks import check_count
 from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from pyimgano.features.onnx_backbone import OnnxFeatures
+    from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
 
 
-class TorchvisionFeatures:
-    """Named layers of a torchvision network, pooled as PatchCore does.
+class TorchvisionBackbone:
+    """Named layers of a torchvision network.
 
     Parameters
     ----------
     backbone
         Name in ``torchvision.models``.
     layers
-        Dotted module names; patches lie on the finest one's grid. None: layer2 + layer3 of a
-        ResNet; an error for any other network.
+        Dotted module names. None: layer2 + layer3 of a ResNet; an error for any other network.
     weights
         A local file of a state dict, a torchvision weights enum (or its name), or None for
         ImageNet's V1 weights, which torchvision downloads unless they are in its cache.
@@ -46,15 +44,13 @@ class TorchvisionFeatures:
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device
         Any torch device.
-    batch_size
-        Images per forward pass.
 
     Attributes
     ----------
+    info : BackboneInfo
+        ``origin`` says where the weights came from, with the SHA-256 of a file.
     body : torch.nn.Module
         The network, cut after the last layer in use; gives a dict of the layers' outputs.
-    weights_info : dict
-        Where the weights came from and the SHA-256 of a file.
 
     Raises
     ------
@@ -68,8 +64,6 @@ class TorchvisionFeatures:
         A device that torch cannot compute on here; lists those there are.
     """
 
-    needs_fit = False
-
     def __init__(
         self,
         backbone: str = "wide_resnet50_2",
@@ -79,9 +73,7 @@ class TorchvisionFeatures:
         pretrained: bool = True,
         normalization: Normalization = "imagenet",
         device: str = "cpu",
-        batch_size: int = 8,
     ) -> None:
-        check_count("batch_size", batch_size)
         purpose = f"backbone {backbone!r}"
         hint = (
             'or use backbone="embedded" (--backbone embedded), which needs neither torch nor'
@@ -93,95 +85,48 @@ class TorchvisionFeatures:
         except ImportError as error:
             raise type(error)(f"{error}; {hint}") from error
         check_device(torch, device)
-        self.backbone = backbone
-        self.batch_size = batch_size
         self.device = device
-        self.normalization = resolve_normalization(normalization)
-        mean, std = self.normalization
-        self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor(std, device=device).view(1, 3, 1, 1)
+        mean_std = resolve_normalization(normalization)
         network = _build(models, torch, backbone)
-        self.layers = _resolve_layers(models, network, backbone, layers)
-        self.body = _cut(network, backbone, self.layers)
-        self._axes = find_axes(self.body, self.layers, backbone)
-        self.weights_info = load_weights(
-            self.body, backbone=backbone, weights=weights, pretrained=pretrained
+        names = _resolve_layers(models, network, backbone, layers)
+        self.body = _cut(network, backbone, names)
+        self._facts = find_facts(self.body, names, backbone)
+        origin = load_weights(self.body, backbone=backbone, weights=weights, pretrained=pretrained)
+        self.info = BackboneInfo(
+            backbone, self._facts.layers, mean_std, origin=origin, fixed_size=self._facts.only_size
         )
         self.body.eval().to(device)
 
-    def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
-        """Nothing to learn: the backbone stays as it is."""
-        return self
-
-    def extract_batch(self, images: Sequence[NDArray[np.float32]]) -> list[PatchGrid]:
-        """Features of each image; images of equal size share a forward pass.
-
-        Parameters
-        ----------
-        images
-            float32 (H, W, 3), RGB in [0, 1].
-
-        Returns
-        -------
-        list of PatchGrid
-            On the grid of the finest layer.
-        """
-        features: list[PatchGrid] = []
-        for batch in equal_sizes(images, self.batch_size):
-            features.extend(map(PatchGrid.of, self._forward(batch)))
-        return features
-
-    def _forward(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    def layer_maps(self, batch: NDArray[np.float32]) -> list[Tensor]:
+        """The maps of each layer, on the device: see :class:`~pyimgano.extend.Backbone`."""
         import torch
 
         if self.body.training:  # as torchvision's cut networks are once they were deep-copied
             self.body.eval()
         with torch.inference_mode():
-            batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
-            batch = ((batch - self._mean) / self._std).contiguous()
             try:
-                maps = self.body(batch)
+                maps = self.body(torch.from_numpy(batch).to(self.device))
             except (RuntimeError, AssertionError, ValueError) as error:
                 height, width = batch.shape[-2:]
-                self.check_size(height, width)
                 raise InvalidInputError(
-                    f"{self.backbone} cannot take an image of {height} x {width} pixels:"
+                    f"{self.info.name} cannot take an image of {height} x {width} pixels:"
                     f" {str(error).partition(chr(10))[0]}"
                 ) from error
-            pooled = aggregate([self.as_map(name, maps[name]) for name in self.layers])
-            array: NDArray[np.float32] = pooled.float().cpu().numpy()
-        return array
-
-    def check_size(self, height: int, width: int) -> None:
-        """Refuse a size other than the only one that the network takes."""
-        only = self._axes.only_size
-        if only not in (None, (height, width)):
-            raise InvalidInputError(
-                f"{self.backbone} cannot take an image of {height} x {width} pixels, only of"
-                " {} x {}: set image_size".format(*only or ())
-            )
+            return [self.as_map(one.name, maps[one.name]).float() for one in self.info.layers]
 
     def as_map(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output as (n, channels, height, width), or an error if it is no map."""
         if getattr(output, "ndim", 0) != 4:
             shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
             raise InvalidInputError(
-                f"layer {layer!r} of {self.backbone} gives {shape}, not a feature map"
+                f"layer {layer!r} of {self.info.name} gives {shape}, not a feature map"
                 " (n, channels, height, width): choose a convolutional layer"
             )
-        return output.permute(0, 3, 1, 2) if layer in self._axes.last else output
-
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """Nothing is fitted."""
-        return {}
-
-    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
-        """Nothing is fitted."""
+        return output.permute(0, 3, 1, 2) if layer in self._facts.last else output
 
     def to_device(self, device: str) -> None:
         """Go on with a copy of the network on another device."""
         self.device = device
-        self._mean, self._std = self._mean.to(device), self._std.to(device)
         self.body = copy.deepcopy(self.body).to(device)
 
     def to_onnx(
@@ -190,16 +135,16 @@ class TorchvisionFeatures:
         engine: str = "opencv",
         image_size: int = 256,
         used_at: tuple[int, int] | None = None,
-    ) -> OnnxFeatures:
-        """The same extractor as an ONNX model, for detectors that are to run without torch.
+    ) -> OnnxBackbone:
+        """The same backbone as an ONNX model, for detectors that are to run without torch.
 
-        The model is exported in memory (extra ``export``), its features are compared with this
-        extractor's, and its bytes are ``to_onnx().onnx_bytes()``.
+        The model is exported in memory (extra ``export``), its maps are compared with this
+        one's, and its bytes are ``to_onnx().onnx_bytes()``.
 
         Parameters
         ----------
         engine
-            What runs the model: see :class:`~pyimgano.features.onnx_backbone.OnnxFeatures`.
+            What runs the model, as in ``OnnxBackbone``.
         image_size
             Side of the square image that the export is traced and checked with; the result takes
             images of any size.
@@ -209,11 +154,11 @@ class TorchvisionFeatures:
         Raises
         ------
         WeightsError, InvalidInputError
-            The network cannot be exported, or its export does not give the same features.
+            The network cannot be exported, or its export does not give the same maps.
         """
-        from pyimgano.features.onnx_export import export_features
+        from pyimgano.features.backbones.onnx.export import export_backbone
 
-        return export_features(self, engine=engine, image_size=image_size, used_at=used_at)
+        return export_backbone(self, engine=engine, image_size=image_size, used_at=used_at)
 
     def parameters_sha256(self) -> str:
         """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
@@ -224,15 +169,11 @@ class TorchvisionFeatures:
             found.update(array.data)
         return found.hexdigest()
 
-    def describe(self) -> dict[str, Any]:
-        """Backbone, layers and the origin of the weights."""
-        return {"backbone": self.backbone, "layers": list(self.layers), **self.weights_info}
-
 
 def _build(models: Any, torch: Any, backbone: str) -> nn.Module:
     """The network with seeded random weights, without touching the global random state."""
     if backbone not in models.list_models(module=models):
-        raise unknown_name("backbone", backbone, [*models.list_models(module=models), "embedded"])
+        raise unknown_name("backbone", backbone, list_backbones())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         builder = models.get_model_builder(backbone)

@@ -12,8 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.features.onnx_reader.model import ATTRIBUTES, CODES, Attribute, Graph, Node, Shape
-from pyimgano.features.onnx_reader.wire import write_bytes, write_float, write_int, write_text
+from pyimgano.features.backbones.onnx.reader.model import (
+    ATTRIBUTES,
+    CODES,
+    Attribute,
+    Graph,
+    Node,
+    Shape,
+)
+from pyimgano.features.backbones.onnx.reader.wire import (
+    write_bytes,
+    write_float,
+    write_int,
+    write_text,
+)
 
 #: From this version of the format on, weights need not be listed as inputs.
 _LEAST_IR_VERSION = 4

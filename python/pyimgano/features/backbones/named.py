@@ -1,0 +1,54 @@
+"""Backbones by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyimgano.registry import Entry, Registry
+from pyimgano.utils.optional_deps import optional_import
+
+BACKBONES: Registry[Callable[..., Any]] = Registry("backbone")
+
+
+def register_backbone(
+    name: str,
+    factory: Callable[..., Any],
+    *,
+    summary: str = "",
+    extra: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Make a backbone available as ``backbone=NAME`` and ``--backbone NAME``.
+
+    Parameters
+    ----------
+    name
+        Name for users.
+    factory
+        Class or function that returns a :class:`~pyimgano.extend.Backbone`. Of the detector's
+        parameters ``layers``, ``weights``, ``pretrained``, ``normalization``, ``device`` and
+        ``engine`` it gets those that the user set and that it takes by name; one that it does not
+        take is an error. If it does not take ``layers``, users choose among those of its info.
+    summary
+        One line for listings.
+    extra
+        The extra of pyimgano that it needs.
+    overwrite
+        Replace an entry of the same name.
+
+    Raises
+    ------
+    InvalidInputError
+        The name belongs to another backbone.
+    """
+    BACKBONES.add(Entry(name, factory, summary, extra=extra), overwrite=overwrite)
+
+
+def list_backbones() -> list[str]:
+    """Names that ``backbone=`` takes, sorted; torchvision's are among them where it is installed.
+
+    ONNX files and backbone objects have no name here.
+    """
+    models, _ = optional_import("torchvision.models")
+    return sorted({*BACKBONES.names(), *(models.list_models(module=models) if models else ())})

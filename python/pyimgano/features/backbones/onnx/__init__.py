@@ -1,0 +1,1 @@
+"""ONNX models as backbones: what reads, checks, runs and writes them."""

@@ -1,0 +1,239 @@
+"""Patches from the layers of a backbone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import BackboneError, InvalidInputError, PyimganoError
+from pyimgano.features.backbones.base import Backbone, LayerInfo
+from pyimgano.features.base import PatchGrid, equal_sizes
+from pyimgano.features.normalization import normalised, resolve_normalization
+from pyimgano.features.patches.pooling import aggregate, aggregate_arrays
+from pyimgano.registry import unknown_name
+from pyimgano.utils.checks import check_count
+
+Array = NDArray[np.float32]
+#: A network without padding loses some values at the border; more than so many, and the stride in
+#: its info is another than its maps have.
+_LOST = 4
+
+
+class LayerPatches:
+    """Layers of a backbone, pooled as PatchCore does, on the grid of the finest one.
+
+    Parameters
+    ----------
+    backbone
+        What gives the maps.
+    layers
+        Names out of those of the backbone, in the order in which their channels are joined; None:
+        all of them.
+    batch_size
+        Images per pass.
+
+    Raises
+    ------
+    BackboneError
+        The backbone's info is none that a backbone can have.
+    UnknownNameError
+        No such layer; lists those there are.
+
+    Notes
+    -----
+    Threads may share an extractor as far as they may share its backbone.
+    """
+
+    needs_fit = False
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        layers: Sequence[str] | None = None,
+        batch_size: int = 8,
+    ) -> None:
+        check_count("batch_size", batch_size)
+        check_info(backbone)
+        self.backbone = backbone
+        self.batch_size = batch_size
+        known = [layer.name for layer in backbone.info.layers]
+        self._picks = _picks(backbone.info.name, known, layers)
+        self.layers = tuple(known[i] for i in self._picks)
+
+    def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
+        """Nothing to learn: the backbone stays as it is."""
+        return self
+
+    def check_size(self, height: int, width: int) -> None:
+        """Refuse a size that the backbone does not take."""
+        info = self.backbone.info
+        fixed, multiple = info.fixed_size, info.size_multiple
+        if any(f not in (None, s) for f, s in zip(fixed, (height, width), strict=True)):
+            wanted = "only of {} x {}".format(*("any" if f is None else f for f in fixed))
+        elif height % multiple or width % multiple:
+            wanted = f"only of multiples of {multiple}"
+        else:
+            return
+        raise InvalidInputError(
+            f"{info.name} cannot take an image of {height} x {width} pixels (height x width),"
+            f" {wanted}: set image_size"
+        )
+
+    def extract_batch(self, images: Sequence[Array]) -> list[PatchGrid]:
+        """Patches of each image; images of equal size share a pass.
+
+        Parameters
+        ----------
+        images
+            float32 (H, W, 3), RGB in [0, 1].
+
+        Returns
+        -------
+        list of PatchGrid
+            On the grid of the finest layer.
+
+        Raises
+        ------
+        InvalidInputError
+            The backbone does not take images of this size.
+        BackboneError
+            It fails, or gives something else than its info says; names it.
+        """
+        grids: list[PatchGrid] = []
+        for same in equal_sizes(images, self.batch_size):
+            self.check_size(*same[0].shape[:2])
+            grids.extend(map(PatchGrid.of, self._forward(same)))
+        return grids
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Nothing is fitted."""
+        return {}
+
+    def set_state(self, state: dict[str, NDArray[Any]]) -> None:
+        """Nothing is fitted."""
+
+    def describe(self) -> dict[str, Any]:
+        """Backbone, layers, and where the backbone comes from."""
+        info = self.backbone.info
+        return {"backbone": info.name, "layers": list(self.layers), **info.origin}
+
+    def _forward(self, images: Sequence[Array]) -> Array:
+        info = self.backbone.info
+        batch = normalised(images, info.normalization)
+        maps = layer_maps(self.backbone, batch)
+        chosen = [maps[i] for i in self._picks]
+        join = aggregate_arrays if isinstance(chosen[0], np.ndarray) else aggregate
+        rows = join(chosen)
+        # The sum is NaN or infinite if any value is; only then is it worth a second look.
+        if not np.isfinite(rows.sum(dtype=np.float64)) and not np.isfinite(rows).all():
+            raise self._not_finite(chosen)
+        return rows
+
+    def _not_finite(self, maps: Sequence[Any]) -> BackboneError:
+        bad = [n for n, m in zip(self.layers, maps, strict=True) if not np.isfinite(m.sum().item())]
+        name = self.backbone.info.name
+        return BackboneError(f"{name}: layer {(bad or self.layers)[0]!r} holds NaN or infinity")
+
+
+def check_info(backbone: Backbone) -> None:
+    """Refuse facts about a backbone that cannot be.
+
+    Raises
+    ------
+    BackboneError
+        Names the backbone.
+    """
+    info = backbone.info
+    numbers = [info.size_multiple, *(n for one in info.layers for n in (one.channels, one.stride))]
+    if not info.layers or any(type(n) is not int or n < 0 for n in numbers):
+        raise BackboneError(
+            f"backbone {info.name!r}: its info needs layers, with whole numbers of channels and"
+            f" pixels, and has {info.layers!r}, size_multiple={info.size_multiple!r}"
+        )
+    try:
+        resolve_normalization(info.normalization)
+    except InvalidInputError as error:
+        raise BackboneError(f"backbone {info.name!r}: its info's {error}") from error
+
+
+def layer_maps(backbone: Backbone, batch: Array) -> Sequence[Any]:
+    """The maps of a backbone, checked against its info.
+
+    Parameters
+    ----------
+    backbone
+        What gives them.
+    batch
+        float32 (n, 3, H, W), normalised.
+
+    Raises
+    ------
+    InvalidInputError
+        It does not take images of this size.
+    BackboneError
+        It fails, or gives something else than its info says.
+    """
+    info = backbone.info
+    try:
+        maps = backbone.layer_maps(batch)
+    except (PyimganoError, MemoryError):
+        raise
+    except Exception as error:  # the code of others may raise anything
+        gist = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise BackboneError(
+            f"{info.name} fails on a batch of shape {batch.shape}: {gist}"
+        ) from error
+    if not isinstance(maps, (list, tuple)) or len(maps) != len(info.layers):
+        found = f"{len(maps)} maps" if isinstance(maps, (list, tuple)) else type(maps).__name__
+        raise BackboneError(f"{info.name} gives {found} for its {len(info.layers)} layers")
+    for layer, one in zip(info.layers, maps, strict=True):
+        _check_map(info.name, layer, one, batch.shape)
+    if len({isinstance(one, np.ndarray) for one in maps}) > 1:
+        raise BackboneError(f"{info.name} gives NumPy arrays and torch tensors together")
+    return maps
+
+
+def _check_map(name: str, layer: LayerInfo, one: Any, given: tuple[int, ...]) -> None:
+    torch = sys.modules.get("torch")  # imported by whoever gives its tensors
+    if not isinstance(one, np.ndarray) and not (torch and isinstance(one, torch.Tensor)):
+        what = f"{type(one).__name__}, neither a NumPy array nor a torch tensor"
+    elif one.ndim != 4 or len(one) != given[0] or str(one.dtype).rpartition(".")[2] != "float32":
+        shape = tuple(one.shape)
+        what = (
+            f"{one.dtype} {shape}, not float32 feature maps (n, channels, height, width) of"
+            f" {given[0]} images"
+        )
+    elif 0 in one.shape:
+        raise InvalidInputError(
+            f"an image of {given[2]} x {given[3]} pixels is too small for {name}: layer"
+            f" {layer.name!r} is {tuple(one.shape)}"
+        )
+    elif layer.channels not in (0, one.shape[1]):
+        what = f"{one.shape[1]} channels, its info says {layer.channels}"
+    elif layer.stride and any(
+        abs(got - side / layer.stride) >= _LOST
+        for got, side in zip(one.shape[2:], given[2:], strict=True)
+    ):
+        what = (
+            f"maps of {one.shape[2]} x {one.shape[3]} for images of {given[2]} x {given[3]}, its"
+            f" info says stride {layer.stride}"
+        )
+    else:
+        return
+    raise BackboneError(f"{name}: layer {layer.name!r} gives {what}")
+
+
+def _picks(name: str, known: Sequence[str], layers: Sequence[str] | None) -> list[int]:
+    if layers is None:
+        return list(range(len(known)))
+    if isinstance(layers, str) or not layers:
+        raise InvalidInputError(f"layers must be a list of layer names, got {layers!r}")
+    for layer in layers:
+        if layer not in known:
+            raise unknown_name(f"layer of {name}", layer, known)
+    return [list(known).index(layer) for layer in layers]

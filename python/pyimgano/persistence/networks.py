@@ -1,0 +1,206 @@
+"""Backbones in a detector file: torchvision's, ONNX models, and those that others registered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pyimgano.errors import InvalidInputError, UnknownNameError, WeightsError
+from pyimgano.features.backbones.named import BACKBONES
+from pyimgano.features.build import build_features
+from pyimgano.features.patches.layer_maps import LayerPatches
+from pyimgano.persistence.container import Malformed
+from pyimgano.persistence.source import PREFIX, Source
+from pyimgano.persistence.weights_file import find_file
+from pyimgano.utils.text import shown
+
+#: Name of the tensor that holds an ONNX model.
+ONNX_TENSOR = "backbone_onnx"
+#: Parameters of a detector that are its backbone's.
+_OPTIONS = ("layers", "weights", "pretrained", "normalization", "device", "batch_size", "engine")
+
+
+def describe_torchvision(
+    features: LayerPatches, params: Mapping[str, Any], _: bool
+) -> dict[str, Any]:
+    """Header entries of a torchvision network."""
+    network: Any = features.backbone
+    found = features.describe()
+    is_file = found["weights_sha256"] is not None
+    return {
+        **found,
+        "parameters_sha256": network.parameters_sha256(),
+        "location": _location(params["weights"]) if is_file else None,
+    }
+
+
+def restore_torchvision(source: Source) -> LayerPatches:
+    """The network with the weights that the file names, in a file of their own or by name."""
+    from pyimgano.features.backbones.torchvision import TorchvisionBackbone
+
+    entry, params = source.entry, source.params
+    if not _find_weights(source):
+        if not params["pretrained"]:
+            if source.weights is not None:
+                raise InvalidInputError("weights were given, but those of its backbone are random")
+        else:  # torchvision's own, by their name
+            params["weights"] = source.weights if source.weights is not None else entry["weights"]
+    keys = ("weights", "pretrained", "normalization", "device")
+    network = TorchvisionBackbone(
+        entry["backbone"], layers=entry["layers"], **{key: params[key] for key in keys}
+    )
+    found = network.parameters_sha256()
+    if found != entry["parameters_sha256"]:
+        raise WeightsError(
+            f"the parameters of backbone {entry['backbone']!r} from weights"
+            f" {shown(params['weights'] or entry['weights'])!r} have SHA-256 {found}, those of the"
+            f" fitted detector {entry['parameters_sha256']}"
+        )
+    return LayerPatches(network, batch_size=params["batch_size"])
+
+
+def _find_weights(source: Source) -> bool:
+    """Set the parameter to the file of weights that the entry names, if it names one."""
+    entry = source.entry
+    if entry["weights_sha256"] is None:
+        return False
+    expected, where = entry["weights_sha256"], (source.weights, entry["location"], source.folder)
+    size = entry["weights_bytes"] or 0
+    source.params["weights"], _ = find_file(entry["weights"], size, expected, *where)
+    return True
+
+
+def describe_onnx(features: LayerPatches, params: Mapping[str, Any], embed: bool) -> dict[str, Any]:
+    """Header entries of an ONNX model, and whether the file holds it."""
+    found = {"exported_from": None, "embedded": embed, **features.describe()}
+    return {**found, "location": None if embed else _location(params["backbone"])}
+
+
+def restore_onnx(source: Source) -> LayerPatches:
+    """The model out of the file, or out of its own."""
+    if not source.allow_onnx:
+        raise Malformed("it has an ONNX backbone, which allow_onnx=False (--no-onnx) refuses")
+    from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+
+    entry, params = source.entry, source.params
+    name, expected = entry["weights"], entry["weights_sha256"]
+    if entry["embedded"]:
+        if source.weights is not None:
+            raise InvalidInputError("weights were given, but the file holds its backbone")
+        array = source.tensors.pop(ONNX_TENSOR, None)
+        if array is None or array.dtype != np.uint8 or array.ndim != 1:
+            raise Malformed(f"lacks the tensor {ONNX_TENSOR!r}, uint8 of one dimension")
+        model = array.tobytes()
+        if hashlib.sha256(model).hexdigest() != expected:
+            raise Malformed(f"the ONNX model inside has not the SHA-256 {expected}")
+    else:
+        where = (source.weights, entry["location"], source.folder)
+        params["backbone"], model = find_file(name, entry["weights_bytes"], expected, *where)
+    network = OnnxBackbone(
+        model,
+        layers=entry["layers"],
+        normalization=entry["normalization"],
+        engine=entry["engine"],
+        name=name,
+    )
+    return LayerPatches(network, batch_size=params["batch_size"])
+
+
+def describe_registered(
+    features: LayerPatches, params: Mapping[str, Any], _: bool
+) -> dict[str, Any]:
+    """Header entries of a backbone of somebody else's."""
+    network: Any = features.backbone
+    given = params["backbone"] is not None and not isinstance(params["backbone"], str)
+    weights, size, digest = params["weights"], None, None
+    if isinstance(weights, (str, os.PathLike)) and os.path.isfile(weights):
+        content = Path(weights).read_bytes()
+        size, digest = len(content), hashlib.sha256(content).hexdigest()
+    return {
+        "backbone": registered_name(network) if given else params["backbone"],
+        "layers": list(features.layers),
+        "given": given,
+        "parameters": network.get_params() if given and hasattr(network, "get_params") else {},
+        "info_sha256": _info_sha256(features),
+        "weights": None if weights is None else os.path.basename(str(weights)),
+        "weights_bytes": size,
+        "weights_sha256": digest,
+        "location": _location(weights) if digest else None,
+    }
+
+
+def restore_registered(source: Source) -> LayerPatches:
+    """The backbone made anew by what is registered under its name."""
+    entry, params = source.entry, source.params
+    name = entry["backbone"]
+    if BACKBONES.find(name) is None:
+        raise UnknownNameError(
+            f"its backbone {name!r} is not registered here: import the package that registers it"
+        )
+    if not _find_weights(source):
+        params["weights"] = source.weights if source.weights is not None else entry["weights"]
+    if entry["given"]:
+        params["backbone"] = BACKBONES.get(name).value(**entry["parameters"])
+    features: Any = build_features(params["backbone"], **{key: params[key] for key in _OPTIONS})
+    learnt = {k: source.tensors.pop(k) for k in sorted(source.tensors) if k.startswith(PREFIX)}
+    if learnt:
+        features.backbone.set_state({k.removeprefix(PREFIX): v for k, v in learnt.items()})
+    if _info_sha256(features) != entry["info_sha256"]:
+        raise WeightsError(
+            f"backbone {name!r} is not the one that the detector was fitted with: its info or the"
+            " layers in use are others"
+        )
+    found: LayerPatches = features
+    return found
+
+
+def _info_sha256(features: Any) -> str:
+    """SHA-256 of the facts about a backbone and of the layers in use."""
+    info = features.backbone.info
+    layers = [[one.name, one.channels, one.stride] for one in info.layers]
+    mean_std = [[float(v) for v in part] for part in info.normalization]
+    facts = [info.name, layers, mean_std, info.size_multiple, dict(info.origin)]
+    try:
+        text = json.dumps([facts, list(features.layers)], sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"backbone {info.name!r}: the origin in its info is not ready for JSON: {error}"
+        ) from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def registered_name(backbone: Any) -> str:
+    """The name of a backbone that is given as an object.
+
+    Raises
+    ------
+    InvalidInputError
+        Its class is not registered.
+    """
+    for name in BACKBONES.names():
+        if BACKBONES.get(name).value is type(backbone):
+            return name
+    title = type(backbone).__name__
+    raise InvalidInputError(
+        f"backbone {backbone.info.name!r} is a {title}, which is not registered: its code is not"
+        f" part of the file, so register_backbone(NAME, {title}) in a module that whoever loads"
+        " the file can import"
+    )
+
+
+def named_backbone(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the name of a backbone that is given as an object."""
+    given = params.get("backbone")
+    if given is None or isinstance(given, (str, os.PathLike)):
+        return dict(params)
+    return {**params, "backbone": registered_name(given)}
+
+
+def _location(given: Any) -> str | None:
+    return os.path.abspath(given) if isinstance(given, (str, os.PathLike)) else None

@@ -1,0 +1,205 @@
+"""A backbone from another package serves detectors by its name or as an object."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyimgano import create_model, load
+from pyimgano.errors import (
+    BackboneError,
+    DetectorFileError,
+    InvalidInputError,
+    UnknownNameError,
+)
+from pyimgano.extend import check_backbone, list_backbones, register_backbone
+from pyimgano.features.backbones.named import BACKBONES
+from pyimgano.features.build import build_features
+from tests.conftest import texture, with_blot, write_image
+from tests.extending.plugin.pyimgano_example_plugin.backbone import Edges
+from tests.extending.support import run
+
+TRAIN = [texture(i, (48, 48)) for i in range(9)]
+TEST = [texture(30, (48, 48)), with_blot(texture(31, (48, 48)))]
+
+
+def model(**params: Any) -> Any:
+    return create_model("patchcore", **{"backbone": "edges", "image_size": 48, **params})
+
+
+@pytest.fixture
+def edges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backbone "edges", registered for one test."""
+    monkeypatch.setattr(BACKBONES, "_entries", dict(BACKBONES._entries))
+    register_backbone("edges", Edges)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for i, image in enumerate(TRAIN):
+        write_image(tmp_path / "set/lid/train/good" / f"{i}.png", image)
+    write_image(tmp_path / "set/lid/test/good/0.png", TEST[0])
+    write_image(tmp_path / "set/lid/test/blot/0.png", TEST[1])
+    return tmp_path / "set"
+
+
+def test_fit_save_and_predict_in_new_processes_by_its_name(
+    installed: Path, photos: Path, tmp_path: Path
+) -> None:
+    file, lid = tmp_path / "lid.pyimgano", photos / "lid"
+    words = ("--backbone", "edges", "--image-size", "48", "--output", str(file))
+    done = run(installed, "fit", str(lid / "train/good"), *words)
+    assert done.returncode == 0, done.stderr
+    done = run(installed, "predict", str(file), str(lid / "test"), "--jsonl")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line)["score"] for line in done.stdout.splitlines()]
+    paths = [lid / "test/blot/0.png", lid / "test/good/0.png"]
+    detector = model(backbone=Edges()).fit(sorted((lid / "train/good").iterdir()))
+    np.testing.assert_allclose(found, detector.decision_function(paths), rtol=1e-5)
+    assert found[0] > found[1]
+    # Where the package is not installed, the error says which name is missing.
+    with pytest.raises(DetectorFileError, match="backbone 'edges' is not registered here: import"):
+        load(file)
+
+
+def test_benchmark_and_its_report_use_it(installed: Path, photos: Path, tmp_path: Path) -> None:
+    words = ("--dataset", "mvtec", "--root", str(photos), "--backbone", "edges")
+    done = run(
+        installed, "benchmark", *words, "--image-size", "48", "--output", str(tmp_path / "out")
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["parameters"]["backbone"] == "edges"
+    assert (tmp_path / "out/report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("given", ["edges", Edges(), Edges(stride=2)])
+def test_a_detector_scores_alike_after_loading(edges: None, given: Any, tmp_path: Path) -> None:
+    detector = model(backbone=given).fit(TRAIN)
+    assert detector.backbone is given
+    detector.save(tmp_path / "lid.pyimgano")
+    loaded = load(tmp_path / "lid.pyimgano")
+    expected = detector.decision_function(TEST)
+    np.testing.assert_array_equal(loaded.decision_function(TEST), expected)
+    again = loaded.get_params()["backbone"]
+    assert again == "edges" if given == "edges" else again.stride == given.stride
+
+
+def test_what_was_learnt_is_in_the_file(edges: None, tmp_path: Path) -> None:
+    class Weighted(Edges):
+        """Edges with a weight per channel."""
+
+        weight = np.ones(6, np.float32)
+
+        def layer_maps(self, batch: Any) -> Any:
+            return [one * self.weight[:, None, None] for one in super().layer_maps(batch)]
+
+        def get_state(self) -> dict[str, Any]:
+            return {"weight": self.weight}
+
+        def set_state(self, state: dict[str, Any]) -> None:
+            self.weight = state["weight"]
+
+    register_backbone("weighted", Weighted)
+    ours = Weighted()
+    ours.weight = np.arange(6, dtype=np.float32)
+    detector = model(backbone=ours).fit(TRAIN)
+    detector.save(tmp_path / "lid.pyimgano")
+    loaded = load(tmp_path / "lid.pyimgano")
+    expected = detector.decision_function(TEST)
+    np.testing.assert_array_equal(loaded.decision_function(TEST), expected)
+    # Another class under the same name is told by its info.
+    register_backbone("weighted", lambda stride: Weighted(2 * stride), overwrite=True)
+    with pytest.raises(OSError, match="backbone 'weighted' is not the one that the detector was"):
+        load(tmp_path / "lid.pyimgano")
+
+
+def test_an_object_that_nobody_registered_cannot_be_stored(tmp_path: Path) -> None:
+    detector = model(backbone=Edges()).fit(TRAIN)
+    with pytest.raises(InvalidInputError, match="'edges' is a Edges, which is not registered"):
+        detector.save(tmp_path / "lid.pyimgano")
+    assert not (tmp_path / "lid.pyimgano").exists()
+
+
+def test_layers_are_chosen_out_of_its_info(edges: None) -> None:
+    features: Any = build_features("edges", layers=["large"])
+    assert features.layers == ("large",)
+    grid = features.extract_batch([np.zeros((48, 64, 3), np.float32)])[0]
+    assert (grid.shape, grid.rows.shape) == ((6, 8), (48, 6))
+    with pytest.raises(UnknownNameError, match="layer of edges 'larg'; did you mean 'large'"):
+        build_features("edges", layers=["larg"])
+
+
+def test_sizes_and_options_that_it_does_not_take_are_errors(edges: None) -> None:
+    with pytest.raises(InvalidInputError, match="edges cannot take an image of 44 x 48 .* of 8"):
+        model(image_size=(44, 48)).validate()
+    for backbone in ("edges", Edges()):
+        with pytest.raises(InvalidInputError, match="'edges' has no use for device='cuda'"):
+            model(backbone=backbone, device="cuda").validate()
+
+
+def test_a_factory_gets_the_parameters_that_it_takes(edges: None) -> None:
+    def build(weights: str | None = None) -> Edges:
+        return Edges(stride=int(weights or 4))
+
+    register_backbone("sized", build)
+    features: Any = build_features("sized", weights="2")
+    assert features.backbone.stride == 2
+    register_backbone("empty", dict)
+    with pytest.raises(BackboneError, match="backbone 'empty' is a dict, and that is none"):
+        build_features("empty")
+
+
+def test_names_are_listed_and_the_nearest_are_told(edges: None) -> None:
+    assert {"edges", "embedded", "filterbank"} <= {*list_backbones()}
+    with pytest.raises(InvalidInputError, match="backbone 'edges' is registered already"):
+        register_backbone("edges", dict)
+    pytest.importorskip("torchvision", reason="needs the extra torch")
+    with pytest.raises(UnknownNameError, match="unknown backbone 'edgse'; did you mean 'edges'"):
+        model(backbone="edgse").validate()
+
+
+def test_it_passes_the_checks() -> None:
+    check_backbone(Edges())
+
+
+class Liar(Edges):
+    """Gives ``answer(maps)`` in place of its maps."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def layer_maps(self, batch: Any) -> Any:
+        return self.answer(super().layer_maps(batch))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda maps: maps[:1], "edges gives 1 maps for its 2 layers"),
+        (lambda maps: None, "edges gives NoneType for its 2 layers"),
+        (
+            lambda maps: [m.astype(float) for m in maps],
+            "'small' gives float64 (8, 6, 12, 12)",
+        ),
+        (lambda maps: [m[:, :5] for m in maps], "layer 'small' gives 5 channels, its info says 6"),
+        (lambda maps: [m.repeat(2, 2) for m in maps], "maps of 24 x 12 for images of 48 x 48"),
+        (lambda maps: [m * np.float32(np.nan) for m in maps], "'small' holds NaN or infinity"),
+        (lambda maps: maps[5], "edges fails on a batch of shape (8, 3, 48, 48): IndexError"),
+    ],
+)
+def test_a_lie_is_one_error_that_names_the_backbone(answer: Any, told: str) -> None:
+    with pytest.raises(BackboneError, match=re.escape(told)):
+        model(backbone=Liar(answer)).fit(TRAIN)
+
+
+@pytest.mark.parametrize("given", [5, "", None, Edges, object()])
+def test_what_is_no_backbone_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidInputError, match="backbone must be the name of a network"):
+        model(backbone=given).fit(TRAIN)
