@@ -17,9 +17,10 @@ import pyimgano
 from pyimgano.calibration import tune_postprocess
 from pyimgano.datasets import load_dataset
 from pyimgano.errors import DetectorFileError, InvalidInputError
-from pyimgano.models import PatchCore
+from pyimgano.models import PatchCore, catalogue, register_model
 from pyimgano.persistence.container import read_container, write_container
 from pyimgano.pipelines.calibrate import attach_postprocess, run_calibrate
+from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.predict import PredictRun
 from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
@@ -236,3 +237,30 @@ def test_the_command_attaches_it_with_images_or_alone(
     assert code == 2
     assert "unknown post-processing 'sigma'; did you mean 'gaussian_sigma'" in err
     assert not (tmp_path / "x").exists()
+
+
+def test_detect_finds_the_regions_that_predict_finds(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(12):
+        write_image(tmp_path / f"normal/{i:02d}.png", texture(i))
+    fitted: list[PatchCore] = []
+
+    def smooth(**params: Any) -> PatchCore:
+        fitted.append(PatchCore(backbone="embedded", image_size=SIZE, **params))
+        fitted[0].set_postprocess(STEPS)
+        return fitted[0]
+
+    monkeypatch.setattr(catalogue._MODELS, "_entries", dict(catalogue._MODELS._entries))
+    register_model("smooth", smooth)
+    done = run_detect(
+        normal=tmp_path / "normal", test=photos, output=tmp_path / "out", model="smooth"
+    )
+    expected = {r["path"]: r["regions"] for r in records(fitted[0], photos)}
+    assert len(done.detections) == 15
+    for one in done.detections:
+        assert one.regions is not None
+        assert one.regions.to_json() == expected[one.path]
+    plain = pyimgano.create_model("patchcore", backbone="embedded", image_size=SIZE)
+    plain.fit(sorted((tmp_path / "normal").iterdir()))
+    assert {r["path"]: r["regions"] for r in records(plain, photos)} != expected
