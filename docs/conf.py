@@ -170,8 +170,11 @@ def tidy_attributes(
 ) -> None:
     """Names of attributes may end with an underscore, which is no link; their types are prose.
 
-    In the docstring of a single one, what stands before a colon is no type at all.
+    In the docstring of a single one, what stands before a colon is no type at all. Where only some
+    members of a module are listed, its own docstring is left to the page.
     """
+    if what == "module" and isinstance(options.get("members"), list):
+        lines.clear()
     if what in {"attribute", "data", "property"} and lines and lines[-1].startswith(":type: "):
         lines[0] = f"{lines.pop().removeprefix(':type: ')}: {lines[0]}"
     for i, line in enumerate(lines):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pyimgano import extend
 from pyimgano.cli import benchmark, main
 from pyimgano.errors import MissingDependencyError
 from tests.conftest import REPO
@@ -146,12 +147,17 @@ def test_the_reference_has_every_package_and_lists_only_modules_that_exist() -> 
         for page in pages_of_reference
         for module in re.findall(r"^\.\. automodule:: (\S+)$", page.read_text(), re.M)
     ]
-    assert len(set(listed)) == len(listed)
-    for module in listed:
+    for module in set(listed):
         import_module(module)
     folders = {p.parent.name for p in (REPO / "python" / "pyimgano").glob("*/__init__.py")}
     missing = folders - {"cli", "utils"} - {m.split(".")[1] for m in listed if "." in m}
     assert missing == set()
+
+
+def test_the_reference_has_every_extension_point_once() -> None:
+    page = (REPO / "docs" / "api" / "extend.rst").read_text()
+    named = ", ".join(re.findall(r"^   :members: (.+)$", page, re.M)).split(", ")
+    assert sorted(named) == sorted(extend.__all__)
 
 
 def test_every_page_has_a_place_in_the_navigation() -> None:
