@@ -33,7 +33,7 @@ exclude_patterns = [".venv*", "out", "target", "rust", "python", "tests", "train
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 nitpicky = True
 # Of packages that are extras.
-nitpick_ignore = [("py:class", "LightningModule")]
+nitpick_ignore = [("py:class", "LightningModule"), ("py:class", "Tensor")]
 # The same class on two pages: where it is defined, and where it is offered.
 suppress_warnings = ["ref.python"]
 
