@@ -198,6 +198,10 @@ class Deeper(Drill):
         self.width = width
 
 
+class Bare:
+    """Without a constructor there is nothing to declare."""
+
+
 class Blind(ParamsMixin):
     PARAMETERS = {"depth": Count()}  # noqa: RUF012
 
@@ -215,6 +219,7 @@ def test_a_class_checks_what_it_declares() -> None:
 
 def test_a_declaration_and_a_constructor_that_differ_are_told_apart() -> None:
     check_declaration(Drill)
+    check_declaration(Bare)
     with pytest.raises(InvalidInputError, match="Deeper: its PARAMETERS lack 'width'"):
         check_declaration(Deeper)
     with pytest.raises(InvalidInputError, match="Blind: its constructor lacks 'depth'"):

@@ -10,11 +10,13 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.utils.parameters import Parameter
 
 T = TypeVar("T")
+#: ``*args`` and ``**params``, which have no names.
+_OPEN = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def _names(cls: type[Any]) -> list[str]:
     parameters = inspect.signature(cls.__init__).parameters.values()
-    return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+    return [p.name for p in parameters if p.name != "self" and p.kind not in _OPEN]
 
 
 def check_declaration(cls: type[Any]) -> None:

@@ -15,7 +15,7 @@ from pyimgano.features.base import PatchGrid, equal_sizes
 from pyimgano.features.normalization import normalised, resolve_normalization
 from pyimgano.features.patches.pooling import aggregate, aggregate_arrays
 from pyimgano.registry import unknown_name
-from pyimgano.utils.checks import check_count
+from pyimgano.utils.parameters import Count
 
 Array = NDArray[np.float32]
 #: A network without padding loses some values at the border; more than so many, and the stride in
@@ -57,7 +57,7 @@ class LayerPatches:
         layers: Sequence[str] | None = None,
         batch_size: int = 8,
     ) -> None:
-        check_count("batch_size", batch_size)
+        Count().check("batch_size", batch_size)
         check_info(backbone)
         self.backbone = backbone
         self.batch_size = batch_size
