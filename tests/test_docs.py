@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -83,12 +85,13 @@ PYTHON = [b for p in PAGES for b in blocks_of(p) if b.language == "python" and b
 
 
 @pytest.mark.parametrize("page", pages_of(PYTHON))
-def test_python_blocks_run(page: str, here: Path) -> None:
-    namespace: dict[str, object] = {"__name__": page}
+def test_python_blocks_run(page: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType(f"page_{page.removesuffix('.md')}")  # where pickle finds its classes
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     try:
         for block in PYTHON:
             if block.page == page:
-                exec(compile(block.text, page, "exec"), namespace)
+                exec(compile(block.text, page, "exec"), vars(module))
     except MissingDependencyError as error:
         pytest.skip(str(error))
 
