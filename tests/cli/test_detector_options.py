@@ -104,7 +104,7 @@ def test_help_says_what_it_always_said() -> None:
         "--batch-size N images per pass (default: 8; 16 for vision_copod and 13 more)",
         "such as 12 (default: all 16)",
         "decoded (default: 100000000)",
-        "ONNX file (default: embedded; its own for vision_",
+        "(default: embedded; its own for vision_",
         "--standardize, --no-standardize bring each",
     ):
         assert line in said

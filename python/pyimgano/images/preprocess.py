@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.optional_deps import require
-from pyimgano.utils.parameters import Count, Size
+from pyimgano.utils.parameters import Count, Flag, Parameter, Size
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,21 @@ class ImagePreprocessor:
         Files with more pixels are refused before they are decoded.
     """
 
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
+        "resize": Size(
+            none="native",
+            metavar="S",
+            help="S, HxW or native",
+            stored=Size(2**14, 2**23, none=True),
+        ),
+        "output_tensor": Flag(),
+        "center_crop": Size(none=True),
+        "bit_depth": Count(
+            1, 16, none="all 16", metavar="B", help="bits used in 16-bit images, such as 12"
+        ),
+        "max_pixels": Count(metavar="N", help="larger images are refused before they are decoded"),
+    }
+
     def __init__(
         self,
         resize: ImageSize = (224, 224),
@@ -127,10 +142,9 @@ class ImagePreprocessor:
         self.center_crop = center_crop
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
-        self._size = as_size(resize, "resize")
-        self._crop = as_size(center_crop, "center_crop")
-        Count(1, 16, none=True).check("bit_depth", bit_depth)
-        Count().check("max_pixels", max_pixels)
+        for name, parameter in self.PARAMETERS.items():
+            parameter.check(name, getattr(self, name))
+        self._size, self._crop = as_size(resize), as_size(center_crop)
         if (
             self._size
             and self._crop

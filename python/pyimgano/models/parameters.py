@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.patch_map import LARGEST_SIGMA
 from pyimgano.utils.parameters import (
     Choice,
@@ -21,7 +22,6 @@ from pyimgano.utils.parameters import (
     Opaque,
     Parameter,
     PathLike,
-    Size,
     Text,
 )
 
@@ -79,9 +79,7 @@ FEATURES: Parameters = {
     "normalization": Normalization(
         metavar="M,S", help="imagenet, or mean,std of the network's input"
     ),
-    "image_size": Size(
-        none="native", metavar="S", help="S, HxW or native", stored=Size(2**14, 2**23, none=True)
-    ),
+    "image_size": ImagePreprocessor.PARAMETERS["resize"],
     "preset": Choice("paper", none=True, help="as in the paper: resize to 256, centre crop to 224"),
 }
 #: What else every patch detector has.
@@ -98,10 +96,8 @@ PATCHES: Parameters = {
         stored=Choice(*ENGINES, none=True),
     ),
     "batch_size": COMMON["batch_size"],
-    "bit_depth": Count(
-        1, 16, none="all 16", metavar="B", help="bits used in 16-bit images, such as 12"
-    ),
-    "max_pixels": Count(metavar="N", help="larger images are refused before they are decoded"),
+    "bit_depth": ImagePreprocessor.PARAMETERS["bit_depth"],
+    "max_pixels": ImagePreprocessor.PARAMETERS["max_pixels"],
     "pretrained": NETWORK["pretrained"],
     **COMMON,
 }

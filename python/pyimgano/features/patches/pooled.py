@@ -14,7 +14,7 @@ from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.images.reading import join_errors
 from pyimgano.types import ImageInput, ImageSize
-from pyimgano.utils.parameters import Count, Parameter, Size
+from pyimgano.utils.parameters import Parameter
 from pyimgano.utils.params import ParamsMixin
 
 
@@ -45,8 +45,8 @@ class PooledFilterBank(ParamsMixin):
     """
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
-        "image_size": Size(none=True, stored=Size(2**14, 2**23, none=True)),
-        "max_pixels": Count(),
+        "image_size": ImagePreprocessor.PARAMETERS["resize"],
+        "max_pixels": ImagePreprocessor.PARAMETERS["max_pixels"],
     }
 
     def __init__(self, image_size: ImageSize = (224, 224), *, max_pixels: int = MAX_PIXELS) -> None:
