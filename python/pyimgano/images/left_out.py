@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from pyimgano.errors import DatasetError
 from pyimgano.utils.text import shown
@@ -60,6 +60,21 @@ class LeftOut:
 
     def __init__(self) -> None:
         self._counts: dict[str, _Count] = {}
+
+    @classmethod
+    @contextmanager
+    def counted(cls, strict: bool = False) -> Iterator[Self]:
+        """What a ``with`` block leaves out; with ``strict`` that is an error at its end.
+
+        Raises
+        ------
+        DatasetError
+            Something was left out that somebody could miss.
+        """
+        left_out = cls()
+        yield left_out
+        if strict:
+            left_out.check()
 
     def add(self, reason: Reason, path: str | os.PathLike[str], count: int = 1) -> None:
         """Count something; reasons that differ in case only are one."""

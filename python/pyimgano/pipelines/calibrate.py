@@ -133,13 +133,10 @@ def run_calibrate(
     InvalidInputError
         Objective and images or target do not go together.
     """
-    left_out = LeftOut()
-    with noting(RepeatedImageWarning) as notes:
+    with LeftOut.counted(strict) as left_out, noting(RepeatedImageWarning) as notes:
         # Each file once: one that counts twice would make the rate look better known than it is.
         good_paths = each_once(gather_images(normal, left_out=left_out), "normal")
         bad_paths = each_once(gather_images(anomalous, left_out=left_out), "anomalous")
-    if strict:
-        left_out.check()
     both = set(map(os.path.realpath, good_paths)) & set(map(os.path.realpath, bad_paths))
     if both:
         raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")

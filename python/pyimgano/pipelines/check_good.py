@@ -9,12 +9,8 @@ from typing import Any
 
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_images
-from pyimgano.models import create_model
 from pyimgano.models.good_photos import GoodPhotos
-from pyimgano.pipelines.good_photos import fit_good
-from pyimgano.reporting.files import check_target
-from pyimgano.reporting.good_page import write_good_page
-from pyimgano.utils.text import shown
+from pyimgano.pipelines.good_photos import Learning
 
 
 @dataclass(frozen=True)
@@ -74,14 +70,9 @@ def run_check_good(
     OutputError
         The page cannot be written; known before anything is learnt.
     """
-    left_out = LeftOut()
-    paths = gather_images(sources, left_out=left_out)
-    if strict:
-        left_out.check()
-    detector = create_model(model, verbose=verbose, **model_kwargs)
-    detector.validate()
-    target = None if report is None else check_target(report)
-    good = fit_good(detector, paths, leave_out)
-    if target is not None:
-        write_good_page(target, good, detector)
-    return GoodCheck(good, [shown(path) for path in detector.skipped_], left_out)
+    with LeftOut.counted(strict) as left_out:
+        paths = gather_images(sources, left_out=left_out)
+    learning = Learning(model, report, verbose=verbose, **model_kwargs)
+    good = learning.fit(paths, leave_out)
+    learning.write_page(good)
+    return GoodCheck(good, learning.skipped, left_out)

@@ -14,16 +14,14 @@ from pyimgano.errors import DatasetError
 from pyimgano.images.health_tally import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_found, gather_images
-from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.models.reading import Reading
-from pyimgano.pipelines.good_photos import fit_good
+from pyimgano.pipelines.good_photos import Learning
 from pyimgano.pipelines.learnt import is_learnt, say_learnt
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import RegionRule
-from pyimgano.reporting.files import check_target, file_stem, make_folder, write_csv, write_json
-from pyimgano.reporting.good_page import write_good_page
+from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
@@ -129,20 +127,16 @@ def run_detect(
         Another run is writing to the output folder, or it holds a file that would be replaced and
         is no result of an earlier run.
     """
-    left_out = LeftOut()
-    normal_paths = gather_images(normal, left_out=left_out, output=output)
-    found = gather_found(test, left_out=left_out, output=output)
-    if strict:
-        left_out.check()
+    with LeftOut.counted(strict) as left_out:
+        normal_paths = gather_images(normal, left_out=left_out, output=output)
+        found = gather_found(test, left_out=left_out, output=output)
     _refuse_shared(normal_paths, found)
-    detector = create_model(model, verbose=verbose, **model_kwargs)
-    detector.validate()
-    page = None if report is None else check_target(report)
+    learning = Learning(model, report, verbose=verbose, **model_kwargs)
+    detector = learning.detector
     with OutputFolder(output, "detect") as folder:
         files = [folder.claim(name) for name in ("results.csv", "results.json")]
-        good = fit_good(detector, normal_paths, leave_out)
-        if page is not None:
-            write_good_page(page, good, detector)
+        good = learning.fit(normal_paths, leave_out)
+        learning.write_page(good)
         writer = _OverlayWriter(detector, folder, test) if overlays else None
         detections, learnt = _score(detector, found, writer, verbose)
         n_overlays, pictures, notes = 0, "", [*good.notes, *learnt]
@@ -152,7 +146,7 @@ def run_detect(
                 notes.append(f"{model} gives no anomaly maps: no overlays")
         run = DetectionRun(
             good,
-            [shown(path) for path in detector.skipped_],
+            learning.skipped,
             notes,
             detections,
             n_overlays,

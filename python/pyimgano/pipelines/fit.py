@@ -10,12 +10,10 @@ from typing import Any
 
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_images
-from pyimgano.models import create_model
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.persistence.detector_file import check_storable, kind_of
-from pyimgano.pipelines.good_photos import fit_good
+from pyimgano.pipelines.good_photos import Learning
 from pyimgano.reporting.files import check_target
-from pyimgano.reporting.good_page import write_good_page
 from pyimgano.utils.text import shown
 
 
@@ -96,27 +94,22 @@ def run_fit(
     OutputError
         The file cannot be written; known before anything is learnt.
     """
-    left_out = LeftOut()
-    paths = gather_images(sources, left_out=left_out)
-    if strict:
-        left_out.check()
-    detector = create_model(model, verbose=verbose, **model_kwargs)
-    kind_of(detector)
-    detector.validate()
+    with LeftOut.counted(strict) as left_out:
+        paths = gather_images(sources, left_out=left_out)
+    learning = Learning(model, report, check=kind_of, verbose=verbose, **model_kwargs)
+    detector = learning.detector
     target = check_target(output)
     check_storable(detector, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
-    page = None if report is None else check_target(report)
-    good = fit_good(detector, paths, leave_out)
+    good = learning.fit(paths, leave_out)
     detector.save(target, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
-    if page is not None:
-        write_good_page(page, good, detector)
+    learning.write_page(good)
     bank = getattr(detector, "memory_bank_", None)
     return FitRun(
         path=shown(target),
         size=target.stat().st_size,
         sha256=file_sha256(target),
         n_images=len(detector.decision_scores_),
-        skipped=[shown(path) for path in detector.skipped_],
+        skipped=learning.skipped,
         left_out=left_out,
         bank_shape=None if bank is None else (int(bank.shape[0]), int(bank.shape[1])),
         good=good,

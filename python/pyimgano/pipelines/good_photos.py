@@ -4,16 +4,69 @@ from __future__ import annotations
 
 import fnmatch
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pyimgano.errors import InvalidInputError, RepeatedImageWarning, ThresholdWarning
+from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos, describe_good
+from pyimgano.reporting.files import check_target
+from pyimgano.reporting.good_page import write_good_page
 from pyimgano.utils.notes import noting
 from pyimgano.utils.text import shown
 
 #: In place of a file name: the photos that stand apart from the rest.
 ODD = "odd"
+
+
+class Learning:
+    """A detector that learns from good photos, and the page about them.
+
+    Parameters
+    ----------
+    model
+        Name of the detector.
+    report
+        HTML page about the photos; None: no page.
+    check
+        Called with the detector before anything that takes time.
+    **parameters
+        Of the detector.
+
+    Raises
+    ------
+    PyimganoError
+        Parameters do not fit, or the page cannot be written: known before anything is learnt.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        report: str | os.PathLike[str] | None,
+        *,
+        check: Callable[[Detector], object] | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.detector = create_model(model, **parameters)
+        if check is not None:
+            check(self.detector)
+        self.detector.validate()
+        self._page = None if report is None else check_target(report)
+
+    def fit(self, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
+        """Learn, see :func:`fit_good`."""
+        return fit_good(self.detector, paths, leave_out)
+
+    def write_page(self, good: GoodPhotos) -> None:
+        """Write the page, if there is to be one."""
+        if self._page is not None:
+            write_good_page(self._page, good, self.detector)
+
+    @property
+    def skipped(self) -> list[str]:
+        """Unreadable photos that were left out."""
+        return [shown(path) for path in self.detector.skipped_]
 
 
 def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:

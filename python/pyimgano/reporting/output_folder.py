@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import make_folder
+from pyimgano.utils.closing import Closing
 from pyimgano.utils.output_list import LIST, command_of, list_line, listed
 from pyimgano.utils.text import printable, shown
 
@@ -18,7 +17,7 @@ from pyimgano.utils.text import printable, shown
 _LOCKED_BYTE = 1 << 30
 
 
-class OutputFolder:
+class OutputFolder(Closing):
     """A folder for results, created if missing, that no other run writes to until it is closed.
 
     What is written there is noted in a hidden list (:mod:`pyimgano.utils.output_list`), before it
@@ -152,17 +151,6 @@ class OutputFolder:
     def close(self) -> None:
         """Let other runs write here."""
         os.close(self._descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_command(self, command: str) -> None:
         """Refuse results of another command; note this one in a list that is new."""

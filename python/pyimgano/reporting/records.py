@@ -7,12 +7,12 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import csv_lines
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.utils.closing import Closing
 from pyimgano.utils.text import shown
 
 #: One image as plain data; docs/production.md has the fields.
@@ -41,7 +41,7 @@ def json_line(record: Record, *, ascii_only: bool = False) -> str:
     return json.dumps(record, ensure_ascii=ascii_only, allow_nan=False)
 
 
-class RecordFiles:
+class RecordFiles(Closing):
     """Records as JSON Lines and as CSV, a line per record as soon as it is known.
 
     What was added is on disk whenever and however the program ends; a record that the disk has no
@@ -89,17 +89,6 @@ class RecordFiles:
                 failed = error
         if failed is not None:
             raise self._error(failed) from failed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _write(self, *texts: str) -> None:
         ends = [file.tell() if file.seekable() else None for file in self._files]
