@@ -11,6 +11,7 @@ __all__ = [
     "filter_components",
     "greedy_coreset",
     "label_components",
+    "pixel_curves",
     "pixel_metrics",
     "pro_curve",
     "resolve_threads",
@@ -66,6 +67,16 @@ def filter_components(
     connectivity: int,
     n_threads: int | None,
 ) -> None: ...
+def pixel_curves(
+    masks: Sequence[NDArray[np.uint8]],
+    maps: Sequence[NDArray[np.float32]] | Sequence[NDArray[np.float64]],
+    *,
+    integration_limit: float,
+    n_threads: int | None,
+) -> tuple[
+    tuple[float, float, float, float, float],
+    tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+]: ...
 def pixel_metrics(
     masks: Sequence[NDArray[np.uint8]],
     maps: Sequence[NDArray[np.float32]] | Sequence[NDArray[np.float64]],

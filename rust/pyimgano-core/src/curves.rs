@@ -20,6 +20,6 @@ mod sweep;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
-pub use pixels::{PixelMetrics, Vertex, pixel_metrics, pro_vertices};
+pub use pixels::{PixelMetrics, Vertex, pixel_curves, pixel_metrics, pro_vertices};
 pub use planes::Plane;
 pub use score::Score;

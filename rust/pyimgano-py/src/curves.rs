@@ -1,7 +1,7 @@
 //! ROC, precision-recall and PRO curves of anomaly maps.
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
-use pyimgano_core::curves::{self, Plane, Score};
+use pyimgano_core::curves::{self, PixelMetrics, Plane, Score, Vertex};
 use pyimgano_core::{Monitor, Result, memory};
 use pyo3::prelude::*;
 
@@ -48,7 +48,28 @@ pub fn pixel_metrics(
             curves::pixel_metrics(planes, integration_limit, n_threads, signals)
         }),
     }?;
-    Ok((m.auroc, m.ap, m.f1_max, m.f1_threshold, m.aupro))
+    Ok(figures(&m))
+}
+
+/// What the two others return, from one sweep.
+#[pyfunction]
+#[pyo3(signature = (masks, maps, *, integration_limit, n_threads))]
+pub fn pixel_curves<'py>(
+    py: Python<'py>,
+    masks: Vec<PyReadonlyArray2<'py, u8>>,
+    maps: Maps<'py>,
+    integration_limit: f64,
+    n_threads: Option<usize>,
+) -> PyResult<(Figures, Columns<'py>)> {
+    let (found, vertices) = match &maps {
+        Maps::Single(maps) => with_planes(py, &masks, maps, |planes, signals| {
+            curves::pixel_curves(planes, integration_limit, n_threads, signals)
+        }),
+        Maps::Double(maps) => with_planes(py, &masks, maps, |planes, signals| {
+            curves::pixel_curves(planes, integration_limit, n_threads, signals)
+        }),
+    }?;
+    Ok((figures(&found), columns(py, &vertices)?))
 }
 
 /// The vertices of the PRO curve; none where there is no defect or no normal pixel.
@@ -68,7 +89,15 @@ pub fn pro_curve<'py>(
             curves::pro_vertices(planes, n_threads, signals)
         }),
     }?;
-    let column = |value: fn(&curves::Vertex) -> f64| {
+    columns(py, &vertices)
+}
+
+fn figures(m: &PixelMetrics) -> Figures {
+    (m.auroc, m.ap, m.f1_max, m.f1_threshold, m.aupro)
+}
+
+fn columns<'py>(py: Python<'py>, vertices: &[Vertex]) -> PyResult<Columns<'py>> {
+    let column = |value: fn(&Vertex) -> f64| {
         memory::collected(vertices.iter().map(value)).map_err(to_py).map(|all| all.into_pyarray(py))
     };
     Ok((column(|v| v.fpr)?, column(|v| v.pro)?, column(|v| v.threshold)?))

@@ -26,7 +26,7 @@ mod _rust {
     #[pymodule_export]
     use super::coreset::greedy_coreset;
     #[pymodule_export]
-    use super::curves::{pixel_metrics, pro_curve};
+    use super::curves::{pixel_curves, pixel_metrics, pro_curve};
     #[pymodule_export]
     use super::jpeg::check_jpeg;
     #[pymodule_export]

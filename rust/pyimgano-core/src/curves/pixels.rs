@@ -55,34 +55,22 @@ pub fn pixel_metrics<T: Score>(
     n_threads: Option<usize>,
     monitor: &dyn Monitor,
 ) -> Result<PixelMetrics> {
-    if !(integration_limit > 0.0 && integration_limit <= 1.0) {
-        return Err(Error::Argument(format!(
-            "integration_limit must be above 0 and at most 1, got {integration_limit}"
-        )));
-    }
+    check_limit(integration_limit)?;
+    with_scan(planes, n_threads, monitor, |scan| scan.figures(integration_limit, |_, _| Ok(())))
+}
+
+/// What [`pixel_metrics`] and [`pro_vertices`] give, from one sweep over the pixels.
+pub fn pixel_curves<T: Score>(
+    planes: &[Plane<'_, T>],
+    integration_limit: f64,
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+) -> Result<(PixelMetrics, Vec<Vertex>)> {
+    check_limit(integration_limit)?;
     with_scan(planes, n_threads, monitor, |scan| {
-        let (mut best, mut next) = (None, None);
-        let swept = scan.run(integration_limit, |_, at| {
-            if at.better_f1 {
-                (best, next) = (Some(at.key), at.next);
-            }
-            Ok(())
-        })?;
-        let (Some(sweep), Some(best)) = (swept, best) else {
-            return Ok(UNDEFINED);
-        };
-        let high = T::from_key(best);
-        let low = match next {
-            Some(next) => Some(T::from_key(next)),
-            None => largest_below(&scan.pieces, high, scan.simd, scan.progress)?,
-        };
-        Ok(PixelMetrics {
-            auroc: sweep.auroc(),
-            ap: sweep.ap(),
-            f1_max: sweep.f1_max(),
-            f1_threshold: low.map_or(high.below(), |low| T::midway(low, high)).as_f64(),
-            aupro: sweep.aupro(),
-        })
+        let mut curve = Curve::new();
+        let found = scan.figures(integration_limit, |sweep, at| curve.pass::<T>(sweep, at))?;
+        Ok((found, if found.auroc.is_nan() { Vec::new() } else { curve.end()? }))
     })
 }
 
@@ -96,26 +84,52 @@ pub fn pro_vertices<T: Score>(
     monitor: &dyn Monitor,
 ) -> Result<Vec<Vertex>> {
     with_scan(planes, n_threads, monitor, |scan| {
-        let mut all = vec![Vertex { fpr: 0.0, pro: 0.0, threshold: f64::INFINITY }];
-        let mut push = |vertex: Vertex| {
-            if all.last().is_none_or(|last| (last.fpr, last.pro) != (vertex.fpr, vertex.pro)) {
-                memory::room(&mut all, 1)?;
-                all.push(vertex);
-            }
-            Ok(())
-        };
-        let swept = scan.run(1.0, |sweep, at| {
-            let score = T::from_key(at.key);
-            let (fpr, pro) = at.before;
-            push(Vertex { fpr, pro, threshold: score.as_f64() })?;
-            push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold: score.below().as_f64() })
-        })?;
-        if swept.is_none() {
-            return Ok(Vec::new());
+        let mut curve = Curve::new();
+        match scan.run(1.0, |sweep, at| curve.pass::<T>(sweep, &at))? {
+            Some(_) => curve.end(),
+            None => Ok(Vec::new()),
         }
-        push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY })?;
-        Ok(all)
     })
+}
+
+/// The vertices so far.
+struct Curve(Vec<Vertex>);
+
+impl Curve {
+    fn new() -> Self {
+        Self(vec![Vertex { fpr: 0.0, pro: 0.0, threshold: f64::INFINITY }])
+    }
+
+    /// Takes a defect score: the vertices before and after it.
+    fn pass<T: Score>(&mut self, sweep: &Sweep, at: &Passed<T::Key>) -> Result<()> {
+        let score = T::from_key(at.key);
+        let (fpr, pro) = at.before;
+        self.push(Vertex { fpr, pro, threshold: score.as_f64() })?;
+        let threshold = score.below().as_f64();
+        self.push(Vertex { fpr: sweep.fpr(), pro: sweep.pro(), threshold })
+    }
+
+    fn end(mut self) -> Result<Vec<Vertex>> {
+        self.push(Vertex { fpr: 1.0, pro: 1.0, threshold: f64::NEG_INFINITY })?;
+        Ok(self.0)
+    }
+
+    fn push(&mut self, vertex: Vertex) -> Result<()> {
+        if self.0.last().is_none_or(|last| (last.fpr, last.pro) != (vertex.fpr, vertex.pro)) {
+            memory::room(&mut self.0, 1)?;
+            self.0.push(vertex);
+        }
+        Ok(())
+    }
+}
+
+fn check_limit(integration_limit: f64) -> Result<()> {
+    if integration_limit > 0.0 && integration_limit <= 1.0 {
+        return Ok(());
+    }
+    Err(Error::Argument(format!(
+        "integration_limit must be above 0 and at most 1, got {integration_limit}"
+    )))
 }
 
 /// Calls `work` on a pool, with what it needs to read the images.
@@ -159,6 +173,36 @@ impl<T: Score> Scan<'_, T> {
         let entry =
             2 * size_of::<Entry<T::Key>>() + size_of::<T>() + 8 + 8 * rayon::current_num_threads();
         (map_bytes / entry).max(1 << 16)
+    }
+
+    /// All figures, from a sweep that tells `passed` of each defect score.
+    fn figures(
+        &self,
+        limit: f64,
+        mut passed: impl FnMut(&Sweep, &Passed<T::Key>) -> Result<()>,
+    ) -> Result<PixelMetrics> {
+        let (mut best, mut next) = (None, None);
+        let swept = self.run(limit, |sweep, at| {
+            if at.better_f1 {
+                (best, next) = (Some(at.key), at.next);
+            }
+            passed(sweep, &at)
+        })?;
+        let (Some(sweep), Some(best)) = (swept, best) else {
+            return Ok(UNDEFINED);
+        };
+        let high = T::from_key(best);
+        let low = match next {
+            Some(next) => Some(T::from_key(next)),
+            None => largest_below(&self.pieces, high, self.simd, self.progress)?,
+        };
+        Ok(PixelMetrics {
+            auroc: sweep.auroc(),
+            ap: sweep.ap(),
+            f1_max: sweep.f1_max(),
+            f1_threshold: low.map_or(high.below(), |low| T::midway(low, high)).as_f64(),
+            aupro: sweep.aupro(),
+        })
     }
 
     /// Sweeps all defect scores from the top, telling `passed` of each; `None` where a class is

@@ -1,7 +1,7 @@
 //! Pixel metrics.
 
 use pyimgano_core::Silent;
-use pyimgano_core::curves::{Plane, Score, pixel_metrics, pro_vertices};
+use pyimgano_core::curves::{Plane, Score, pixel_curves, pixel_metrics, pro_vertices};
 
 use crate::inputs::{Random, mask, scores};
 use crate::regions::flood;
@@ -37,6 +37,9 @@ fn check_curves<T: Score>(case: u64, images: &[Image<T>], limit: f64, threads: O
         .collect();
     let got = pixel_metrics(&planes, limit, threads, &Silent).expect("good input");
     let vertices = pro_vertices(&planes, threads, &Silent).expect("good input");
+    let (both, curve) = pixel_curves(&planes, limit, threads, &Silent).expect("good input");
+    assert_eq!(curve, vertices);
+    assert!(both == got || both.auroc.is_nan() && got.auroc.is_nan());
     let (all, regions) = sorted_pixels(images);
     let defect = all.iter().filter(|pixel| pixel.1).count() as f64;
     let normal = all.len() as f64 - defect;
