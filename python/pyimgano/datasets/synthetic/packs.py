@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from .drawing import Drawing
-from .fields import Size, coordinates, inside, mix, noise, rgb, rotate, smoothstep
+from .fields import Field, Size, coordinates, inside, mix, noise, rgb, rotate, smoothstep
 from .surface import Surface
 from .textures import RGB, Fault
 
@@ -28,11 +29,10 @@ def blister(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
     row = np.clip(np.floor(y / pitch_y + ROWS / 2), 0, ROWS - 1).astype(np.intp)
     u = (x - (column - (COLUMNS - 1) / 2) * pitch_x).astype(np.float32)
     v = (y - (row - (ROWS - 1) / 2) * pitch_y).astype(np.float32)
-    per = (ROWS, COLUMNS)
-    shift = rng.normal(0, 0.006, (*per, 2)).astype(np.float32)
-    lean = rng.normal(0, 0.06, per).astype(np.float32)
-    flip = rng.integers(0, 2, per)
-    kind = np.zeros(per, np.intp)
+    kind = np.zeros((ROWS, COLUMNS), np.intp)
+    shift = rng.normal(0, 0.006, (*kind.shape, 2)).astype(np.float32)
+    lean = rng.normal(0, 0.06, kind.shape).astype(np.float32)
+    flip = rng.integers(0, 2, kind.shape)
     if fault is not None:
         at = int(fault.rng.integers(ROWS)), int(fault.rng.integers(COLUMNS))
         kind[at] = {"missing_capsule": 1, "broken_capsule": 2, "wrong_colour": 3}[fault.name]
@@ -60,16 +60,10 @@ def blister(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
         body = np.where(kinds == 2, np.maximum(body, lost), body).astype(np.float32)
     present = inside(body, pixel) * (kinds != 1)
     end = np.where(flip[row, column] == 0, pu, -pu)
-    red, cream, odd = (
-        rgb(0.74, 0.16, 0.13),
-        rgb(0.88, 0.84, 0.74),
-        (0.8, 0.5, 0.1),
-    )
-    colour = red + (cream - red) * inside(end, pixel)[..., None]
-    colour = np.where((kinds == 3)[..., None] & (end > 0)[..., None], odd, colour)
+    colour = _halves(end, pixel, odd=kinds == 3)
     cast = smoothstep(0.02, -0.03, body) * (kinds != 1)
     albedo = mix(albedo, np.asarray(albedo * np.float32(0.55)), 0.6 * cast)
-    albedo = mix(albedo, colour.astype(np.float32), present)
+    albedo = mix(albedo, colour, present)
     round_ = np.sqrt(np.clip(-body / np.float32(0.215 * unit), 0, 1))
     height = foil_height * (1 - clear) + 0.05 * unit * smoothstep(0, 0.09, -dome / unit)
     height = height + 0.16 * unit * round_ * present
@@ -79,11 +73,18 @@ def blister(rng: np.random.Generator, size: Size, fault: Fault | None) -> Surfac
     table = (0.30 + 0.012 * noise(rng, size, 100))[..., None] * rgb(0.95, 1.0, 1.05)
     albedo = mix(table.astype(np.float32), albedo, cover)
     # Clear plastic throws a highlight from the upper left shoulder of every dome.
-    glint = np.exp(-(((reach - 0.28 * unit) / (0.035 * unit)) ** 2))
-    glint = glint * smoothstep(0.35, 0.9, ((-u - v) / np.hypot(u, v).clip(1e-4) / 1.414))
-    albedo = mix(albedo, (0.97, 0.97, 0.97), (0.65 * glint).astype(np.float32))
+    shoulder = smoothstep(0.35, 0.9, ((-u - v) / np.hypot(u, v).clip(1e-4) / 1.414))
+    glint = 0.65 * (np.exp(-(((reach - 0.28 * unit) / (0.035 * unit)) ** 2)) * shoulder)
+    albedo = mix(albedo, (0.97, 0.97, 0.97), glint.astype(np.float32))
     gloss = (0.25 + 0.25 * present) * cover
     return Surface(albedo, (height * cover).astype(np.float32), gloss.astype(np.float32), cover)
+
+
+def _halves(end: Field, pixel: float, *, odd: NDArray[np.bool_]) -> Field:
+    """Colours of capsules: red, cream where ``end`` is positive, orange there where ``odd``."""
+    red, cream = rgb(0.74, 0.16, 0.13), rgb(0.88, 0.84, 0.74)
+    colour = red + (cream - red) * inside(end, pixel)[..., None]
+    return np.where((odd & (end > 0))[..., None], (0.8, 0.5, 0.1), colour).astype(np.float32)
 
 
 # Board: x, y, kind, quarter turns, in board units (the board spans -1..1).
