@@ -94,16 +94,20 @@ def test_what_was_learnt_is_in_the_file(edges: None, tmp_path: Path) -> None:
     class Weighted(Edges):
         """Edges with a weight per channel."""
 
+        kind = "weighted"
         weight = np.ones(6, np.float32)
 
         def layer_maps(self, batch: Any) -> Any:
             return [one * self.weight[:, None, None] for one in super().layer_maps(batch)]
 
-        def get_state(self) -> dict[str, Any]:
+        def to_state(self) -> dict[str, Any]:
             return {"weight": self.weight}
 
-        def set_state(self, state: dict[str, Any]) -> None:
-            self.weight = state["weight"]
+        @classmethod
+        def from_state(cls, parameters: Any, state: Any) -> Any:
+            found = cls(**parameters)
+            found.weight = state["weight"]
+            return found
 
     register_backbone("weighted", Weighted)
     ours = Weighted()
@@ -113,10 +117,21 @@ def test_what_was_learnt_is_in_the_file(edges: None, tmp_path: Path) -> None:
     loaded = load(tmp_path / "lid.pyimgano")
     expected = detector.decision_function(TEST)
     np.testing.assert_array_equal(loaded.decision_function(TEST), expected)
-    # Another class under the same name is told by its info.
-    register_backbone("weighted", lambda stride: Weighted(2 * stride), overwrite=True)
+
+    # Another class under the same name is told by its info, and a function is none that files hold.
+    class Larger(Weighted):
+        def __init__(self, stride: int) -> None:
+            super().__init__(2 * stride)
+
+    register_backbone("weighted", Larger, overwrite=True)
     with pytest.raises(OSError, match="backbone 'weighted' is not the one that the detector was"):
         load(tmp_path / "lid.pyimgano")
+    register_backbone("weighted", lambda: Weighted(), overwrite=True)
+    with pytest.raises(DetectorFileError, match="registered as none that files hold"):
+        load(tmp_path / "lid.pyimgano")
+    # Larger's own kind is registered for somebody else.
+    with pytest.raises(InvalidInputError, match="is a Larger, which is not registered as storable"):
+        model(backbone=Larger(2)).fit(TRAIN).save(tmp_path / "other.pyimgano")
 
 
 def test_an_object_that_nobody_registered_cannot_be_stored(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.persistence import filter_banks, networks
 from pyimgano.persistence.container import Tensors
 from pyimgano.persistence.source import PREFIX, Source
+from pyimgano.persistence.storable import arrays_of
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,14 @@ def _kind_of(features: Any) -> str:
     return kind or "registered"
 
 
-def feature_tensors(features: Any, *, embed_backbone: bool) -> Tensors:
+def feature_tensors(
+    features: Any, entry: Mapping[str, Any], *, embed_backbone: bool = False
+) -> Tensors:
     """What an extractor has learnt, and its ONNX model where it is to be in the file."""
-    learnt = features.get_state()
-    if type(features) is LayerPatches and hasattr(features.backbone, "get_state"):
-        learnt = features.backbone.get_state()
-    tensors = {f"{PREFIX}{name}": array for name, array in learnt.items()}
+    if entry["kind"] == "registered" and entry["given"]:
+        tensors = arrays_of(features.backbone, "backbone", PREFIX)
+    else:
+        tensors = {f"{PREFIX}{name}": array for name, array in features.get_state().items()}
     if embed_backbone:
         tensors[networks.ONNX_TENSOR] = np.frombuffer(
             features.backbone.onnx_bytes(), dtype=np.uint8

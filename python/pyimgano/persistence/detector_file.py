@@ -52,7 +52,7 @@ def save(
         if embed_backbone:
             features, state = with_onnx(features, state)
         entry = describe_features(features, state.params, embed_backbone=embed_backbone)
-        learnt = feature_tensors(features, embed_backbone=embed_backbone)
+        learnt = feature_tensors(features, entry, embed_backbone=embed_backbone)
         header, tensors = encode(kind, state, entry, bank_dtype)
         tensors.update(learnt)
         _rehearse(header, dict(tensors))

@@ -20,12 +20,8 @@ from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.header import check_header, detector_class, detector_parameters
 from pyimgano.persistence.networks import named_backbone
 from pyimgano.persistence.rules import encode_float
-from pyimgano.persistence.scorers import (
-    LARGEST,
-    describe_scorer,
-    restore_scorer,
-    scorer_tensors,
-)
+from pyimgano.persistence.scorers import describe_scorer, restore_scorer, scorer_tensors
+from pyimgano.persistence.storable import LARGEST
 from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.utils.params import cloned

@@ -126,7 +126,7 @@ REGISTERED = Fields(
         "given": Flag(),
         "parameters": Named(_VALUE, 64),
         "info_sha256": Text(64, HASH),
-        "weights": Text(none=True),
+        "weights": Text(255, r"[^/\\]+", none=True),
         "weights_bytes": Count(1, MOST_BYTES, none=True),
         "weights_sha256": Text(64, HASH, none=True),
         "location": _FILE,

@@ -16,8 +16,11 @@ from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import build_features
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.persistence.container import Malformed
+from pyimgano.persistence.rules import Fields, stored_parameters
 from pyimgano.persistence.source import PREFIX, Source
+from pyimgano.persistence.storable import parameters_of, take_arrays
 from pyimgano.persistence.weights_file import find_file
+from pyimgano.utils.storable import is_storable
 from pyimgano.utils.text import shown
 
 #: Name of the tensor that holds an ONNX model.
@@ -126,7 +129,7 @@ def describe_registered(
         "backbone": registered_name(network) if given else params["backbone"],
         "layers": list(features.layers),
         "given": given,
-        "parameters": network.get_params() if given and hasattr(network, "get_params") else {},
+        "parameters": parameters_of(network) if given else {},
         "info_sha256": _info_sha256(features),
         "weights": None if weights is None else os.path.basename(str(weights)),
         "weights_bytes": size,
@@ -146,11 +149,12 @@ def restore_registered(source: Source) -> LayerPatches:
     if not _find_weights(source):
         params["weights"] = source.weights if source.weights is not None else entry["weights"]
     if entry["given"]:
-        params["backbone"] = BACKBONES.get(name).value(**entry["parameters"])
+        cls: Any = BACKBONES.get(name).value
+        if not is_storable(cls):
+            raise Malformed(f"its backbone {name!r} is here registered as none that files hold")
+        given = Fields(stored_parameters(cls.PARAMETERS)).accept(entry["parameters"])
+        params["backbone"] = cls.from_state(given, take_arrays(source.tensors, PREFIX))
     features: Any = build_features(params["backbone"], **{key: params[key] for key in _OPTIONS})
-    learnt = {k: source.tensors.pop(k) for k in sorted(source.tensors) if k.startswith(PREFIX)}
-    if learnt:
-        features.backbone.set_state({k.removeprefix(PREFIX): v for k, v in learnt.items()})
     if _info_sha256(features) != entry["info_sha256"]:
         raise WeightsError(
             f"backbone {name!r} is not the one that the detector was fitted with: its info or the"
@@ -176,22 +180,24 @@ def _info_sha256(features: Any) -> str:
 
 
 def registered_name(backbone: Any) -> str:
-    """The name of a backbone that is given as an object.
+    """The name of a backbone that is given as an object: what its class is registered under.
 
     Raises
     ------
     InvalidInputError
-        Its class is not registered.
+        Its class is not registered, or says not what files hold of it.
     """
-    for name in BACKBONES.names():
-        if BACKBONES.get(name).value is type(backbone):
-            return name
-    title = type(backbone).__name__
-    raise InvalidInputError(
-        f"backbone {backbone.info.name!r} is a {title}, which is not registered: its code is not"
-        f" part of the file, so register_backbone(NAME, {title}) in a module that whoever loads"
-        " the file can import"
-    )
+    cls = type(backbone)
+    found = BACKBONES.find(cls.kind) if is_storable(cls) else None
+    if found is None or found.value is not cls:
+        raise InvalidInputError(
+            f"backbone {backbone.info.name!r} is a {cls.__name__}, which is not registered as"
+            " storable: a file holds no code, so give the class kind, PARAMETERS, to_state and"
+            f" from_state, and call register_backbone({cls.__name__}.kind, {cls.__name__}) where"
+            " whoever loads the file can import it"
+        )
+    name: str = cls.kind
+    return name
 
 
 def named_backbone(params: Mapping[str, Any]) -> dict[str, Any]:

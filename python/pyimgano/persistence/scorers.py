@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.precision import measure_change, to_half
 from pyimgano.persistence.rules import Fields, stored_parameters
+from pyimgano.persistence.storable import LARGEST, arrays_of, parameters_of, take_arrays
 from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.scorers.catalogue import SCORERS
@@ -22,9 +22,6 @@ from pyimgano.utils.parameters import Choice
 #: Of the tensors of scorers, but for the memory bank, which has a name of its own.
 _PREFIX = "scorer."
 _BANK = "memory_bank"
-_DTYPES = (np.float16, np.float32, np.float64, np.uint8)
-#: Beyond any feature or score; squares of it stay finite.
-LARGEST = 1e15
 #: The search index has about 420 bytes per row beside its features.
 _NARROW, _MOST_NARROW = 64, 100_000
 
@@ -48,11 +45,7 @@ def describe_scorer(scorer: PatchScorer, bank_dtype: str) -> dict[str, Any]:
         )
     if bank_dtype == "float16" and cls is not MemoryBankScorer:
         raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
-    params = {
-        name: cls.PARAMETERS[name].check(name, getattr(scorer, name))
-        for name in stored_parameters(cls.PARAMETERS)
-    }
-    return {"kind": kind, "params": params}
+    return {"kind": kind, "params": parameters_of(scorer)}
 
 
 def scorer_rule(kind: object) -> Fields:
@@ -71,17 +64,7 @@ def scorer_tensors(scorer: Any, bank_dtype: str) -> tuple[Tensors, dict[str, Any
             return {_BANK: exact}, {"dtype": bank_dtype, "change": None}
         half = to_half(exact)
         return {_BANK: half}, {"dtype": bank_dtype, "change": measure_change(exact, half)}
-    tensors = {}
-    for name, value in scorer.to_state().items():
-        array = np.asarray(value)
-        if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", name) or array.dtype.type not in _DTYPES:
-            known = ", ".join(one.__name__ for one in _DTYPES)
-            raise InvalidInputError(
-                f"its scorer {type(scorer).__name__} gives {name!r} as {array.dtype}: a file holds"
-                f" arrays of {known}, by names of letters, digits and _"
-            )
-        tensors[f"{_PREFIX}{name}"] = array
-    return tensors, None
+    return arrays_of(scorer, "scorer", _PREFIX), None
 
 
 def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
@@ -103,8 +86,7 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
             raise Malformed("lacks the entry 'bank'")
         state = {_BANK: _take_bank(tensors, getattr(np, entries["bank"]["dtype"]))}
     else:
-        names = [name for name in tensors if name.startswith(_PREFIX)]
-        state = {name.removeprefix(_PREFIX): _take_any(tensors, name) for name in names}
+        state = take_arrays(tensors, _PREFIX)
     scorer: PatchScorer = cls.from_state(params, state)
     return scorer
 
@@ -117,8 +99,3 @@ def _take_bank(tensors: Tensors, dtype: type) -> NDArray[np.float32]:
             " would take far more memory than the file"
         )
     return bank.astype(np.float32, copy=False)
-
-
-def _take_any(tensors: Tensors, name: str) -> NDArray[Any]:
-    shape = (None,) * tensors[name].ndim
-    return take(tensors, name, shape, _DTYPES, -LARGEST, LARGEST)

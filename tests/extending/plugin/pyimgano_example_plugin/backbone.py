@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.extend import BackboneInfo, LayerInfo, register_backbone
+from pyimgano.extend import BackboneInfo, Count, LayerInfo, Parameter, register_backbone
 
 
 class Edges:
     """Strength of horizontal and vertical edges in cells of ``stride`` and twice as many pixels."""
+
+    kind = "edges"  # what detector files call it
+    PARAMETERS: ClassVar[Mapping[str, Parameter]] = {"stride": Count(1, 64)}
 
     def __init__(self, stride: int = 4) -> None:
         self.stride = stride
@@ -28,9 +32,13 @@ class Edges:
         edges = np.concatenate([down, right], axis=1)
         return [self._cells(edges, self.stride), self._cells(edges, 2 * self.stride)]
 
-    def get_params(self) -> dict[str, Any]:
-        """What a detector file holds of an object."""
-        return {"stride": self.stride}
+    def to_state(self) -> dict[str, Any]:
+        """Nothing is learnt."""
+        return {}
+
+    @classmethod
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> Self:
+        return cls(**parameters)
 
     def _cells(self, edges: NDArray[np.float32], side: int) -> NDArray[np.float32]:
         n, channels, height, width = edges.shape
@@ -39,4 +47,4 @@ class Edges:
 
 
 def register() -> None:
-    register_backbone("edges", Edges, summary="Edges in cells, NumPy")
+    register_backbone(Edges.kind, Edges, summary="Edges in cells, NumPy")

@@ -1,0 +1,64 @@
+"""Parts of a detector that say themselves what a file holds of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.persistence.container import Tensors
+from pyimgano.persistence.rules import stored_parameters
+from pyimgano.persistence.tensors import take
+
+#: Beyond any feature or score; squares of it stay finite.
+LARGEST = 1e15
+_DTYPES = (np.float16, np.float32, np.float64, np.uint8)
+
+
+def parameters_of(part: Any) -> dict[str, Any]:
+    """Those constructor parameters of a storable object that files hold, checked."""
+    declared = type(part).PARAMETERS
+    return {
+        name: declared[name].check(name, getattr(part, name))
+        for name in stored_parameters(declared)
+    }
+
+
+def arrays_of(part: Any, title: str, prefix: str) -> Tensors:
+    """What a storable object has learnt, under names with a prefix.
+
+    Raises
+    ------
+    InvalidInputError
+        An array or a name is none that a file holds; the message has the title.
+    """
+    tensors = {}
+    for name, value in part.to_state().items():
+        array = np.asarray(value)
+        if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", name) or array.dtype.type not in _DTYPES:
+            known = ", ".join(one.__name__ for one in _DTYPES)
+            raise InvalidInputError(
+                f"its {title} {type(part).__name__} gives {name!r} as {array.dtype}: a file holds"
+                f" arrays of {known}, by names of letters, digits and _"
+            )
+        tensors[f"{prefix}{name}"] = array
+    return tensors
+
+
+def take_arrays(tensors: Tensors, prefix: str) -> Tensors:
+    """All tensors with a prefix, taken out, without it.
+
+    Raises
+    ------
+    Malformed
+        One holds values that nothing can have.
+    """
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {
+        name.removeprefix(prefix): take(
+            tensors, name, (None,) * tensors[name].ndim, _DTYPES, -LARGEST, LARGEST
+        )
+        for name in names
+    }
