@@ -183,7 +183,8 @@ class PatchDetector(PixelDetector):
         """
         timer = StageTimer()
         with timer.stage("setup"):
-            self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
+            self._preprocessor = self._build_preprocessor()
+            self._mapper = PatchMapper(self.gaussian_sigma)
             self.features_, self.scorer_ = self._build_features(), self.build_scorer()
         if self.features_.needs_fit:
             fit_features(
@@ -307,7 +308,8 @@ class PatchDetector(PixelDetector):
     def set_state(self, state: FittedState, features: PatchExtractor) -> None:
         """Restore what :meth:`get_state` gave."""
         self.check_params()
-        self._preprocessor, self._mapper = self._build_preprocessor(), self._build_mapper()
+        self._preprocessor = self._build_preprocessor()
+        self._mapper = PatchMapper(self.gaussian_sigma)
         if state.scorer is not None:
             self.scorer_ = state.scorer
         self.map_threshold_ = state.facts["map_threshold"]
@@ -319,10 +321,6 @@ class PatchDetector(PixelDetector):
         return ImagePreprocessor(
             size, center_crop=crop, bit_depth=self.bit_depth, max_pixels=self.max_pixels
         )
-
-    def _build_mapper(self) -> PatchMapper:
-        size, crop = self._sizes()
-        return PatchMapper(as_size(size), as_size(crop), self.gaussian_sigma)
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
         """What images are brought to, and the centred crop after that."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from pyimgano.images.preprocess import LoadedImage
 LARGEST_SIGMA = 100
 
 
+@dataclass(frozen=True)
 class PatchMapper:
     """Bilinear upsampling, Gaussian smoothing, and the way back to the image's own size.
 
@@ -20,23 +23,11 @@ class PatchMapper:
 
     Parameters
     ----------
-    resize
-        Size that images are brought to, or None for native.
-    center_crop
-        Centred crop after that, or None.
     gaussian_sigma
         Standard deviation of the smoothing in pixels of the features' input; 0 for none.
     """
 
-    def __init__(
-        self,
-        resize: tuple[int, int] | None,
-        center_crop: tuple[int, int] | None,
-        gaussian_sigma: float,
-    ) -> None:
-        self.resize = resize
-        self.center_crop = center_crop
-        self.gaussian_sigma = gaussian_sigma
+    gaussian_sigma: float
 
     def at_input(
         self, distances: NDArray[np.float32], size: tuple[int, int]
