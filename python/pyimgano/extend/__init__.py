@@ -21,6 +21,7 @@ from pyimgano.features.backbones import (
     register_backbone,
 )
 from pyimgano.features.base import PatchExtractor, PatchGrid
+from pyimgano.images.geometry import Geometry
 from pyimgano.metrics import ImageMetric, MetricInfo, MetricResult, PixelMetric, register_metric
 from pyimgano.models import PatchDetector, register_model
 from pyimgano.models.parameters import COMMON
@@ -57,6 +58,7 @@ __all__ = [
     "Either",
     "Flag",
     "FolderLayout",
+    "Geometry",
     "ImageMetric",
     "LayerInfo",
     "Layout",
