@@ -40,8 +40,6 @@ class Collected:
         Of each, see :mod:`~pyimgano.images.twins`.
     sizes
         Size (h, w) of the pixels of each.
-    shapes
-        Patch grid (h, w) of each, of a detector that has patches.
     errors
         Why the others cannot be used, by position.
     """
@@ -51,7 +49,6 @@ class Collected:
     digests: list[bytes] = field(default_factory=list)
     thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-    shapes: list[tuple[int, int]] = field(default_factory=list)
     errors: dict[int, ImageReadError] = field(default_factory=dict)
 
     def add(self, position: int, loaded: LoadedImage) -> None:
@@ -165,7 +162,6 @@ def collect(
                             scorer.begin(len(images), grid)
                         scorer.add(grid)
                     found.add(i, batch[i])
-                    found.shapes.append(grid.shape)
             advance(stop - start)
     found.check(len(images), skip_bad=skip_bad)
     return found

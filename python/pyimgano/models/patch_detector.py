@@ -22,11 +22,12 @@ from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import held_out_threshold
-from pyimgano.scorers.base import PatchScorer, PatchScores, check_scores, is_scorer
+from pyimgano.scorers.base import PatchScorer, PatchScores, is_scorer
+from pyimgano.scorers.checked import CheckedScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.parameters import Opaque
-from pyimgano.utils.params import cloned
+from pyimgano.utils.params import check_declared, cloned
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
@@ -164,11 +165,9 @@ class PatchDetector(PixelDetector):
         return MemoryBankScorer() if self.scorer is None else cloned("scorer", self.scorer)
 
     def check_params(self) -> None:
-        """Check the parameters alone, those of a scorer with ``check_params`` among them."""
+        """Check the parameters alone, those that the scorer declares among them."""
         super().check_params()
-        check = getattr(self.scorer, "check_params", None)
-        if check is not None:
-            check()
+        check_declared(self.scorer)
 
     def validate(self) -> None:
         """Check the parameters and that the backbone and its weights can be had, without images."""
@@ -186,6 +185,7 @@ class PatchDetector(PixelDetector):
             self._preprocessor = self._build_preprocessor()
             self._mapper = PatchMapper(self.gaussian_sigma)
             self.features_, self.scorer_ = self._build_features(), self.build_scorer()
+        scorer = CheckedScorer(self.scorer_)
         if self.features_.needs_fit:
             fit_features(
                 self.features_,
@@ -198,7 +198,7 @@ class PatchDetector(PixelDetector):
             images,
             self._preprocessor,
             self.features_,
-            self.scorer_,
+            scorer,
             batch_size=self.batch_size,
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
@@ -207,22 +207,20 @@ class PatchDetector(PixelDetector):
         self._remember(images, collected)
         self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
-            self.scorer_.finish(self.random_state, bar.to)
+            scorer.finish(self.random_state, bar.to)
         with timer.stage("threshold"):
-            self._fit_thresholds(collected)
+            self._fit_thresholds(collected, scorer)
         self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
 
-    def _fit_thresholds(self, collected: Collected) -> None:
+    def _fit_thresholds(self, collected: Collected, scorer: PatchScorer) -> None:
         groups, sizes = collected.groups, collected.sizes
         nothing = np.full(len(groups), np.nan)  # one picture leaves nothing to score it with
         scores, peaks, levels = nothing, nothing, np.zeros(1)
         self._held_out = ()
         if (n_pictures := len(np.unique(groups))) > 1:
             twins = None if n_pictures == len(groups) else groups
-            self._held_out = check_scores(
-                self.scorer_, self.scorer_.held_out(twins), collected.shapes
-            )
+            self._held_out = scorer.held_out(twins)
             scores = np.array([one.image for one in self._held_out])
             maps = (
                 self._mapper.at_input(one.distances, size)
@@ -258,16 +256,14 @@ class PatchDetector(PixelDetector):
             At an unreadable file, after everything before it was yielded.
         """
         self._check_fitted()
-        timer = StageTimer(self.timings_)
+        timer, scorer = StageTimer(self.timings_), CheckedScorer(self.scorer_)
 
         def run(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, PatchScores]]:
             with timer.stage("decode"):
                 loaded = [self._preprocessor.load(image) for image in batch]
             grids = self._extract(loaded, timer)
             with timer.stage("score"):
-                scores = check_scores(
-                    self.scorer_, self.scorer_.score(grids), [grid.shape for grid in grids]
-                )
+                scores = scorer.score(grids)
             return zip(loaded, scores, strict=True)
 
         for loaded, found in in_batches(each_image(X), self.batch_size, run):

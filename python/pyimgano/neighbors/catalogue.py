@@ -10,9 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, PyimganoError
+from pyimgano.errors import InvalidInputError
 from pyimgano.neighbors.base import NearestNeighbors, Neighbors
 from pyimgano.registry import Entry, Registry
+from pyimgano.utils.foreign import asked
 from pyimgano.utils.parameters import Text
 
 NEIGHBORS: Registry[Callable[[], NearestNeighbors]] = Registry("knn_backend")
@@ -66,9 +67,11 @@ def create_neighbors(backend: str | NearestNeighbors = "auto") -> NearestNeighbo
     """
     if isinstance(backend, str):
         Text().check("knn_backend", backend)
-        return CheckedNeighbors(repr(backend), _call(repr(backend), NEIGHBORS.get(backend).value))
+        return CheckedNeighbors(
+            repr(backend), asked(f"knn_backend {backend!r}", NEIGHBORS.get(backend).value)
+        )
     name = type(backend).__name__
-    return CheckedNeighbors(name, _call(name, copy.deepcopy, backend))
+    return CheckedNeighbors(name, asked(f"knn_backend {name}", copy.deepcopy, backend))
 
 
 def is_search(value: Any) -> bool:
@@ -100,7 +103,7 @@ class CheckedNeighbors:
     def fit(self, rows: NDArray[np.float32], groups: NDArray[np.int64] | None = None) -> Self:
         """Take the rows to search."""
         given = (rows,) if groups is None else (rows, groups)
-        _call(self.name, self.index.fit, *given)
+        asked(f"knn_backend {self.name}", self.index.fit, *given)
         self._n_rows = len(rows)
         return self
 
@@ -112,23 +115,12 @@ class CheckedNeighbors:
     ) -> Neighbors:
         """What the other finds, once it is known to be float32 and int64 (n, k) in order."""
         given = (queries, k) if groups is None else (queries, k, groups)
-        answer = _call(self.name, self.index.kneighbors, *given)
+        answer = asked(f"knn_backend {self.name}", self.index.kneighbors, *given)
         wrong = _mistake(answer, (len(queries), k), self._n_rows)
         if wrong is not None:
             raise InvalidInputError(f"knn_backend {self.name} answers wrongly: {wrong}")
         distances, indices = answer
         return distances, indices
-
-
-def _call(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    """The result of what others wrote; what it raises becomes one error with the name."""
-    try:
-        return function(*args)
-    except (PyimganoError, MemoryError):
-        raise
-    except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        raise InvalidInputError(f"knn_backend {name} fails with {told}") from error
 
 
 def _mistake(answer: Any, shape: tuple[int, int], n_rows: int) -> str | None:

@@ -9,7 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchGrid
 
 
@@ -33,9 +32,9 @@ class PatchScorer(Protocol):
     """Learns the patches of normal images and scores those of others.
 
     A :class:`~pyimgano.models.PatchDetector` copies the object that it is given before each fit, as
-    ``sklearn.base.clone`` does: by ``get_params`` where there is one, else by ``copy.deepcopy``. A
-    fit calls :meth:`begin`, :meth:`add` for each image, :meth:`finish`, and :meth:`held_out` before
-    anything is scored.
+    scikit-learn's meta-estimators do: by ``get_params`` where there is one, else by ``PARAMETERS``
+    (:class:`~pyimgano.extend.Storable`), else by ``copy.deepcopy``. A fit calls :meth:`begin`,
+    :meth:`add` for each image, :meth:`finish`, and :meth:`held_out` before anything is scored.
     """
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
@@ -93,28 +92,3 @@ def is_scorer(value: object) -> bool:
     """Whether an object has what a :class:`PatchScorer` must have."""
     methods = ("begin", "add", "finish", "score", "held_out")
     return not isinstance(value, type) and all(callable(getattr(value, m, None)) for m in methods)
-
-
-def check_scores(
-    scorer: PatchScorer, found: Sequence[PatchScores], shapes: Sequence[tuple[int, int]]
-) -> Sequence[PatchScores]:
-    """What a scorer gave for images with patch grids of these shapes, if it can be true.
-
-    Raises
-    ------
-    InvalidInputError
-        Names the scorer and says what is wrong.
-    """
-    name = type(scorer).__name__
-    if len(found) != len(shapes):
-        raise InvalidInputError(f"scorer {name} gave {len(found)} scores for {len(shapes)} images")
-    for one, shape in zip(found, shapes, strict=True):
-        distances = one.distances
-        if distances.shape != shape or distances.dtype != np.float32:
-            raise InvalidInputError(
-                f"scorer {name} gave distances {distances.dtype} {distances.shape} for a grid of"
-                f" {shape}, not float32"
-            )
-        if not (np.isfinite(one.image) and np.isfinite(distances).all()):
-            raise InvalidInputError(f"scorer {name} gave a score that is not finite")
-    return found

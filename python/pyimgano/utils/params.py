@@ -106,19 +106,37 @@ def _same(a: Any, b: Any) -> bool:
         return False
 
 
+def check_declared(given: Any) -> None:
+    """Check the parameters of an object that declares them in ``PARAMETERS``.
+
+    Raises
+    ------
+    InvalidInputError
+        One is out of its range; names it.
+    """
+    if callable(getattr(given, "check_params", None)):
+        given.check_params()
+        return
+    for name, parameter in getattr(given, "PARAMETERS", {}).items():
+        parameter.check(name, getattr(given, name))
+
+
 def cloned(name: str, given: T) -> T:
     """A copy, without what it has learnt, of an object that is the value of a parameter.
 
-    As ``sklearn.base.clone`` makes it: by ``get_params``, else by ``copy.deepcopy``.
+    By ``get_params`` as ``sklearn.base.clone`` makes it, else from the attributes that
+    ``PARAMETERS`` names, else by ``copy.deepcopy``.
 
     Raises
     ------
     InvalidInputError
         It cannot be copied; ``name`` is the parameter.
     """
-    from sklearn.base import clone
-
     try:
+        if not callable(getattr(given, "get_params", None)) and hasattr(given, "PARAMETERS"):
+            return type(given)(**{one: getattr(given, one) for one in given.PARAMETERS})
+        from sklearn.base import clone  # here, for most detectors need none of it
+
         copied: T = clone(given, safe=False)
     except Exception as error:  # whatever its parts raise
         raise InvalidInputError(

@@ -1,0 +1,72 @@
+"""A scorer whose answers are checked, for it may be anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.features import PatchGrid
+from pyimgano.scorers.base import PatchScorer, PatchScores
+from pyimgano.utils.foreign import asked
+
+
+class CheckedScorer:
+    """A :class:`~pyimgano.scorers.PatchScorer` that stands before another.
+
+    What the other raises, or gives that cannot be true, is one :class:`InvalidInputError` that
+    names its class.
+
+    Parameters
+    ----------
+    scorer
+        The other one.
+    """
+
+    def __init__(self, scorer: PatchScorer) -> None:
+        self.scorer = scorer
+        self._name = f"scorer {type(scorer).__name__}"
+        self._shapes: list[tuple[int, int]] = []
+
+    def begin(self, n_images: int, first: PatchGrid) -> None:
+        """Prepare for training images."""
+        asked(self._name, self.scorer.begin, n_images, first)
+
+    def add(self, grid: PatchGrid) -> None:
+        """Take the next one."""
+        asked(self._name, self.scorer.add, grid)
+        self._shapes.append(grid.shape)
+
+    def finish(self, random_state: int, progress: Callable[[int, int], None]) -> None:
+        """Learn."""
+        asked(self._name, self.scorer.finish, random_state, progress)
+
+    def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
+        """Score images."""
+        found = asked(self._name, self.scorer.score, grids)
+        return self._checked(found, [grid.shape for grid in grids])
+
+    def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
+        """Score the training images."""
+        given = () if groups is None else (groups,)
+        return self._checked(asked(self._name, self.scorer.held_out, *given), self._shapes)
+
+    def _checked(self, found: Any, shapes: Sequence[tuple[int, int]]) -> list[PatchScores]:
+        if not isinstance(found, list | tuple) or len(found) != len(shapes):
+            n = len(found) if isinstance(found, list | tuple) else type(found).__name__
+            raise InvalidInputError(f"{self._name} gave {n} scores for {len(shapes)} images")
+        for one, shape in zip(found, shapes, strict=True):
+            if not isinstance(one, PatchScores):
+                raise InvalidInputError(f"{self._name} gave {type(one).__name__}, not PatchScores")
+            array = np.asarray(one.distances)
+            if array.shape != shape or array.dtype != np.float32:
+                raise InvalidInputError(
+                    f"{self._name} gave distances {array.dtype} {array.shape} for a grid of"
+                    f" {shape}: they must be float32 of its shape"
+                )
+            if not (np.isfinite(one.image) and np.isfinite(array).all()):
+                raise InvalidInputError(f"{self._name} gave a score that is not finite")
+        return list(found)
