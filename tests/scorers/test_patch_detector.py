@@ -21,6 +21,8 @@ from pyimgano.extend import (
     check_detector,
     register_scorer,
 )
+from pyimgano.models import PatchCore
+from pyimgano.scorers import MemoryBankScorer
 from pyimgano.scorers.catalogue import SCORERS
 from tests.conftest import texture, with_blot
 from tests.scorers.mean_patch import MeanPatch
@@ -172,3 +174,21 @@ def test_what_cannot_be_true_is_one_error_that_names_it(how: str, told: str) -> 
     fitted = detector(Lying(how)).fit(TRAIN)
     with pytest.raises(InvalidInputError, match=f"scorer Lying .*{told}|scorer Lying {told}"):
         fitted.predict(TEST)
+
+
+def test_with_a_memory_bank_it_is_patchcore_also_in_a_file(tmp_path: Path) -> None:
+    scorer = MemoryBankScorer(coreset_ratio=0.3, n_neighbors=3, spill_dir=tmp_path)
+    fitted = detector(scorer).fit(TRAIN)
+    expected = PatchCore(backbone="embedded", image_size=48, coreset_ratio=0.3, n_neighbors=3).fit(
+        TRAIN
+    )
+    np.testing.assert_array_equal(fitted.decision_scores_, expected.decision_scores_)
+    np.testing.assert_array_equal(fitted.decision_function(TEST), expected.decision_function(TEST))
+    fitted.save(tmp_path / "exact.pyimgano")
+    loaded: Any = pyimgano.load(tmp_path / "exact.pyimgano")
+    assert (loaded.scorer.n_neighbors, loaded.scorer.spill_dir) == (3, None)
+    np.testing.assert_array_equal(loaded.decision_function(TEST), expected.decision_function(TEST))
+    fitted.save(tmp_path / "half.pyimgano", bank_dtype="float16")
+    half = pyimgano.load(tmp_path / "half.pyimgano").decision_function(TEST)
+    np.testing.assert_allclose(half, expected.decision_function(TEST), rtol=1e-2)
+    assert (half != expected.decision_function(TEST)).any()
