@@ -7,10 +7,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+
+from pyimgano.registry import Registry
 
 REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared"
@@ -128,3 +131,26 @@ def resnet18_file() -> Path:
     if not path.is_file():
         pytest.skip(f"no weights file at {path}")
     return path
+
+
+@pytest.fixture
+def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone afterwards."""
+    from pyimgano.datasets.load import _SETS
+    from pyimgano.features.backbones.named import BACKBONES
+    from pyimgano.metrics import catalogue as metrics
+    from pyimgano.models.catalogue import _MODELS
+    from pyimgano.neighbors.catalogue import NEIGHBORS
+    from pyimgano.scorers.catalogue import SCORERS
+
+    registries: list[Registry[Any]] = [
+        _SETS,
+        BACKBONES,
+        metrics._METRICS,
+        _MODELS,
+        NEIGHBORS,
+        SCORERS,
+    ]
+    for registry in registries:
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(metrics, "_KEYS", dict(metrics._KEYS))

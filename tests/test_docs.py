@@ -47,7 +47,9 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def here(stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(
+    stand_ins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_registries: None
+) -> Path:
     """A working directory with what the pages take for granted."""
     shutil.copytree(stand_ins, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")

@@ -12,7 +12,7 @@ from pyimgano import create_model, list_models, register_model
 from pyimgano.cli import benchmark, check_good, detect, detector_options, fit
 from pyimgano.errors import InvalidInputError
 from pyimgano.extend import COMMON, Choice, Count, Flag, ListOf, Parameter, Text
-from pyimgano.models import PatchCore, catalogue
+from pyimgano.models import PatchCore
 from pyimgano.models.base import Detector
 
 COMMANDS = [benchmark, check_good, detect, fit]
@@ -63,8 +63,7 @@ class Broken(Sieve):
 
 
 @pytest.fixture
-def sieve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue._MODELS, "_entries", dict(catalogue._MODELS._entries))
+def sieve(own_registries: None) -> None:
     register_model("sieve", Sieve)
     register_model("broken", Broken)
 
