@@ -173,23 +173,11 @@ def run_benchmark(
     detector = create_model(model, **model_kwargs)
     if hasattr(detector, "validate"):
         detector.validate()
+    settings = {"metric_size": metric_size, "integration_limit": integration_limit}
     asked = [key for one in selections for key in one.keys]
-    result = BenchmarkResult(
-        dataset=dataset,
-        root=os.fspath(root),
-        model=model,
-        detector=repr(detector),
-        parameters=_parameters(detector),
-        metric_rule=describe_rule(metric_size, integration_limit),
-        versions=package_versions(),
-        categories=[],
-        label=label,
-        metric_size=metric_size,
-        integration_limit=integration_limit,
-        metrics=[] if metrics is None else asked,
-    )
+    result = _started(detector, dataset, root, model, label, settings)
+    result = replace(result, metrics=[] if metrics is None else asked)
     seeds = list(dict.fromkeys(seeds))
-    visible = verbose and n_workers == 1
     with ExitStack() as stack:
         folder, checkpoints, report = None, None, None
         if output is not None:
@@ -198,6 +186,8 @@ def run_benchmark(
             checkpoints = Checkpoints(folder, _fingerprint(result, asked))
             wanted = keys(result.title, names, seeds)
             report = _prepared(opened, checkpoints, wanted, overwrite=overwrite)
+        visible = verbose and n_workers == 1
+        common = {**settings, "metrics": selections, "n_overlays": n_overlays, "verbose": visible}
         jobs = [
             _Job(
                 name,
@@ -207,27 +197,54 @@ def run_benchmark(
                 (os.path.abspath(root), os.fspath(root)),
                 checkpoints,
                 strict,
-                {
-                    "metric_size": metric_size,
-                    "integration_limit": integration_limit,
-                    "metrics": selections,
-                    "output": folder if seed == seeds[0] else None,
-                    "n_overlays": n_overlays,
-                    "verbose": visible,
-                },
+                {**common, "output": folder if seed == seeds[0] else None},
             )
             for name in names
             for seed in seeds
         ]
-        order = {(job.category, job.seed): i for i, job in enumerate(jobs)}
-        for one in run_each(_run_job, jobs, n_jobs):
-            result.categories.append(one)
-            result.categories.sort(key=lambda c: order[c.category, c.seed])
-            if report is not None:
-                report.write(result)
-            if on_result is not None:
-                on_result(one)
+        _run_all(jobs, n_jobs, result, report, on_result)
     return result
+
+
+def _started(
+    detector: Any,
+    dataset: str,
+    root: str | os.PathLike[str],
+    model: str,
+    label: str,
+    settings: dict[str, Any],
+) -> BenchmarkResult:
+    """A result without any category so far."""
+    return BenchmarkResult(
+        dataset=dataset,
+        root=os.fspath(root),
+        model=model,
+        detector=repr(detector),
+        parameters=_parameters(detector),
+        metric_rule=describe_rule(**settings),
+        versions=package_versions(),
+        categories=[],
+        label=label,
+        **settings,
+    )
+
+
+def _run_all(
+    jobs: Sequence[_Job],
+    n_jobs: int | None,
+    result: BenchmarkResult,
+    report: ReportFile | None,
+    on_result: Callable[[CategoryResult], None] | None,
+) -> None:
+    """Add each category to the result, in the order of the jobs, and tell of it, as it comes."""
+    order = {(job.category, job.seed): i for i, job in enumerate(jobs)}
+    for one in run_each(_run_job, jobs, n_jobs):
+        result.categories.append(one)
+        result.categories.sort(key=lambda c: order[c.category, c.seed])
+        if report is not None:
+            report.write(result)
+        if on_result is not None:
+            on_result(one)
 
 
 def _parameters(detector: Any) -> dict[str, Any]:
