@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import cache
 from importlib import import_module
 from typing import Any
 
-from sphinx.addnodes import desc
+from sphinx.addnodes import desc, pending_xref
 from sphinx.util.inspect import stringify_signature
 from sphinx.util.nodes import make_refnode
 
@@ -34,8 +35,6 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 nitpicky = True
 # Of packages that are extras.
 nitpick_ignore = [("py:class", "LightningModule"), ("py:class", "Tensor")]
-# The same class on two pages: where it is defined, and where it is offered.
-suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = f"pyimgano {release}"
@@ -103,6 +102,7 @@ def add_navigation(app: Any, docname: str, source: list[str]) -> None:
         source[0] += NAVIGATION
 
 
+@cache
 def find(name: str) -> Any:
     """The object of a dotted name; None if there is none."""
     parts = name.split(".")
@@ -130,6 +130,14 @@ def home(node: Any) -> str:
     return getattr(documented, "__module__", "") or ""
 
 
+def look_at_home(app: Any, doctree: Any) -> None:
+    """Names mean what they mean in the module that a docstring stands in, and nothing similar."""
+    for node in doctree.findall(pending_xref):
+        if node.get("refdomain") == "py" and (place := home(node)):
+            node["py:module"] = place
+            node.attributes.pop("refspecific", None)  # its presence asks for similar names
+
+
 def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Link to where an object is documented, whatever module it is named by.
 
@@ -139,14 +147,18 @@ def resolve(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     if node.get("refdomain") != "py":
         return None
     target, module, owner = (node.get(k) or "" for k in ("reftarget", "py:module", "py:class"))
-    homes = [f"{module}.{owner}", module, home(node), "", "pyimgano.errors", "builtins", "numpy"]
+    homes = [f"{module}.{owner}", module, "", "pyimgano.errors", "builtins", "numpy"]
     names = (f"{place}.{target}".strip(".") for place in homes)
     found = next((o for name in names if (o := find(name)) is not None), None)
+    last = target.rpartition(".")[2]
+    alike = [name for name in env.domains["py"].objects if name.rpartition(".")[2] == last]
+    if found is None and len({id(find(name)) for name in alike}) == 1:
+        found = find(alike[0])  # imported for type checks only, or the name of an inherited one
     if found is None:
         return None
-    last = target.rpartition(".")[2]
-    for name, entry in env.domains["py"].objects.items():
-        if name.rpartition(".")[2] == last and find(name) is found:
+    for name in alike:
+        if find(name) is found:
+            entry = env.domains["py"].objects[name]
             page = node["refdoc"], entry.docname, entry.node_id
             return make_refnode(app.builder, *page, contnode, name)
     return contnode
@@ -190,4 +202,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-signature", as_written)
     app.connect("autodoc-process-docstring", tidy_attributes, priority=600)  # after napoleon
     app.connect("source-read", add_navigation)
+    app.connect("doctree-read", look_at_home)
     app.connect("missing-reference", resolve)
