@@ -5,64 +5,28 @@
 //! coefficients, each restart interval must hold its blocks and end exactly at its marker, and all
 //! scans that the picture needs must be there. What comes after the end marker is nobody's business:
 //! cameras put previews and films there.
+//!
+//! 1. *Segments*: the headers say which tables and scans there are.
+//! 2. *Scan*: each restart interval is freed from its stuffing and walked, block by block.
+//! 3. *Lanes*: a long interval is walked at several places at once.
+//!
+//! Source: ITU-T Recommendation T.81, annexes B, F and G.
+//!
+//! ```
+//! use pyimgano_core::jpeg::{Fault, check};
+//!
+//! assert_eq!(check(b"\xFF\xD8"), Err(Fault::Damaged("its data end too early")));
+//! ```
 
 mod bits;
+mod fault;
 mod frame;
 mod huffman;
+mod lanes;
 mod progressive;
 mod scan;
 mod segments;
+mod sequential;
 
-pub use segments::check;
-
-use std::fmt;
-
-/// What the headers of a whole JPEG say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summary {
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// 1 (grey), 3 (colour) or 4 (CMYK).
-    pub components: usize,
-}
-
-/// Why a file is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// It breaks the rules of its format.
-    Damaged(&'static str),
-    /// It is healthy as far as can be told, but of a kind that is not read.
-    Unsupported(&'static str),
-    /// There is no memory to check it.
-    Memory,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged(text) | Self::Unsupported(text) => f.write_str(text),
-            Self::Memory => f.write_str("not enough memory to check it"),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}
-
-pub(crate) type Checked<T> = Result<T, Fault>;
-
-/// Most parts that the data of a picture may come in; encoders use about ten.
-const MAX_SCANS: usize = 256;
-
-const CUT: Fault = Fault::Damaged("its data end too early");
-const CODE: Fault = Fault::Damaged("its data hold a code that does not exist");
-const INDEX: Fault = Fault::Damaged("a block holds more than 64 coefficients");
-const RUN: Fault = Fault::Damaged("a run of empty blocks is too long or in pieces");
-const SURPLUS: Fault = Fault::Damaged("data are left over after the last block");
-const RESTART: Fault = Fault::Damaged("a restart marker is missing or out of order");
-const SEGMENT: Fault = Fault::Damaged("a header segment is damaged");
-const TABLE: Fault = Fault::Damaged("a Huffman or quantization table is damaged or missing");
-const SCANS: Fault = Fault::Damaged("a scan is missing, repeated or out of order");
-const MEAN: Fault = Fault::Damaged("a block is brighter than white or darker than black");
-const BLANK: Fault = Fault::Damaged("a stretch of its data is blank");
+pub use fault::Fault;
+pub use segments::{Summary, check};

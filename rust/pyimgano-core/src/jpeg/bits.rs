@@ -1,6 +1,6 @@
 //! Entropy-coded bits up to the next marker.
 
-use super::{CUT, Checked, Fault, SURPLUS};
+use super::fault::{CUT, Checked, Fault, SURPLUS};
 
 /// Zeros after the data, so that the last of them can be loaded like the first.
 const MARGIN: usize = 8;
@@ -15,10 +15,11 @@ impl Interval {
     /// Takes the data from `at` on; where the marker after them begins.
     pub fn fill(&mut self, data: &[u8], mut at: usize) -> Checked<usize> {
         self.bytes.clear();
+        let most = data.len().saturating_sub(at) + MARGIN;
+        self.bytes.try_reserve(most).map_err(|_| Fault::Memory)?;
         loop {
             let rest = data.get(at..).unwrap_or_default();
             let plain = until_marker_byte(rest);
-            self.bytes.try_reserve(plain + 1 + MARGIN).map_err(|_| Fault::Memory)?;
             self.bytes.extend_from_slice(&rest[..plain]);
             at += plain;
             if rest.get(plain + 1) != Some(&0) {
@@ -31,7 +32,7 @@ impl Interval {
     }
 
     pub fn bits(&self) -> Bits<'_> {
-        Bits { rest: &self.bytes, beyond: 0, window: 0, n: 0 }
+        Bits { bytes: &self.bytes, next: 0, window: 0, n: 0 }
     }
 }
 
@@ -46,11 +47,12 @@ fn until_marker_byte(data: &[u8]) -> usize {
 }
 
 /// A reader of bits. After the last there are zeros: [`Bits::check`] tells whether any were used.
+#[derive(Clone, Copy)]
 pub struct Bits<'a> {
-    /// What is still to be loaded.
-    rest: &'a [u8],
-    /// Bytes that were loaded after the last one.
-    beyond: usize,
+    /// The interval, with its margin.
+    pub bytes: &'a [u8],
+    /// The byte to be loaded next; it goes on counting after the last.
+    next: usize,
     /// Bits to come, the next one on top. Below `n` there may be bits that are loaded again later.
     window: u64,
     n: u32,
@@ -60,14 +62,21 @@ impl Bits<'_> {
     /// Loads until there are at least 56 bits.
     #[inline(always)]
     pub fn refill(&mut self) {
-        let bytes = ((63 - self.n) >> 3) as usize;
-        if let Some(eight) = self.rest.first_chunk::<8>() {
-            self.window |= u64::from_be_bytes(*eight) >> self.n;
-            self.rest = &self.rest[bytes..];
-        } else {
-            self.beyond += bytes;
-        }
+        self.window |= eight_bytes(self.bytes, self.next) >> self.n;
+        self.next += ((63 - self.n) >> 3) as usize;
         self.n |= 56;
+    }
+
+    /// Bits that were stepped over.
+    pub fn place(&self) -> usize {
+        8 * self.next - self.n as usize
+    }
+
+    /// Goes on at a bit.
+    pub fn go_to(&mut self, place: usize) {
+        (self.next, self.window, self.n) = (place / 8, 0, 0);
+        self.refill();
+        self.skip((place % 8) as u32);
     }
 
     /// The loaded bits, the next one on top.
@@ -104,7 +113,7 @@ impl Bits<'_> {
 
     /// Bits from the next one to the last; negative if more were used than there are.
     fn left(&self) -> i64 {
-        8 * (self.rest.len() as i64 - MARGIN as i64 - self.beyond as i64) + i64::from(self.n)
+        8 * (self.bytes.len() as i64 - MARGIN as i64 - self.next as i64) + i64::from(self.n)
     }
 
     /// Refuses what was made of bits that are not there.
@@ -127,6 +136,13 @@ impl Bits<'_> {
             _ => Filling::Mixed,
         }))
     }
+}
+
+/// The bits from a byte on; zeros where there are fewer than eight bytes.
+#[inline(always)]
+pub fn eight_bytes(bytes: &[u8], at: usize) -> u64 {
+    let eight = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>);
+    eight.map_or(0, |eight| u64::from_be_bytes(*eight))
 }
 
 /// What fills the last byte of an interval.

@@ -1,6 +1,6 @@
 //! The picture's geometry: how many blocks its components have, and what is still to come of them.
 
-use super::{CUT, Checked, Fault, SCANS, SEGMENT};
+use super::fault::{CUT, Checked, Fault, SCANS, SEGMENT};
 
 /// Marks a coefficient of which nothing has come yet.
 const UNSEEN: i8 = -1;

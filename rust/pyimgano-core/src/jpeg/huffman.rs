@@ -1,69 +1,81 @@
 //! Huffman tables, laid out so that one look-up steps over a code and the bits that belong to it.
 
-use super::{CODE, Checked, TABLE, bits::Bits};
+use super::bits::Bits;
+use super::fault::{CODE, Checked, TABLE};
 
-const FAST: u32 = 10;
-/// Bits that [`Steps`] look at.
-const WIDE: u32 = 11;
+/// Bits that the first look-up looks at.
+const FAST: u32 = 11;
 
-/// What a code stands for.
+/// What a code stands for, in one number; 0: no such code.
+///
+/// From below, a byte each: bits of the code and of the number after it, in a block that is coded in
+/// one go; coefficients that it covers in such a block, [`END`] where the block ends; bits of the
+/// code itself; the symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Bits of the code itself; 0: no such code.
-    pub length: u8,
-    /// Bits of the code and of the number after it, in a block that is coded in one go.
-    pub total: u8,
-    /// Coefficients that it covers in such a block; [`END`] where the block ends.
-    pub advance: u8,
-    /// The symbol.
-    pub symbol: u8,
-}
+pub struct Entry(u32);
 
-/// More than any index: the rest of the block is zero.
-pub const END: u8 = 192;
-/// Too many coefficients, and fewer than [`END`].
-const TOO_MANY: u8 = 64;
+impl Entry {
+    const NONE: Self = Self(0);
 
-const NONE: Entry = Entry { length: 0, total: 0, advance: 0, symbol: 0 };
+    /// Bits of the code, and of the number after it.
+    #[inline(always)]
+    pub fn total(self) -> u32 {
+        self.0 & 0xFF
+    }
 
-/// What whole codes the next bits begin with, and how far they lead.
-#[derive(Debug, Clone, Copy)]
-pub struct Step {
-    /// Bits of all of them.
-    pub total: u8,
-    /// Coefficients that they cover, and [`END`] more if the last one ends the block; 64, which is
-    /// too many, if not one code fits.
-    pub advance: u8,
-}
-
-/// By the next bits of a block: the codes they hold. Most look-ups cover two or three.
-pub struct Steps(Box<[Step; 1 << WIDE]>);
-
-impl Steps {
-    pub fn new(table: &Table) -> Self {
-        let mut steps = Box::new([Step { total: 0, advance: 0 }; 1 << WIDE]);
-        for (top, step) in (0_u64..).zip(steps.iter_mut()) {
-            let mut window = top << (64 - WIDE);
-            while step.advance < 64 {
-                let entry = table.fast[(window >> (64 - FAST)) as usize];
-                let fits = u32::from(step.total + entry.length) <= WIDE;
-                if entry.length == 0 || entry.advance == TOO_MANY || !fits {
-                    break;
-                }
-                step.total += entry.total;
-                step.advance += entry.advance;
-                window <<= entry.total;
-            }
-            if step.total == 0 {
-                step.advance = TOO_MANY;
-            }
-        }
-        Self(steps)
+    /// [`Self::total`], and above it the coefficients covered, as in [`Steps`].
+    #[inline(always)]
+    pub fn step(self) -> u32 {
+        self.0 & 0xFFFF
     }
 
     #[inline(always)]
-    pub fn look(&self, window: u64) -> Step {
-        self.0[(window >> (64 - WIDE)) as usize]
+    fn length(self) -> u32 {
+        (self.0 >> 16) & 0xFF
+    }
+
+    #[inline(always)]
+    fn symbol(self) -> u32 {
+        self.0 >> 24
+    }
+}
+
+/// More than any index: the rest of the block is zero.
+pub const END: u32 = 128;
+/// Too many coefficients, and fewer than [`END`].
+const TOO_MANY: u32 = 64;
+
+/// By the next bits of a block: the whole codes that they begin with, most often two or three.
+///
+/// The low byte holds the bits of all of them, the high one the coefficients that they cover, and
+/// [`END`] more if the last one ends the block; 64, which is too many, if not one code fits.
+pub struct Steps([u16; 1 << FAST]);
+
+impl Steps {
+    pub fn new(table: &Table) -> Self {
+        let mut steps = Self([0; 1 << FAST]);
+        for (top, step) in (0_u64..).zip(steps.0.iter_mut()) {
+            let mut window = top << (64 - FAST);
+            let mut sum = 0;
+            while sum >> 8 < 64 {
+                let entry = table.fast[(window >> (64 - FAST)) as usize];
+                let fits = (sum & 0xFF) + entry.length() <= FAST;
+                let next = sum + entry.step();
+                let too_many = (65..=END).contains(&(next >> 8));
+                if entry == Entry::NONE || entry.step() >> 8 == TOO_MANY || too_many || !fits {
+                    break;
+                }
+                sum = next;
+                window <<= entry.total();
+            }
+            *step = if sum == 0 { TOO_MANY << 8 } else { sum } as u16;
+        }
+        steps
+    }
+
+    #[inline(always)]
+    pub fn look(&self, window: u64) -> u32 {
+        u32::from(self.0[(window >> (64 - FAST)) as usize])
     }
 }
 
@@ -76,7 +88,7 @@ pub enum Class {
 
 /// One table.
 pub struct Table {
-    fast: Box<[Entry; 1 << FAST]>,
+    fast: [Entry; 1 << FAST],
     /// By length: codes of that length lie below, compared as the top 16 bits.
     limits: [u32; 17],
     /// By length: what to add to a code for its place in `symbols`.
@@ -89,7 +101,7 @@ impl Table {
     /// A table from the number of codes of each length from 1 to 16, and their symbols.
     pub fn new(class: Class, counts: &[u8; 16], symbols: &[u8]) -> Checked<Self> {
         let mut table = Self {
-            fast: Box::new([NONE; 1 << FAST]),
+            fast: [Entry::NONE; 1 << FAST],
             limits: [0; 17],
             offsets: [0; 17],
             symbols: symbols.to_vec(),
@@ -105,7 +117,7 @@ impl Table {
                 }
                 if length <= FAST {
                     let first = (code << (FAST - length)) as usize;
-                    let entry = meaning(class, symbol, length as u8);
+                    let entry = meaning(class, symbol, length);
                     table.fast[first..first + (1 << (FAST - length))].fill(entry);
                 }
                 code += 1;
@@ -121,7 +133,7 @@ impl Table {
     #[inline(always)]
     pub fn look(&self, window: u64) -> Checked<Entry> {
         let entry = self.fast[(window >> (64 - FAST)) as usize];
-        if entry.length == 0 { self.look_long(window) } else { Ok(entry) }
+        if entry == Entry::NONE { self.look_long(window) } else { Ok(entry) }
     }
 
     #[cold]
@@ -133,8 +145,8 @@ impl Table {
                 let code = (top >> (16 - length)) as i32;
                 let place = usize::try_from(code + self.offsets[length as usize]);
                 let symbol = place.ok().and_then(|i| self.symbols.get(i)).ok_or(CODE)?;
-                let entry = meaning(self.class, *symbol, length as u8);
-                return if entry.length == 0 { Err(CODE) } else { Ok(entry) };
+                let entry = meaning(self.class, *symbol, length);
+                return if entry == Entry::NONE { Err(CODE) } else { Ok(entry) };
             }
         }
         Err(CODE)
@@ -144,16 +156,21 @@ impl Table {
     #[inline(always)]
     pub fn difference(&self, bits: &mut Bits<'_>) -> Checked<i32> {
         bits.refill();
-        let window = bits.window();
+        let (total, value) = self.look_difference(bits.window())?;
+        bits.skip(total);
+        Ok(value)
+    }
+
+    /// The bits of the next difference between two means, and its value.
+    #[inline(always)]
+    pub fn look_difference(&self, window: u64) -> Checked<(u32, i32)> {
         let entry = self.look(window)?;
-        bits.skip(u32::from(entry.total));
-        let size = u32::from(entry.symbol & 15);
-        if size == 0 {
-            return Ok(0);
-        }
-        let value = ((window << entry.length) >> (64 - size)) as i32;
+        let size = entry.symbol() & 15;
         // The upper half of the values is positive, the lower half negative.
-        Ok(if value >> (size - 1) == 0 { value - (1 << size) + 1 } else { value })
+        let bits = window << entry.length();
+        let value = (bits >> 1 >> (63 - size)) as i32;
+        let lower = if bits >> 63 == 0 { (1 << size) - 1 } else { 0 };
+        Ok((entry.total(), value - lower))
     }
 
     /// Steps over the next code; its symbol.
@@ -161,25 +178,25 @@ impl Table {
     pub fn symbol(&self, bits: &mut Bits<'_>) -> Checked<u8> {
         bits.refill();
         let entry = self.look(bits.window())?;
-        bits.skip(u32::from(entry.length));
-        Ok(entry.symbol)
+        bits.skip(entry.length());
+        Ok(entry.symbol() as u8)
     }
 }
 
 /// A symbol no picture of 8 bits can need is no code. Tables may list such symbols.
-fn meaning(class: Class, symbol: u8, length: u8) -> Entry {
-    let (run, size) = (symbol >> 4, symbol & 15);
+fn meaning(class: Class, symbol: u8, length: u32) -> Entry {
+    let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
     let (extra, advance) = match (class, run, size) {
         (Class::Dc, 0, 0..=11) => (size, 1),
-        (Class::Dc, ..) => return NONE,
+        (Class::Dc, ..) => return Entry::NONE,
         (Class::Ac, 15, 0) => (0, 16),
         (Class::Ac, 0, 0) => (0, END),
         // An end-of-blocks run, in progressive scans only; elsewhere it goes beyond the block.
         (Class::Ac, _, 0) => (run, TOO_MANY),
         (Class::Ac, _, 1..=10) => (size, run + 1),
-        (Class::Ac, ..) => return NONE,
+        (Class::Ac, ..) => return Entry::NONE,
     };
-    Entry { length, total: length + extra, advance, symbol }
+    Entry(length + extra + (advance << 8) + (length << 16) + (u32::from(symbol) << 24))
 }
 
 const LUMA_DC: [u8; 16] = [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0];

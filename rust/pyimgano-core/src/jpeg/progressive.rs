@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::bits::Bits;
+use super::fault::{CODE, Checked, INDEX, MEAN, RUN};
 use super::frame::Band;
 use super::huffman::Table;
 use super::scan::Units;
-use super::{CODE, Checked, INDEX, MEAN, RUN};
 
 /// First bits of the means: a code for each block.
 pub struct FirstMeans<'a> {

@@ -1,10 +1,9 @@
-//! One scan: its units, its restart intervals, and the blocks of pictures that are not progressive.
+//! One scan: its units and its restart intervals.
 
 use std::ops::Range;
 
 use super::bits::{Bits, Filling, Interval};
-use super::huffman::{END, Steps, Table};
-use super::{BLANK, Checked, INDEX, MEAN, RESTART, SURPLUS};
+use super::fault::{Checked, RESTART, SURPLUS};
 
 /// What a scan consists of.
 pub trait Units {
@@ -53,81 +52,4 @@ fn after_restart(data: &[u8], at: usize, number: u8) -> Checked<usize> {
         return Err(RESTART);
     }
     Ok(at + fill + 1)
-}
-
-/// What the blocks of one component need.
-pub struct Tables<'a> {
-    pub dc: &'a Table,
-    pub ac: &'a Table,
-    pub steps: &'a Steps,
-    /// Largest mean that 8-bit pixels can have, in the units of the component.
-    pub limit: i32,
-}
-
-/// Blocks that hold all of their coefficients.
-pub struct Sequential<'a> {
-    /// The tables of each component of the scan.
-    pub tables: Vec<Tables<'a>>,
-    /// By block of a unit: its component.
-    pub blocks: Vec<usize>,
-}
-
-impl Units for Sequential<'_> {
-    fn interval(&mut self, bits: &mut Bits<'_>, units: Range<usize>) -> Checked<()> {
-        let (mut means, mut blank) = ([0_i32; 4], 0_u32);
-        for _ in units {
-            bits.check()?;
-            for &number in &self.blocks {
-                let tables = &self.tables[number];
-                let mean = &mut means[number & 3];
-                *mean += tables.dc.difference(bits)?;
-                if mean.abs() > tables.limit {
-                    return Err(MEAN);
-                }
-                bits.refill();
-                blank = if bits.window() == 0 { blank + 1 } else { 0 };
-                let full = coefficients(bits, tables)?;
-                if !full {
-                    blank = 0;
-                } else if blank > 2 {
-                    return Err(BLANK);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Steps over the coefficients of a block but its mean; whether the last one of them is there.
-#[inline(always)]
-fn coefficients(bits: &mut Bits<'_>, tables: &Tables<'_>) -> Checked<bool> {
-    const BEYOND: u32 = END as u32;
-    let mut index = 1_u32;
-    loop {
-        bits.refill();
-        // A step takes up to 26 bits: two need no refill between them.
-        for _ in 0..2 {
-            let step = tables.steps.look(bits.window());
-            let next = index + u32::from(step.advance);
-            if next < 64 {
-                bits.skip(u32::from(step.total));
-                index = next;
-                continue;
-            }
-            if next == 64 || (BEYOND < next && next < BEYOND + 64) {
-                bits.skip(u32::from(step.total));
-                return Ok(next == 64);
-            }
-            // One code by itself: it is long, or others after it belong to the next block.
-            let entry = tables.ac.look(bits.window())?;
-            bits.skip(u32::from(entry.total));
-            index += u32::from(entry.advance);
-            match index {
-                0..64 => {}
-                64 => return Ok(true),
-                65..=BEYOND => return Err(INDEX),
-                _ => return Ok(false),
-            }
-        }
-    }
 }

@@ -1,11 +1,27 @@
 //! The sequence of markers, from the first to the one that ends the picture.
 
 use super::bits::Filling;
+use super::fault::{CUT, Checked, Fault, SCANS, SEGMENT, SURPLUS, TABLE};
 use super::frame::{Band, Frame, Part};
 use super::huffman::{Class, Steps, Table, standard};
+use super::lanes::Laned;
 use super::progressive::{FirstMeans, FurtherMeans, OneBand, Runs};
-use super::scan::{Sequential, Tables, Units, walk};
-use super::{CUT, Checked, Fault, MAX_SCANS, SCANS, SEGMENT, SURPLUS, Summary, TABLE};
+use super::scan::{Units, walk};
+use super::sequential::{Sequential, Tables};
+
+/// What the headers of a whole JPEG say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// 1 (grey), 3 (colour) or 4 (CMYK).
+    pub components: usize,
+}
+
+/// Most parts that the data of a picture may come in; encoders use about ten.
+const MAX_SCANS: usize = 256;
 
 /// Eight times the largest pixel, 128 off its middle, with room for what encoders add at edges.
 const LARGEST_MEAN: i32 = 8 * 128 + 8 * 32;
@@ -190,7 +206,7 @@ impl<'a> File<'a> {
                 let (dc, ac) = (table(dc, part.dc)?, table(ac, part.ac)?);
                 tables.push(Tables { dc, ac, steps, limit: limit(part)? });
             }
-            walk(&mut Sequential { tables, blocks })?
+            walk(&mut Laned(Sequential { tables, blocks }))?
         } else if band.first > 0 {
             let component = &mut frame.components[parts[0].place];
             component.prepare(data.len())?;
