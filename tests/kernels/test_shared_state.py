@@ -2,11 +2,8 @@
 
 import sys
 
-import numpy as np
 import pytest
 
-from pyimgano.errors import InvalidInputError
-from pyimgano.kernels import KnnIndex
 from tests.kernels.support import needs_fork, run_python
 
 linux = pytest.mark.skipif(
@@ -149,36 +146,3 @@ while len(os.listdir("/proc/self/task")) > most and time.monotonic() < until:
 print(len(os.listdir("/proc/self/task")) <= most)
 """)
     assert ran.stdout == "True\n", ran.stderr
-
-
-AFFINITY = """
-import os
-import numpy as np
-from pyimgano.kernels import KnnIndex
-x = np.ones((50, 3), np.float32)
-cores = len(os.sched_getaffinity(0))
-
-def counts():
-    index.query(x, n_threads=cores)
-    mine = os.getpid()
-    workers = [int(name) for name in os.listdir("/proc/self/task") if int(name) != mine]
-    names = {w: open(f"/proc/self/task/{w}/comm").read() for w in workers}
-    return {len(os.sched_getaffinity(w)) for w in workers if names[w].startswith("pyimgano")}
-
-index = KnnIndex(x, n_threads=cores)
-print(counts() == ({1} if os.environ["PYIMGANO_PIN_THREADS"] == "1" else {cores}))
-"""
-
-
-@linux
-@pytest.mark.parametrize("pinned", ["0", "1"])
-def test_threads_have_a_core_each_only_where_that_is_asked_for(pinned, monkeypatch):
-    monkeypatch.setenv("PYIMGANO_PIN_THREADS", pinned)
-    ran = run_python(AFFINITY)
-    assert ran.stdout == "True\n", ran.stderr
-
-
-def test_anything_but_0_or_1_is_no_way_to_ask_for_a_core_each(monkeypatch):
-    monkeypatch.setenv("PYIMGANO_PIN_THREADS", "yes")
-    with pytest.raises(InvalidInputError, match='PYIMGANO_PIN_THREADS must be 0 or 1, got "yes"'):
-        KnnIndex(np.ones((2, 2), np.float32))

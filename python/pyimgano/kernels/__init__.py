@@ -12,10 +12,6 @@ Environment variables, read at every call:
 
 ``PYIMGANO_NUM_THREADS``
     Threads to use where `n_threads` is not given, 1 to 1,024; default: one per core.
-``PYIMGANO_PIN_THREADS``
-    1 gives each thread a core of its own (Linux, where there are as many threads as cores). On two
-    cores that halved the time of a short search after a pause (3.2 in place of 6.5 ms); it costs
-    where other processes want the same cores, and is not measured on more. Default: 0.
 ``PYIMGANO_SIMD``
     ``portable``, ``avx2`` or ``avx512``; default: the best that the CPU has.
 """

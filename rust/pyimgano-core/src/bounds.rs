@@ -92,7 +92,7 @@ impl Tight {
         (norm - limit) * 0.5 - (self.margin * (norm + others + limit) + TINY as f32)
     }
 
-    /// [`near_limit`] for long images.
+    /// [`near_limit`] for projections.
     #[inline(always)]
     pub fn near(self, limit: f32) -> f32 {
         limit * (1.0 + self.margin) + TINY as f32

@@ -54,3 +54,17 @@ pub(crate) fn finite(
         data[at]
     )))
 }
+
+/// Refuses a shape that does not fit `len` values, or has more pixels than an `i32` can number.
+pub(crate) fn shape(len: usize, height: usize, width: usize) -> Result<()> {
+    if height.checked_mul(width) != Some(len) {
+        return Err(Error::Argument(format!("{len} values do not make {height} x {width} pixels")));
+    }
+    if len > i32::MAX as usize {
+        return Err(Error::Argument(format!(
+            "an image of {height} x {width} has more than {} pixels",
+            i32::MAX
+        )));
+    }
+    Ok(())
+}

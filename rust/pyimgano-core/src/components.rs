@@ -1,7 +1,25 @@
 //! Connected components: labelling, per-component statistics, and the filter of anomaly maps.
 //!
-//! A row of pixels becomes a bit row, a bit row becomes runs, and runs of neighbouring rows are
-//! joined by union-find. Components are numbered by their first pixel in raster order.
+//! 1. *Bits*: a row of pixels becomes a row of bits.
+//! 2. *Runs*: a row of bits becomes runs of ones.
+//! 3. *Join*: runs of neighbouring rows that touch are joined by union-find.
+//! 4. *Label*: components are numbered by their first pixel in raster order, and painted, measured or
+//!    filtered run by run.
+//!
+//! Source: L. He, Y. Chao and K. Suzuki, "A run-based two-scan labeling algorithm", IEEE Transactions
+//! on Image Processing 17(5), 2008, section III.
+//!
+//! ```
+//! use pyimgano_core::Silent;
+//! use pyimgano_core::components::{Connectivity, label};
+//!
+//! let mask = [1, 0, 1, //
+//!             0, 1, 0];
+//! let mut labels = [0; 6];
+//! assert_eq!(label(&mask, &mut labels, 3, Connectivity::Four, &Silent)?, 3);
+//! assert_eq!(labels, [1, 0, 2, 0, 3, 0]);
+//! # Ok::<(), pyimgano_core::Error>(())
+//! ```
 
 mod filter;
 mod label;
@@ -12,22 +30,3 @@ pub use filter::{Keep, filter};
 pub use label::{Component, Components, Connectivity, label};
 pub use runs::Run;
 pub use stats::{Stats, stats};
-
-use crate::{Error, Result};
-
-/// Work on fewer pixels than this is over before anyone could stop it.
-const QUICK: usize = 1 << 20;
-
-/// Refuses a shape that does not fit `len` values, or has more pixels than an `i32` can number.
-pub(crate) fn check_shape(len: usize, height: usize, width: usize) -> Result<()> {
-    if height.checked_mul(width) != Some(len) {
-        return Err(Error::Argument(format!("{len} values do not make {height} x {width} pixels")));
-    }
-    if len > i32::MAX as usize {
-        return Err(Error::Argument(format!(
-            "an image of {height} x {width} has more than {} pixels",
-            i32::MAX
-        )));
-    }
-    Ok(())
-}

@@ -9,17 +9,37 @@
 //!
 //! Counts are integers and region weights are fixed-point, so neither the number of threads nor
 //! the order of the images' processing can change a result.
+//!
+//! 1. *Collect*: the scores of the defect pixels, with the weights of their regions.
+//! 2. *Bins*: the distinct defect scores, in ascending order, cut out the bins.
+//! 3. *Count*: each normal pixel is counted in its bin.
+//! 4. *Sweep*: from the highest bin to the lowest, all four curves are followed at once.
+//!
+//! Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", International Journal of
+//! Computer Vision 129, 2021, section 5.2.
+//!
+//! ```
+//! use pyimgano_core::Silent;
+//! use pyimgano_core::curves::{Plane, pixel_metrics};
+//!
+//! let (mask, map) = ([0, 0, 1, 1], [0.1_f32, 0.4, 0.3, 0.9]);
+//! let plane = Plane::new(&mask, &map, 2, 2)?;
+//! let metrics = pixel_metrics(&[plane], 1.0, None, &Silent)?;
+//! assert_eq!(metrics.auroc, 0.75);
+//! assert!((metrics.f1_max - 0.8).abs() < 1e-12);
+//! # Ok::<(), pyimgano_core::Error>(())
+//! ```
 
 mod bins;
 mod collect;
 mod pixels;
 mod plan;
 mod planes;
-mod score;
+mod segment;
 mod sweep;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
+pub use crate::score::Score;
 pub use pixels::{PixelMetrics, Vertex, pixel_curves, pixel_metrics, pro_vertices};
 pub use planes::Plane;
-pub use score::Score;

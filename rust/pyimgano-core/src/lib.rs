@@ -1,17 +1,26 @@
-//! The algorithms of pyimgano, without Python.
+//! The algorithms of pyimgano, without Python: exact, fast, and the same everywhere.
+//!
+//! - [`coreset`]: greedy k-center selection of rows.
+//! - [`neighbors`]: nearest neighbours, with groups that do not count for each other.
+//! - [`components`]: connected components of a mask, their statistics, and a filter for score maps.
+//! - [`curves`]: AUROC, average precision, best F1 and AUPRO of score maps against masks.
+//! - [`jpeg`]: whether a JPEG's data is whole, bit by bit.
 //!
 //! Every function takes plain slices or views, reports bad input as an [`Error`], returns the same
 //! result for any number of threads and any instruction set, and can be stopped through a
-//! [`Monitor`].
+//! [`Monitor`]. Each module begins with its algorithm in numbered sentences and an example.
+//!
+//! Work is shared out among `n_threads` threads; `None` means `PYIMGANO_NUM_THREADS`, or one per core.
+//! `PYIMGANO_SIMD` (`portable`, `avx2`, `avx512`) forces an instruction set, for tests.
 
-mod axes;
-mod blocks;
+#![warn(missing_docs)]
+
+mod ball_tree;
 mod bounds;
 mod check;
 pub mod components;
 pub mod coreset;
 pub mod curves;
-mod embed;
 pub mod error;
 pub mod jpeg;
 pub mod matrix;
@@ -19,8 +28,9 @@ pub mod memory;
 pub mod monitor;
 pub mod neighbors;
 mod parallel;
-#[cfg(target_os = "linux")]
-mod placement;
+mod principal_axes;
+mod projection;
+mod score;
 pub mod simd;
 pub mod task;
 pub mod threads;
@@ -28,3 +38,8 @@ pub mod threads;
 pub use error::{Error, Result};
 pub use matrix::Matrix;
 pub use monitor::{Monitor, Silent};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -9,6 +9,9 @@ use crate::{Error, Monitor, Result, threads};
 /// How long a stop request or a progress report may wait.
 const EVERY: Duration = Duration::from_millis(25);
 
+/// Work on fewer pixels than this is over before anyone could stop it.
+pub(crate) const QUICK: usize = 1 << 20;
+
 /// What the workers of one kernel run share with the thread that called it.
 #[derive(Debug, Default)]
 pub struct Progress {

@@ -6,14 +6,10 @@
 #[cfg(unix)]
 use std::cell::RefCell;
 use std::ops::Deref;
-#[cfg(target_os = "linux")]
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-#[cfg(target_os = "linux")]
-use crate::placement::{self, Cores};
 use crate::{Error, Result, memory};
 
 /// The most threads that can be asked for.
@@ -29,75 +25,35 @@ const STACK: usize = 2 << 20;
 const STARTING: usize = 256 << 10;
 
 /// A pool of threads.
-pub struct Pool {
-    threads: ThreadPool,
-    /// The workers' numbers in the system, if they are to be placed.
-    #[cfg(target_os = "linux")]
-    ids: Option<Arc<[AtomicI32]>>,
-    /// The cores that were shared out among them.
-    #[cfg(target_os = "linux")]
-    cores: Mutex<Option<Cores>>,
-}
+pub struct Pool(ThreadPool);
 
 impl Pool {
-    fn new(kind: Kind) -> std::result::Result<Self, Box<dyn std::error::Error>> {
+    fn new(size: usize) -> std::result::Result<Self, Box<dyn std::error::Error>> {
         // Threads that have started ask for more, and the C library ends the process where that is
         // refused: what all of them need must be there before the first one starts.
-        drop(memory::reserved::<u8>(kind.size * (STACK + STARTING))?);
+        drop(memory::reserved::<u8>(size * (STACK + STARTING))?);
         let (ready, started) = mpsc::channel();
-        #[cfg(target_os = "linux")]
-        let ids: Option<Arc<[AtomicI32]>> =
-            kind.pinned.then(|| (0..kind.size).map(|_| AtomicI32::new(0)).collect());
-        #[cfg(target_os = "linux")]
-        let known = ids.clone();
-        let on_start = move |_worker: usize| {
-            #[cfg(target_os = "linux")]
-            if let Some(known) = &known {
-                known[_worker].store(placement::thread_id(), Ordering::Relaxed);
-            }
+        let on_start = move |_worker| {
             // What is made once per thread.
             drop(crossbeam_epoch::pin());
             // Sending fails only if no one waits any more.
             let _ = ready.send(());
         };
         let threads = ThreadPoolBuilder::new()
-            .num_threads(kind.size)
+            .num_threads(size)
             .stack_size(STACK)
             .thread_name(|i| format!("pyimgano-{i}"))
             .start_handler(on_start)
             .build()?;
         // Before anyone else takes the memory.
-        started.iter().take(kind.size).for_each(drop);
-        Ok(Self {
-            threads,
-            #[cfg(target_os = "linux")]
-            ids,
-            #[cfg(target_os = "linux")]
-            cores: Mutex::new(None),
-        })
+        started.iter().take(size).for_each(drop);
+        Ok(Self(threads))
     }
 
     /// Wakes all workers at once, from here: one that another worker wakes may be put on that one's
     /// core and wait there for milliseconds.
     pub fn wake(&self) {
-        #[cfg(target_os = "linux")]
-        self.place();
-        self.threads.spawn_broadcast(|_| {});
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Pool {
-    /// Shares out the caller's cores among the workers, unless that was done before.
-    fn place(&self) {
-        let Some(ids) = &self.ids else { return };
-        let mut shared = self.cores.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(cores) = Cores::allowed().filter(|cores| shared.as_ref() != Some(cores)) else {
-            return;
-        };
-        let ids: Vec<i32> = ids.iter().map(|id| id.load(Ordering::Relaxed)).collect();
-        cores.share_out(&ids);
-        *shared = Some(cores);
+        self.0.spawn_broadcast(|_| {});
     }
 }
 
@@ -105,20 +61,13 @@ impl Deref for Pool {
     type Target = ThreadPool;
 
     fn deref(&self) -> &ThreadPool {
-        &self.threads
+        &self.0
     }
-}
-
-/// What tells one pool from another.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Kind {
-    size: usize,
-    pinned: bool,
 }
 
 /// The pools of this process, the one used last at the end.
 struct Pools {
-    kept: Vec<(Kind, Arc<Pool>)>,
+    kept: Vec<Arc<Pool>>,
     /// Whether forks have been told.
     known: bool,
 }
@@ -206,40 +155,25 @@ pub fn resolve(asked: Option<usize>) -> Result<usize> {
     }
 }
 
-/// Whether `PYIMGANO_PIN_THREADS` asks for workers with a core each.
-fn pinned() -> Result<bool> {
-    let text = std::env::var("PYIMGANO_PIN_THREADS").unwrap_or_default();
-    match text.trim() {
-        "" | "0" => Ok(false),
-        "1" => Ok(true),
-        _ => Err(Error::Argument(format!("PYIMGANO_PIN_THREADS must be 0 or 1, got {text:?}"))),
-    }
-}
-
 /// The pool of this process with `resolve(n_threads)` threads.
 pub fn pool(n_threads: Option<usize>) -> Result<Arc<Pool>> {
-    let kind = Kind { size: resolve(n_threads)?, pinned: pinned()? };
+    let size = resolve(n_threads)?;
     let mut pools = pools();
     pools.announce()?;
-    let found = pools.kept.iter().position(|(other, _)| *other == kind);
-    let entry = match found {
+    let found = pools.kept.iter().position(|pool| pool.current_num_threads() == size);
+    let pool = match found {
         Some(at) => pools.kept.remove(at),
-        None => {
-            let made = Pool::new(kind).map_err(|why| {
-                Error::Memory(format!(
-                    "could not start {} threads ({why}): ask for fewer by n_threads or \
-                     PYIMGANO_NUM_THREADS",
-                    kind.size
-                ))
-            })?;
-            (kind, Arc::new(made))
-        }
+        None => Arc::new(Pool::new(size).map_err(|why| {
+            Error::Memory(format!(
+                "could not start {size} threads ({why}): ask for fewer by n_threads or \
+                 PYIMGANO_NUM_THREADS"
+            ))
+        })?),
     };
-    let pool = Arc::clone(&entry.1);
     if pools.kept.len() == KEPT {
         pools.kept.remove(0);
     }
-    pools.kept.push(entry);
+    pools.kept.push(Arc::clone(&pool));
     Ok(pool)
 }
 

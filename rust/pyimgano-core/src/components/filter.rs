@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::check_shape;
 use super::label::{Component, Components, Connectivity};
 use super::runs::above_bits;
 use crate::task::{self, Progress};
@@ -45,8 +44,8 @@ pub fn filter(
     let mut slots = memory::reserved(jobs.len())?;
     let mut pixels = 0;
     for (map, out, [height, width]) in jobs {
-        check_shape(map.len(), height, width)?;
-        check_shape(out.len(), height, width)?;
+        check::shape(map.len(), height, width)?;
+        check::shape(out.len(), height, width)?;
         pixels += map.len();
         slots.push(Mutex::new(Job { map, out, height, width }));
     }

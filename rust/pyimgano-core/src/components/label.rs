@@ -1,9 +1,8 @@
 //! Runs joined into components.
 
 use super::runs::{Run, non_zero_bits, push_runs, words_for};
-use super::{QUICK, check_shape};
-use crate::task::{self, Progress};
-use crate::{Error, Monitor, Result, memory};
+use crate::task::{self, Progress, QUICK};
+use crate::{Error, Monitor, Result, check, memory};
 
 /// Which pixels touch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +75,7 @@ impl Components {
         progress: &Progress,
     ) -> Result<()> {
         let height = mask.len().checked_div(width).unwrap_or(0);
-        check_shape(mask.len(), height, width)?;
+        check::shape(mask.len(), height, width)?;
         self.find(height, width, connectivity, progress, |y, words| {
             non_zero_bits(&mask[y * width..(y + 1) * width], words);
         })
@@ -191,7 +190,7 @@ impl Components {
 
     /// Writes each component's number plus one into its pixels of `labels`, which must be zero.
     pub fn paint(&self, labels: &mut [i32], width: usize, progress: &Progress) -> Result<()> {
-        check_shape(labels.len(), self.row_starts.len().saturating_sub(1), width)?;
+        check::shape(labels.len(), self.row_starts.len().saturating_sub(1), width)?;
         for Component { number, row, run } in self.iter() {
             progress.check()?;
             labels[row * width..][run.start as usize..run.end as usize].fill(number as i32 + 1);

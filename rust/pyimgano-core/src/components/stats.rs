@@ -1,8 +1,7 @@
 //! What is known of each component of a labelled image.
 
-use super::{QUICK, check_shape};
-use crate::curves::Score;
-use crate::task::{self, Progress};
+use crate::score::Score;
+use crate::task::{self, Progress, QUICK};
 use crate::{Error, Monitor, Result, check, memory};
 
 /// One component: its size, its box and, where a map was given, its scores.
@@ -59,9 +58,9 @@ pub fn stats<T: Score>(
     width: usize,
     monitor: &dyn Monitor,
 ) -> Result<Vec<Stats>> {
-    check_shape(labels.len(), height, width)?;
+    check::shape(labels.len(), height, width)?;
     if let Some(map) = map {
-        check_shape(map.len(), height, width)?;
+        check::shape(map.len(), height, width)?;
     }
     task::run_alone(labels.len() < QUICK, monitor, |progress| {
         collect(labels, map, height, width, progress)

@@ -1,11 +1,11 @@
 //! Greedy selection among the candidates of one batch.
 
-use super::fold::{Lane, Target};
-use super::select::Chosen;
-use super::{Cover, PICKED, precedes};
-use crate::blocks::STEP;
+use super::candidates::Chosen;
+use super::cover::{Cover, PICKED, precedes};
+use super::refine::{Lane, Target};
+use crate::ball_tree::STEP;
 use crate::bounds::half;
-use crate::embed::{LONG, SHORT};
+use crate::projection::{PREFIX, PROJECTION};
 use crate::simd::{PANEL, Queries};
 use crate::task::Progress;
 use crate::{Result, memory};
@@ -18,8 +18,8 @@ struct Candidates {
     norms: Vec<f32>,
     slacks: Vec<f32>,
     longs: Vec<f32>,
-    /// Short images one after the other, and in panels.
-    images: Vec<f32>,
+    /// Prefixes one after the other, and in panels.
+    projections: Vec<f32>,
     panels: Vec<f32>,
     targets: Vec<Target>,
     /// Per panel its first candidate in picking order.
@@ -59,16 +59,16 @@ impl Candidates {
         let rows = memory::collected(places().map(|place| cover.blocks.rows[place]))?;
         let nearest = memory::collected(places().map(|place| cover.nearest[place]))?;
         let norms = memory::collected(places().map(|place| cover.blocks.norms[place]))?;
-        let slacks = memory::collected(places().map(|place| cover.images.slack[place]))?;
-        let mut images = memory::zeros(n * SHORT)?;
+        let slacks = memory::collected(places().map(|place| cover.projections.slack[place]))?;
+        let mut projections = memory::zeros(n * PREFIX)?;
         let mut panels = memory::zeros(n.div_ceil(PANEL) * STEP)?;
-        let mut longs = memory::reserved(n * LONG)?;
+        let mut longs = memory::reserved(n * PROJECTION)?;
         for (i, place) in places().enumerate() {
-            longs.extend_from_slice(cover.images.long(place));
-            let image = &mut images[i * SHORT..(i + 1) * SHORT];
-            cover.images.short(place, image);
+            longs.extend_from_slice(cover.projections.long(place));
+            let projection = &mut projections[i * PREFIX..(i + 1) * PREFIX];
+            cover.projections.short(place, projection);
             let panel = &mut panels[i / PANEL * STEP..];
-            for (j, x) in image.iter().enumerate() {
+            for (j, x) in projection.iter().enumerate() {
                 panel[j * PANEL + i % PANEL] = *x;
             }
         }
@@ -84,7 +84,7 @@ impl Candidates {
             norms,
             slacks,
             longs,
-            images,
+            projections,
             panels,
             targets,
             firsts: vec![],
@@ -129,21 +129,21 @@ impl Candidates {
         let simd = cover.simd;
         let dims = cover.features.cols();
         let values = cover.values(self.places[pick] as usize);
-        let long = self.longs.as_chunks::<LONG>().0[pick];
+        let long = self.longs.as_chunks::<PROJECTION>().0[pick];
         self.nearest[pick] = PICKED;
         self.targets[pick / PANEL].close(pick % PANEL);
         let (which, threshold) = ([pick as u32], [half(f64::from(self.norms[pick]))]);
         let mut masks = Vec::with_capacity(1);
         let mut near = [0.0; PANEL];
         for panel in 0..self.targets.len() {
-            let queries = Queries { rows: &self.images, dims: SHORT };
-            let images = &self.panels[panel * STEP..(panel + 1) * STEP];
+            let queries = Queries { rows: &self.projections, dims: PREFIX };
+            let projections = &self.panels[panel * STEP..(panel + 1) * STEP];
             let bias = &self.targets[panel].bias;
-            simd.reach(images, bias, queries, &which, &threshold, &mut masks);
+            simd.reach(projections, bias, queries, &which, &threshold, &mut masks);
             let mut stale = panel == pick / PANEL;
             if masks[0] != 0 {
-                let longs = &self.longs[panel * PANEL * LONG..];
-                let longs = &longs[..longs.len().min(PANEL * LONG)];
+                let longs = &self.longs[panel * PANEL * PROJECTION..];
+                let longs = &longs[..longs.len().min(PANEL * PROJECTION)];
                 let mut kept = self.targets[panel].sift(simd, &long, longs, masks[0], &mut near);
                 while kept != 0 {
                     let r = kept.trailing_zeros() as usize;

@@ -1,174 +1,34 @@
-//! Greedy k-center selection, exact, in batches.
+//! Greedy k-center selection (a coreset), exact, in batches.
 //!
-//! Greedy picks the row farthest from all picks, again and again (T. Gonzalez 1985). Done plainly it
-//! reads all rows once per pick. Here the first rows in picking order are taken as candidates, and
-//! greedy runs among them alone for as long as its pick comes before every row outside: rows
-//! outside can only get closer, so that pick is plain greedy's. Then all picks of the batch are
-//! folded into all rows in one pass ([`fold`]), most pairs ruled out by bounds
-//! ([`embed`](crate::embed), [`bounds`](crate::bounds)).
+//! Greedy picks the row farthest from all picks, again and again. Done plainly it reads all rows once
+//! per pick. In batches it reads them once for many:
+//!
+//! 1. *Candidates*: the first rows in picking order are taken out of the `cover`.
+//! 2. *Batch*: greedy runs among the candidates alone, as long as its pick precedes every row
+//!    outside. Rows outside only get closer, so each of these picks is plain greedy's.
+//! 3. *Refine*: the picks of the batch are put against all rows in one pass. A lower bound on
+//!    prefixes, then one on projections, prunes most pairs of a row and a pick; what is left is
+//!    settled by the distance of the rows themselves, in float64.
+//! 4. The next batch starts, until there are enough picks. `plain` does without bounds where values
+//!    are too large or too small for float32.
+//!
+//! Source: T. Gonzalez, "Clustering to minimize the maximum intercluster distance", Theoretical
+//! Computer Science 38, 1985, section 2. Prefixes and lower bounds: `projection` and `bounds`.
+//!
+//! ```
+//! use pyimgano_core::{Matrix, Silent, coreset};
+//!
+//! let values = [0.0, 0.1, 5.0, 9.0];
+//! let features = Matrix::new(&values, 4, 1)?;
+//! assert_eq!(coreset::greedy(features, 3, 0, None, &Silent)?, [0, 3, 2]);
+//! # Ok::<(), pyimgano_core::Error>(())
+//! ```
 
 mod batch;
-mod fold;
+mod candidates;
+mod cover;
+mod greedy;
 mod plain;
-mod select;
+mod refine;
 
-use crate::axes::Axes;
-use crate::blocks::Blocks;
-use crate::embed::Embedded;
-use crate::simd::Simd;
-use crate::task::{self, Progress};
-use crate::{Error, Matrix, Monitor, Result, bounds, check, memory};
-
-/// Marks a row that is picked already.
-const PICKED: f64 = -1.0;
-
-/// Distances and row numbers in the order of picking: the larger distance, then the lower row.
-fn precedes(a: (f64, u32), b: (f64, u32)) -> bool {
-    a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)
-}
-
-/// `n_samples` row numbers in pick order: `start`, then always the row farthest from all picks.
-///
-/// Distances are [`Simd::squared_distance`]; of equally far rows the lowest comes first, and no
-/// row comes twice. The features are not copied: extra memory is about 430 bytes per row, 16 where
-/// values are so large or small (beyond 1e±12) that float32 bounds are of no use.
-pub fn greedy(
-    features: Matrix<'_>,
-    n_samples: usize,
-    start: usize,
-    n_threads: Option<usize>,
-    monitor: &dyn Monitor,
-) -> Result<Vec<usize>> {
-    let rows = features.rows();
-    if rows == 0 || features.cols() == 0 {
-        return Err(Error::Argument(format!(
-            "features must have at least one row and one column, got shape ({rows}, {})",
-            features.cols()
-        )));
-    }
-    if n_samples == 0 || n_samples > rows {
-        return Err(Error::Argument(format!(
-            "n_samples must be between 1 and the number of rows, {rows}, got {n_samples}"
-        )));
-    }
-    if start >= rows {
-        return Err(Error::Argument(format!(
-            "start must be below the number of rows, {rows}, got {start}"
-        )));
-    }
-    if u32::try_from(rows).is_err() {
-        return Err(Error::Argument(format!(
-            "features must have fewer than 2^32 rows, got {rows}"
-        )));
-    }
-    let simd = Simd::from_env()?;
-    task::run(n_threads, monitor, n_samples, |progress| {
-        let largest = check::finite("features", features, simd, progress)?;
-        if n_samples == 1 {
-            Ok(vec![start])
-        } else if bounds::RANGE.contains(&largest) {
-            batched(features, n_samples, start, simd, progress)
-        } else {
-            plain::greedy(features, n_samples, start, simd, progress)
-        }
-    })
-}
-
-/// All rows with their distances to the picks made so far.
-struct Cover<'a> {
-    features: Matrix<'a>,
-    /// By place.
-    images: Embedded,
-    blocks: Blocks,
-    /// By place: squared distance to the nearest pick, or [`PICKED`].
-    nearest: Vec<f64>,
-    simd: Simd,
-}
-
-impl Cover<'_> {
-    /// The values of the row at `place`.
-    #[inline]
-    fn values(&self, place: usize) -> &[f32] {
-        self.features.row(self.blocks.rows[place] as usize)
-    }
-}
-
-fn batched(
-    features: Matrix<'_>,
-    n_samples: usize,
-    start: usize,
-    simd: Simd,
-    progress: &Progress,
-) -> Result<Vec<usize>> {
-    let axes = Axes::of(features, simd, progress)?;
-    let mut images = Embedded::of(features, &axes, simd, progress)?;
-    let blocks = Blocks::of(&images, progress)?;
-    images.reorder(&blocks.rows, progress)?;
-    let mut cover = Cover { features, images, blocks, nearest: vec![], simd };
-    cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
-    let mut picks = memory::reserved(n_samples)?;
-    picks.push(start);
-    let mut size = select::FIRST;
-    while picks.len() < n_samples {
-        let chosen = select::farthest(&cover, size)?;
-        let made = batch::greedy(&mut cover, &chosen, n_samples - picks.len(), progress)?;
-        picks.extend(made.iter().map(|place| cover.blocks.rows[*place as usize] as usize));
-        if picks.len() < n_samples {
-            fold::fold(&mut cover, &made, progress)?;
-        }
-        size = select::next_size(size, made.len(), features.rows());
-    }
-    Ok(picks)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// As when another thread writes to the rows after they were checked.
-    #[test]
-    fn rows_that_turned_out_not_to_be_finite_are_picked_in_the_end() {
-        for bad in [f32::NAN, f32::INFINITY] {
-            let mut values: Vec<f32> = (0..90u8).map(f32::from).collect();
-            values[20..50].fill(bad);
-            let rows = Matrix::new(&values, 90, 1).expect("fits");
-            let ends = |picks: Result<Vec<usize>>| {
-                let mut picks = picks.expect("runs");
-                picks.sort_unstable();
-                assert_eq!(picks, (0..90).collect::<Vec<_>>());
-            };
-            for start in [3, 30] {
-                let (simd, progress) = (Simd::best(), Progress::default());
-                ends(batched(rows, 90, start, simd, &progress));
-                ends(plain::greedy(rows, 90, start, simd, &progress));
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(150))]
-
-        #[test]
-        fn batches_equal_plain_greedy(
-            n in 1usize..400, d in 1usize..40, levels in 1u32..2000, seed in any::<u64>()
-        ) {
-            let mut state = seed | 1;
-            let mut next = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 33) as u32
-            };
-            let values: Vec<f32> = (0..n * d).map(|_| (next() % levels) as f32 * 0.37).collect();
-            let rows = Matrix::new(&values, n, d).expect("fits");
-            let n_samples = 1 + next() as usize % n;
-            let start = next() as usize % n;
-            for simd in Simd::all() {
-                let progress = Progress::default();
-                let expected = plain::greedy(rows, n_samples, start, simd, &progress);
-                prop_assert_eq!(batched(rows, n_samples, start, simd, &progress), expected);
-            }
-        }
-    }
-}
+pub use greedy::greedy;

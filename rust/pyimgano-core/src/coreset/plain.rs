@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{PICKED, precedes};
+use super::cover::{PICKED, precedes};
 use crate::simd::Simd;
 use crate::task::Progress;
 use crate::{Matrix, Result, memory};

@@ -1,9 +1,10 @@
 //! Normal pixels, counted between the distinct scores of the defects.
 
 use super::planes::Piece;
-use super::score::{Key, Score};
+use super::segment::{Segment, search};
 #[cfg(target_arch = "x86_64")]
 use super::wide;
+use crate::score::{Key, Score};
 use crate::simd::{Level, Simd};
 use crate::task::Progress;
 use crate::{Result, memory};
@@ -21,13 +22,6 @@ pub struct Bins<K> {
     segments: Vec<Segment>,
     /// For each slot of each segment, twice the number of keys below it, plus 1 if it holds any.
     slots: Vec<u32>,
-}
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Segment {
-    first: u32,
-    shift: u32,
 }
 
 impl<K: Key> Bins<K> {
@@ -174,16 +168,6 @@ impl<K: Key> Bins<K> {
         }
         finite
     }
-}
-
-/// How many of the ascending `keys` do not exceed `key`, probably few.
-#[cold]
-pub fn search<K: Key>(keys: &[K], key: K) -> usize {
-    let mut step = 1;
-    while step < keys.len() && keys[step] <= key {
-        step *= 2;
-    }
-    keys[..step.min(keys.len())].partition_point(|&other| other <= key)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use rayon::slice::ParallelSliceMut;
 
 use super::planes::Plane;
-use super::score::{Key, Score};
 use crate::components::{Component, Components, Connectivity};
+use crate::score::{Key, Score};
 use crate::task::Progress;
 use crate::{Result, memory, parallel};
 

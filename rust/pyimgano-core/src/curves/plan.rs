@@ -1,7 +1,7 @@
 //! How to cut the range of scores, so that the defect pixels between two cuts fit in memory.
 
 use super::planes::Piece;
-use super::score::{Key, Score};
+use crate::score::{Key, Score};
 use crate::task::Progress;
 use crate::{Result, memory, parallel};
 

@@ -1,7 +1,6 @@
 //! The images under evaluation.
 
-use super::score::Score;
-use crate::components::check_shape;
+use crate::score::Score;
 use crate::simd::Simd;
 use crate::task::Progress;
 use crate::{Error, Result, check, memory, parallel};
@@ -17,8 +16,8 @@ pub struct Plane<'a, T> {
 impl<'a, T: Score> Plane<'a, T> {
     /// Refuses lengths that do not fit the shape, and an image of no pixels.
     pub fn new(mask: &'a [u8], map: &'a [T], height: usize, width: usize) -> Result<Self> {
-        check_shape(mask.len(), height, width)?;
-        check_shape(map.len(), height, width)?;
+        check::shape(mask.len(), height, width)?;
+        check::shape(map.len(), height, width)?;
         if map.is_empty() {
             return Err(Error::Argument(format!("an image of {height} x {width} has no pixels")));
         }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::bins::Segment;
+use super::segment::{Segment, search};
 
 /// Pixels that wait to be looked up, or to be counted, together.
 const BUFFER: usize = 512;
@@ -168,7 +168,7 @@ unsafe fn look_up(table: &Table<'_>, buffers: &mut Buffers<'_>) {
             more &= more - 1;
             let key = buffers.rest[start + lane];
             let up_to = bins[lane] as usize - n_keys * usize::from(tied >> lane & 1 == 1);
-            let up_to = up_to + super::bins::search(&keys[up_to + 1..keys.len() - 1], key);
+            let up_to = up_to + search(&keys[up_to + 1..keys.len() - 1], key);
             bins[lane] = (up_to + n_keys * usize::from(keys[up_to] == key)) as u32;
         }
         for &bin in &bins[..lanes.count_ones() as usize] {

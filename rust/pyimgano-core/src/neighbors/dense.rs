@@ -5,13 +5,15 @@
 
 use rayon::prelude::*;
 
-use super::asked::{Packed, Rows};
-use super::bytes::Bytes;
+use super::answers::Slot;
+use super::bank::Bank;
+use super::quantized_queries::{Packed, QuantizedQueries};
+use super::quantized_rows::QuantizedRows;
+use super::query_batch::QueryBatch;
 use super::topk::{Found, TopK};
-use super::{Bank, Job, Slot};
-use crate::axes::subtract;
 use crate::bounds::{U, dot_threshold, half, limit, near_limit};
-use crate::embed::square;
+use crate::principal_axes::subtract;
+use crate::projection::square;
 use crate::simd::{PANEL, Queries};
 use crate::{Result, memory};
 
@@ -26,18 +28,18 @@ const SELDOM: usize = 8;
 /// `bytes` of the bank are scanned first, if there are any.
 pub(super) fn answer(
     bank: &Bank,
-    bytes: Option<&Bytes>,
-    job: &Job<'_>,
+    bytes: Option<&QuantizedRows>,
+    batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
 ) -> Result<()> {
     let tile = slots.iter().map(|slot| slot.count).max().unwrap_or(1);
-    let fits = (BYTES / (4 * job.queries.cols() * tile)).max(1);
+    let fits = (BYTES / (4 * batch.queries.cols() * tile)).max(1);
     let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
     // As many slots per thread as fit, in equal shares.
     let rounds = even.div_ceil(fits);
     slots
         .par_chunks_mut(even.div_ceil(rounds))
-        .try_for_each_init(Panel::default, |panel, slots| scan(bank, bytes, job, slots, panel))
+        .try_for_each_init(Panel::default, |panel, slots| scan(bank, bytes, batch, slots, panel))
 }
 
 /// A block of the bank, packed.
@@ -92,14 +94,14 @@ struct Active {
     norm: f64,
     slack: f64,
     full: f32,
-    /// See [`Rows::far`].
+    /// See [`QuantizedQueries::far`].
     far: f64,
 }
 
 fn scan(
     bank: &Bank,
-    bytes: Option<&Bytes>,
-    job: &Job<'_>,
+    bytes: Option<&QuantizedRows>,
+    batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
     panel: &mut Panel,
 ) -> Result<()> {
@@ -107,18 +109,18 @@ fn scan(
     let count = slots.iter().map(|slot| slot.count).sum();
     let mut active = memory::reserved(count)?;
     let mut centred = memory::reserved(count * d)?;
-    let mut rows = Rows::new(bytes, count)?;
+    let mut rows = QuantizedQueries::new(bytes, count)?;
     for slot in slots.iter() {
         for i in 0..slot.count {
             let query = slot.first + i;
             let at = centred.len();
             centred.resize(at + d, 0.0);
-            subtract(job.queries.row(query), &bank.centre, &mut centred[at..]);
+            subtract(batch.queries.row(query), &bank.centre, &mut centred[at..]);
             let norm = square(&centred[at..]);
             let bound = slot.bounds.get(i).copied().unwrap_or(f64::INFINITY);
-            let top = TopK::new(job.k, bank.rows.len(), bound)?;
+            let top = TopK::new(batch.k, bank.rows.len(), bound)?;
             let far = bytes.map_or(bound, |bytes| {
-                rows.push(job.queries.row(query), bytes, bank, job.simd);
+                rows.push(batch.queries.row(query), bytes, bank, batch.simd);
                 rows.far(active.len(), bound)
             });
             active.push(Active {
@@ -137,20 +139,20 @@ fn scan(
     let queries = Queries { rows: &centred, dims: d };
     let (mut packed, mut kept) = (Packed::new(), 0);
     for b in 0..bank.rows.len().div_ceil(PANEL) {
-        job.progress.check()?;
+        batch.progress.check()?;
         let present = bank.present(b);
         if let Some(bytes) = bytes.filter(|_| kept * SELDOM <= b * PANEL * active.len()) {
             packed.pack(bytes, b)?;
-            rows.reach(&packed, active.iter().map(|a| a.far), job.simd, &mut masks);
+            rows.reach(&packed, active.iter().map(|a| a.far), batch.simd, &mut masks);
             kept += masks.iter().map(|mask| (mask & present).count_ones() as usize).sum::<usize>();
         } else {
             let bias = panel.pack(bank, b)?;
             thresholds.clear();
             thresholds.extend(active.iter().map(|a: &Active| {
-                let edge = limit(a.top.bound(), a.slack + panel.slack);
+                let edge = limit(a.top.radius(), a.slack + panel.slack);
                 dot_threshold(a.norm, edge, panel.longest, d)
             }));
-            job.simd.reach(&panel.values, &bias, queries, &which, &thresholds, &mut masks);
+            batch.simd.reach(&panel.values, &bias, queries, &which, &thresholds, &mut masks);
         }
         for (i, (a, mask)) in active.iter_mut().zip(&masks).enumerate() {
             let mut mask = mask & present;
@@ -160,36 +162,36 @@ fn scan(
             while mask != 0 {
                 let place = b * PANEL + mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                a.consider(bank, job, place);
+                a.refine(bank, batch, place);
             }
             if bytes.is_some() {
-                a.far = rows.far(i, a.top.bound());
+                a.far = rows.far(i, a.top.radius());
             }
         }
     }
     let mut done = active.into_iter();
     for slot in slots.iter_mut() {
-        let distances = slot.distances.chunks_mut(job.k);
-        for (distances, indices) in distances.zip(slot.indices.chunks_mut(job.k)) {
+        let distances = slot.distances.chunks_mut(batch.k);
+        for (distances, indices) in distances.zip(slot.indices.chunks_mut(batch.k)) {
             if let Some(a) = done.next() {
                 a.top.write(distances, indices);
             }
         }
-        job.progress.add(slot.count);
+        batch.progress.add(slot.count);
     }
     Ok(())
 }
 
 impl Active {
     #[inline]
-    fn consider(&mut self, bank: &Bank, job: &Job<'_>, place: usize) {
-        let (query, values) = (job.queries.row(self.query), bank.values(place));
-        if !job.eligible(bank, self.query, place) || job.simd.near(query, values) > self.full {
+    fn refine(&mut self, bank: &Bank, batch: &QueryBatch<'_>, place: usize) {
+        let (query, values) = (batch.queries.row(self.query), bank.values(place));
+        if !batch.eligible(bank, self.query, place) || batch.simd.near(query, values) > self.full {
             return;
         }
-        let squared = job.simd.squared_distance(query, values);
+        let squared = batch.simd.squared_distance(query, values);
         if self.top.put(Found { squared, row: bank.rows[place] as usize }) {
-            self.full = near_limit(self.top.bound(), bank.cols);
+            self.full = near_limit(self.top.radius(), bank.cols);
         }
     }
 }

@@ -1,17 +1,21 @@
-//! Blocks and rows that cannot hold a neighbour are ruled out on short images.
+//! For 64 queries at a time, most of the bank is pruned by lower bounds.
 //!
-//! For 64 queries at a time: the nearest block gives a first bound; then, block by block, the ball
-//! around the block rules out queries, short images rule out pairs, long images rule out more, and
-//! what is left is settled on the rows themselves.
+//! 1. `find_first_radius`: the rows that look nearest give each query its first radius.
+//! 2. `visit_block`, block by block: `prune_ball` leaves the queries that may have a neighbour there.
+//! 3. `prune_rows` leaves pairs of a query and a row whose prefixes and projections are within the
+//!    radius; `prune_quantized` does the same on quantised rows.
+//! 4. `refine` settles what is left by the rows themselves, and `tighten` takes over the new radius.
 
-use super::asked::Asked;
-use super::bytes::Bytes;
-use super::structure::{Images, Structure};
+use super::answers::Slot;
+use super::bank::Bank;
+use super::quantized_queries::QuantizedBatch;
+use super::quantized_rows::QuantizedRows;
+use super::query_batch::QueryBatch;
+use super::structure::{Kept, Structure};
 use super::topk::{Found, TopK};
-use super::{Bank, Job, Slot};
-use crate::blocks::{Ball, STEP};
+use crate::ball_tree::{Ball, STEP};
 use crate::bounds::{Tight, half, near_limit};
-use crate::embed::{Embedded, LONG, SHORT};
+use crate::projection::{PREFIX, PROJECTION, Projected};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::{Result, memory};
 
@@ -25,23 +29,23 @@ const CLOSE: usize = 30;
 /// What the queries are compared with.
 pub(super) enum Sight<'a> {
     /// The queries and the bank as bytes.
-    Bytes(Box<Asked>, &'a Bytes),
-    /// The bank's images.
-    Floats(&'a Embedded),
+    Quantized(Box<QuantizedBatch>, &'a QuantizedRows),
+    /// The bank's projections.
+    Exact(&'a Projected),
 }
 
 /// What a tile has found out about its queries.
 pub(super) struct Tile<'a> {
     pub(super) bank: &'a Bank,
-    pub(super) job: &'a Job<'a>,
+    pub(super) batch: &'a QueryBatch<'a>,
     pub(super) structure: &'a Structure,
     pub(super) first: usize,
-    pub(super) images: Embedded,
+    pub(super) projections: Projected,
     pub(super) short: Vec<f32>,
-    /// Short images as a panel.
+    /// Prefixes as a panel.
     pub(super) panel: Vec<f32>,
     pub(super) norms: [f32; PANEL],
-    /// Per query how far its images may be from those of a neighbour, the other's slack aside.
+    /// Per query how far its projections may be from those of a neighbour, the other's slack aside.
     pub(super) reach: [f32; PANEL],
     pub(super) full: [f32; PANEL],
     pub(super) tops: Vec<TopK>,
@@ -60,13 +64,13 @@ pub(super) const TOGETHER: usize = 8;
 pub(super) fn answer(
     bank: &Bank,
     structure: &Structure,
-    job: &Job<'_>,
+    batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
 ) -> Result<()> {
     let mut tiles = vec![];
     for slot in slots.iter() {
-        let mut tile = Tile::new(bank, structure, job, slot)?;
-        tile.seed()?;
+        let mut tile = Tile::new(bank, structure, batch, slot)?;
+        tile.find_first_radius()?;
         tiles.push(Some(tile));
     }
     let mut buffers = Buffers {
@@ -79,34 +83,34 @@ pub(super) fn answer(
         dots: vec![],
     };
     for (b, ball) in structure.blocks.balls.iter().enumerate() {
-        job.progress.check()?;
+        batch.progress.check()?;
 
         for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
             let Some(tile) = open else { continue };
 
-            tile.visit(b, ball, &mut buffers);
-            let at_once = if let Sight::Bytes(..) = tile.sight { 48 } else { 16 };
+            tile.visit_block(b, ball, &mut buffers);
+            let at_once = if let Sight::Quantized(..) = tile.sight { 48 } else { 16 };
             let dense = slot.count * PANEL * bank.cols / at_once;
             if b % 8 == 7 && tile.spent > dense * (b + 1) {
-                slot.bounds = memory::collected(tile.tops.iter().map(TopK::bound))?;
+                slot.bounds = memory::collected(tile.tops.iter().map(TopK::radius))?;
                 *open = None;
             }
         }
     }
     for (tile, slot) in tiles.into_iter().zip(slots) {
         let Some(tile) = tile else { continue };
-        let indices = slot.indices.chunks_mut(job.k);
-        let places = slot.distances.chunks_mut(job.k).zip(indices);
+        let indices = slot.indices.chunks_mut(batch.k);
+        let places = slot.distances.chunks_mut(batch.k).zip(indices);
         for (top, (distances, indices)) in tile.tops.into_iter().zip(places) {
             top.write(distances, indices);
         }
-        job.progress.add(slot.count);
+        batch.progress.add(slot.count);
         slot.answered = true;
     }
     Ok(())
 }
 
-/// Buffers of [`Tile::visit`].
+/// Buffers of [`Tile::visit_block`].
 struct Buffers {
     masks: Vec<u64>,
     which: Vec<u32>,
@@ -119,10 +123,10 @@ struct Buffers {
     dots: Vec<i32>,
 }
 
-/// As [`Tile::sift`], on bytes; returns what that took.
-fn sift_bytes(
+/// As [`Tile::prune_rows`], on bytes; returns what that took.
+fn prune_quantized(
     bank: &Bank,
-    (asked, bytes): (&Asked, &Bytes),
+    (asked, bytes): (&QuantizedBatch, &QuantizedRows),
     b: usize,
     (mut mask, limits): (u64, &[i32; PANEL]),
     simd: Simd,
@@ -138,7 +142,7 @@ fn sift_bytes(
     }
     let (which, masks) = (&buffers.which, &mut buffers.masks);
     let (panel, bias) = (bytes.panel(b), &bytes.biases[b]);
-    simd.byte_reach(panel, bias, &asked.images, LONG, which, &buffers.whole, masks);
+    simd.byte_reach(panel, bias, &asked.projections, PROJECTION, which, &buffers.whole, masks);
     let pairs = &mut buffers.pairs;
     let present = bank.present(b);
     for (q, mask) in which.iter().zip(masks) {
@@ -149,7 +153,7 @@ fn sift_bytes(
         }
     }
     let tried = pairs.len();
-    asked.keep_near(bytes, b, simd, pairs, &mut buffers.dots);
+    asked.refine_codes(bytes, b, simd, pairs, &mut buffers.dots);
     which.len() * PANEL + CLOSE / 2 * tried
 }
 
@@ -157,36 +161,37 @@ impl<'a> Tile<'a> {
     fn new(
         bank: &'a Bank,
         structure: &'a Structure,
-        job: &'a Job<'a>,
+        batch: &'a QueryBatch<'a>,
         slot: &Slot<'_>,
     ) -> Result<Self> {
-        let rows = job.queries.slice(slot.first, slot.count);
-        let images = Embedded::of(rows, &structure.axes, job.simd, job.progress)?;
-        let mut short = memory::zeros(slot.count * SHORT)?;
+        let rows = batch.queries.slice(slot.first, slot.count);
+        let projections = Projected::of(rows, &structure.axes, batch.simd, batch.progress)?;
+        let mut short = memory::zeros(slot.count * PREFIX)?;
         let mut panel = memory::zeros(STEP)?;
         let mut norms = [0.0; PANEL];
-        for (i, image) in short.chunks_exact_mut(SHORT).enumerate() {
-            images.short(i, image);
-            for (j, x) in image.iter().enumerate() {
+        for (i, projection) in short.chunks_exact_mut(PREFIX).enumerate() {
+            projections.short(i, projection);
+            for (j, x) in projection.iter().enumerate() {
                 panel[j * PANEL + i] = *x;
                 norms[i] += x * x;
             }
         }
-        let sight = match &structure.images {
-            Images::Bytes(bytes) => {
-                let asked = Asked::new(bytes, bank, rows.data(), &images, job.simd)?;
-                Sight::Bytes(Box::new(asked), bytes)
+        let sight = match &structure.projections {
+            Kept::Quantized(bytes) => {
+                let asked =
+                    QuantizedBatch::new(bytes, bank, rows.data(), &projections, batch.simd)?;
+                Sight::Quantized(Box::new(asked), bytes)
             }
-            Images::Floats(floats) => Sight::Floats(floats),
+            Kept::Exact(floats) => Sight::Exact(floats),
         };
-        let top = |_| TopK::new(job.k, bank.rows.len(), f64::INFINITY);
+        let top = |_| TopK::new(batch.k, bank.rows.len(), f64::INFINITY);
         let tops = (0..slot.count).map(top).collect::<Result<_>>()?;
         Ok(Self {
             bank,
-            job,
+            batch,
             structure,
             first: slot.first,
-            images,
+            projections,
             short,
             panel,
             norms,
@@ -201,31 +206,31 @@ impl<'a> Tile<'a> {
 
     /// Brings the limits of query `q` up to date with its bound.
     pub(super) fn tighten(&mut self, q: usize) {
-        let bound = self.tops[q].bound();
-        self.reach[q] = Tight::reach(bound, self.images.slack[q]);
+        let bound = self.tops[q].radius();
+        self.reach[q] = Tight::reach(bound, self.projections.slack[q]);
         self.full[q] = near_limit(bound, self.bank.cols);
-        if let Sight::Bytes(asked, _) = &mut self.sight {
+        if let Sight::Quantized(asked, _) = &mut self.sight {
             asked.tighten(q, bound);
         }
     }
 
     /// Settles what may be a neighbour in block `b`.
-    fn visit(&mut self, b: usize, ball: &Ball, buffers: &mut Buffers) {
-        let simd = self.job.simd;
+    fn visit_block(&mut self, b: usize, ball: &Ball, buffers: &mut Buffers) {
+        let simd = self.batch.simd;
         let all = u64::MAX >> (PANEL - self.tops.len());
         buffers.pairs.clear();
         match &self.sight {
-            Sight::Bytes(asked, bytes) => {
-                let (mask, limits) = asked.enter(bytes, b, simd);
+            Sight::Quantized(asked, bytes) => {
+                let (mask, limits) = asked.prune_ball(bytes, b, simd);
                 if mask & all == 0 {
                     return;
                 }
                 let mask = (mask & all, &limits);
-                self.spent += sift_bytes(self.bank, (asked, bytes), b, mask, simd, buffers);
+                self.spent += prune_quantized(self.bank, (asked, bytes), b, mask, simd, buffers);
             }
-            Sight::Floats(images) => match self.enter(ball, buffers) & all {
+            Sight::Exact(projections) => match self.prune_ball(ball, buffers) & all {
                 0 => return,
-                mask => self.sift(images, (b, ball), mask, buffers),
+                mask => self.prune_rows(projections, (b, ball), mask, buffers),
             },
         }
         let seeds = &self.seeds;
@@ -233,14 +238,14 @@ impl<'a> Tile<'a> {
             |q: u32, r: u32| seeds[q as usize].binary_search(&(b * PANEL + r as usize)).is_ok();
         buffers.pairs.retain(|(q, r)| !settled(*q, *r));
         for (q, r) in &buffers.pairs {
-            self.consider(*q as usize, b * PANEL + *r as usize);
+            self.refine(*q as usize, b * PANEL + *r as usize);
         }
     }
 
     /// Queries that may have a neighbour in a block.
-    fn enter(&self, ball: &Ball, buffers: &mut Buffers) -> u64 {
-        let simd = self.job.simd;
-        let tight = Tight::new(SHORT);
+    fn prune_ball(&self, ball: &Ball, buffers: &mut Buffers) -> u64 {
+        let simd = self.batch.simd;
+        let tight = Tight::new(PREFIX);
         let apart = Tight::reach(0.0, (ball.radius + ball.slack) as f32);
         let mut bias = [0.0; PANEL];
         simd.vectorize(
@@ -252,21 +257,21 @@ impl<'a> Tile<'a> {
                 }
             },
         );
-        let centre = Queries { rows: &ball.centre, dims: SHORT };
+        let centre = Queries { rows: &ball.centre, dims: PREFIX };
         simd.reach(&self.panel, &bias, centre, &[0], &[half(ball.norm)], &mut buffers.masks);
         buffers.masks[0]
     }
 
-    /// Pairs of the queries of `mask` with rows of block `b` that images do not rule out.
-    fn sift(
+    /// Pairs of the queries of `mask` with rows of block `b` that projections do not rule out.
+    fn prune_rows(
         &mut self,
-        images: &Embedded,
+        projections: &Projected,
         (b, ball): (usize, &Ball),
         mut mask: u64,
         buffers: &mut Buffers,
     ) {
-        let simd = self.job.simd;
-        let tight = Tight::new(SHORT);
+        let simd = self.batch.simd;
+        let tight = Tight::new(PREFIX);
         buffers.which.clear();
         buffers.thresholds.clear();
         let slack = ball.slack as f32;
@@ -279,21 +284,21 @@ impl<'a> Tile<'a> {
         }
         let blocks = &self.structure.blocks;
         let (panel, bias) = (blocks.panel(b), &blocks.biases[b]);
-        let queries = Queries { rows: &self.short, dims: SHORT };
+        let queries = Queries { rows: &self.short, dims: PREFIX };
         simd.reach(panel, bias, queries, &buffers.which, &buffers.thresholds, &mut buffers.masks);
         let present = self.bank.present(b);
         self.spent += buffers.which.len() * PANEL * PAIR;
-        let rows = &images.long[b * PANEL * LONG..];
-        let rows = &rows[..rows.len().min(PANEL * LONG)];
+        let rows = &projections.long[b * PANEL * PROJECTION..];
+        let rows = &rows[..rows.len().min(PANEL * PROJECTION)];
         for (q, mask) in buffers.which.iter().zip(&buffers.masks) {
             let mask = mask & present;
             if mask == 0 {
                 continue;
             }
             self.spent += CLOSE * mask.count_ones() as usize;
-            let image = self.images.long(*q as usize);
+            let projection = self.projections.long(*q as usize);
             let limits = [tight.near(tight.square(self.reach[*q as usize], slack)); PANEL];
-            let mut kept = simd.sift(image, rows, mask, &limits, &mut buffers.near);
+            let mut kept = simd.sift(projection, rows, mask, &limits, &mut buffers.near);
             while kept != 0 {
                 let r = kept.trailing_zeros();
                 kept &= kept - 1;
@@ -303,17 +308,17 @@ impl<'a> Tile<'a> {
     }
 
     /// Settles a pair.
-    fn consider(&mut self, q: usize, place: usize) {
-        let (job, bank) = (self.job, self.bank);
-        if !job.eligible(bank, self.first + q, place) {
+    fn refine(&mut self, q: usize, place: usize) {
+        let (batch, bank) = (self.batch, self.bank);
+        if !batch.eligible(bank, self.first + q, place) {
             return;
         }
         self.spent += CLOSE + bank.cols / 8;
-        let (query, values) = (job.queries.row(self.first + q), bank.values(place));
-        if job.simd.near(query, values) > self.full[q] {
+        let (query, values) = (batch.queries.row(self.first + q), bank.values(place));
+        if batch.simd.near(query, values) > self.full[q] {
             return;
         }
-        let squared = job.simd.squared_distance(query, values);
+        let squared = batch.simd.squared_distance(query, values);
         if self.tops[q].put(Found { squared, row: bank.rows[place] as usize }) {
             self.tighten(q);
         }

@@ -42,7 +42,7 @@ impl TopK {
 
     /// Rows with a larger squared distance need not be put in.
     #[inline]
-    pub fn bound(&self) -> f64 {
+    pub fn radius(&self) -> f64 {
         self.bound
     }
 
@@ -94,7 +94,7 @@ mod tests {
             }
             all.sort();
             if all.len() >= k {
-                prop_assert_eq!(top.bound(), all[k - 1].squared);
+                prop_assert_eq!(top.radius(), all[k - 1].squared);
             }
             let (mut distances, mut indices) = (vec![f32::INFINITY; k], vec![-1; k]);
             top.write(&mut distances, &mut indices);

@@ -5,18 +5,11 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::bytes_x86;
-use super::{Level, PANEL, Simd};
+use super::dispatch::{Level, Scaled, Simd};
+use super::panel::PANEL;
 
 /// Rows of equally many bytes are padded with zeros to a multiple of this.
 pub(crate) const BYTES: usize = 64;
-
-/// What a query brings to [`Simd::byte_scaled`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scaled {
-    pub start: i32,
-    pub scale: f32,
-    pub threshold: f32,
-}
 
 fn product(row: &[u8], query: &[i8]) -> i32 {
     row.iter().zip(query).map(|(x, y)| i32::from(*x) * i32::from(*y)).sum()

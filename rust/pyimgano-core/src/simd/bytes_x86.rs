@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::bytes::Scaled;
+use super::dispatch::Scaled;
 use super::panel::PANEL;
 
 /// `start` plus the products of `Q` queries with the 64 rows of a panel of `groups` groups.

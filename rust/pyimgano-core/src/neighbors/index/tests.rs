@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
-use super::bytes::Bytes;
 use super::*;
-use crate::embed::Embedded;
+use crate::neighbors::quantized_rows::QuantizedRows;
+use crate::projection::Projected;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
@@ -32,8 +32,8 @@ proptest! {
         let (theirs, own) = (ids(n), ids(m));
         let progress = Progress::default();
         for simd in Simd::all() {
-            let job =
-                Job { queries, k, groups: grouped.then_some(&own), simd, progress: &progress };
+            let batch =
+                QueryBatch { queries, k, groups: grouped.then_some(&own), simd, progress: &progress };
             let groups = grouped.then_some(&theirs[..]);
             let empty = || Neighbors {
                 distances: vec![f32::INFINITY; m * k],
@@ -41,7 +41,7 @@ proptest! {
             };
             let mut expected = empty();
             let index = KnnIndex::build(bank, groups, 1.0, false, simd, &progress).expect("runs");
-            plain::answer(&index.bank, &job, &mut expected.distances, &mut expected.indices)
+            plain::answer(&index.bank, &batch, &mut expected.distances, &mut expected.indices)
                 .expect("runs");
             for structured in [false, true] {
                 let index = KnnIndex::build(bank, groups, 1.0, structured, simd, &progress)
@@ -51,16 +51,16 @@ proptest! {
                 // An index serves whatever instructions its queries are asked with.
                 for simd in Simd::all() {
                     let mut got = empty();
-                    index.bounded(&Job { simd, ..job }, &mut got).expect("runs");
+                    index.bounded(&QueryBatch { simd, ..batch }, &mut got).expect("runs");
                     prop_assert_eq!(&got, &expected);
                 }
                 let Some(structure) = &index.structure else { continue };
-                let images = Embedded::of(bank, &structure.axes, simd, &progress).expect("runs");
-                let mut bytes = Bytes::of(&images, &index.bank.rows, &progress).expect("runs");
+                let projections = Projected::of(bank, &structure.axes, simd, &progress).expect("runs");
+                let mut bytes = QuantizedRows::of(&projections, &index.bank.rows, &progress).expect("runs");
                 bytes.add_rows(&index.bank, simd, &progress).expect("runs");
                 let mut got = empty();
-                let mut slots = slots(&job, &mut got).expect("runs");
-                dense::answer(&index.bank, Some(&bytes), &job, &mut slots).expect("runs");
+                let mut slots = slots(&batch, pruned::TILE, &mut got).expect("runs");
+                dense::answer(&index.bank, Some(&bytes), &batch, &mut slots).expect("runs");
                 prop_assert_eq!(&got, &expected);
             }
         }

@@ -1,22 +1,22 @@
-//! Rows seen along the principal axes: short rows whose distances never exceed the real ones.
+//! Rows seen along the principal axes: projections and prefixes, whose distances are lower bounds.
 //!
 //! With orthonormal axes Q and r the distance of x from their span, x ↦ (Q x, r) does not lengthen
 //! any distance. What is stored is that map rounded; each row's `slack` bounds how far its stored
-//! image is from the ideal one, so ‖a−b‖ ≥ ‖e(a)−e(b)‖ − slack(a) − slack(b).
+//! projection is from the ideal one, so ‖a−b‖ ≥ ‖e(a)−e(b)‖ − slack(a) − slack(b).
 
 use rayon::prelude::*;
 
-use crate::axes::{AXES, Axes, NARROW, subtract};
 use crate::bounds::{U, gamma};
+use crate::principal_axes::{AXES, Axes, NARROW, subtract};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
 use crate::{Matrix, Result, memory};
 
-/// Columns of the short image: the first axes and the rest's length.
-pub(crate) const SHORT: usize = 33;
+/// Columns of the prefix: the first axes and the rest's length.
+pub(crate) const PREFIX: usize = 33;
 
-/// Columns of the long image: all axes and the rest's length.
-pub(crate) const LONG: usize = PANEL;
+/// Columns of the projection: all axes and the rest's length.
+pub(crate) const PROJECTION: usize = PANEL;
 
 /// Columns multiplied in one go, so that sums are short and the axes stay in the first cache.
 const STRIPE: usize = 128;
@@ -24,26 +24,26 @@ const STRIPE: usize = 128;
 /// Rows embedded in one go.
 const ROWS: usize = 48;
 
-/// Two images of each row.
+/// Two projections of each row.
 #[derive(Debug, Clone)]
-pub(crate) struct Embedded {
-    /// [`LONG`] values per row: along all axes, then the length of the rest.
+pub(crate) struct Projected {
+    /// [`PROJECTION`] values per row: along all axes, then the length of the rest.
     pub long: Vec<f32>,
-    /// Per row the length of what the first `SHORT - 1` axes leave.
+    /// Per row the length of what the first `PREFIX - 1` axes leave.
     pub rest: Vec<f32>,
-    /// Per row the slack of both images.
+    /// Per row the slack of both projections.
     pub slack: Vec<f32>,
 }
 
-impl Embedded {
-    /// Images of all `rows`, whose centred values must lie in [`RANGE`](crate::bounds::RANGE).
+impl Projected {
+    /// Projections of all `rows`, whose centred values must lie in [`RANGE`](crate::bounds::RANGE).
     pub fn of(rows: Matrix<'_>, axes: &Axes, simd: Simd, progress: &Progress) -> Result<Self> {
         let n = rows.rows();
-        let (long, rest) = (memory::zeros(n * LONG)?, memory::zeros(n)?);
+        let (long, rest) = (memory::zeros(n * PROJECTION)?, memory::zeros(n)?);
         let mut all = Self { long, rest, slack: memory::zeros(n)? };
         let errors = Errors::new(axes);
         all.long
-            .par_chunks_mut(ROWS * LONG)
+            .par_chunks_mut(ROWS * PROJECTION)
             .zip(all.rest.par_chunks_mut(ROWS))
             .zip(all.slack.par_chunks_mut(ROWS))
             .enumerate()
@@ -52,20 +52,20 @@ impl Embedded {
                 let count = rest.len();
                 let d = rows.cols();
                 let block = &rows.data()[chunk * ROWS * d..][..count * d];
-                scratch.embed(block, axes, simd, long);
+                scratch.project(block, axes, simd, long);
                 for i in 0..count {
-                    let images = &mut long[i * LONG..(i + 1) * LONG];
-                    (rest[i], slack[i]) = errors.finish(scratch.squares[i], images);
+                    let projections = &mut long[i * PROJECTION..(i + 1) * PROJECTION];
+                    (rest[i], slack[i]) = errors.finish(scratch.squares[i], projections);
                 }
                 Ok(())
             })?;
         Ok(all)
     }
 
-    /// Brings the images into another order: the one at `places[i]` comes to place `i`.
+    /// Brings the projections into another order: the one at `places[i]` comes to place `i`.
     ///
     /// `places` holds every place once. Done along the cycles of that permutation, so that no second
-    /// copy of the images is ever held. Stopped midway, it leaves them in no order at all.
+    /// copy of the projections is ever held. Stopped midway, it leaves them in no order at all.
     pub fn reorder(&mut self, places: &[u32], progress: &Progress) -> Result<()> {
         let mut done = memory::zeros(places.len())?;
         for first in 0..places.len() {
@@ -81,27 +81,27 @@ impl Embedded {
                 if from == first {
                     break;
                 }
-                self.long.copy_within(from * LONG..(from + 1) * LONG, to * LONG);
+                self.long.copy_within(from * PROJECTION..(from + 1) * PROJECTION, to * PROJECTION);
                 self.rest[to] = self.rest[from];
                 self.slack[to] = self.slack[from];
                 to = from;
             }
-            self.long[to * LONG..(to + 1) * LONG].copy_from_slice(&long);
+            self.long[to * PROJECTION..(to + 1) * PROJECTION].copy_from_slice(&long);
             self.rest[to] = rest;
             self.slack[to] = slack;
         }
         Ok(())
     }
 
-    /// The long image of row `i`.
-    pub fn long(&self, i: usize) -> &[f32; LONG] {
+    /// The projection of row `i`.
+    pub fn long(&self, i: usize) -> &[f32; PROJECTION] {
         &self.long.as_chunks().0[i]
     }
 
-    /// Writes the short image of row `i`.
+    /// Writes the prefix of row `i`.
     pub fn short(&self, i: usize, out: &mut [f32]) {
-        out[..SHORT - 1].copy_from_slice(&self.long[i * LONG..][..SHORT - 1]);
-        out[SHORT - 1] = self.rest[i];
+        out[..PREFIX - 1].copy_from_slice(&self.long[i * PROJECTION..][..PREFIX - 1]);
+        out[PREFIX - 1] = self.rest[i];
     }
 }
 
@@ -115,7 +115,7 @@ struct Scratch {
 
 impl Scratch {
     /// Centres `rows`, adds up their squares and multiplies them with the axes.
-    fn embed(&mut self, rows: &[f32], axes: &Axes, simd: Simd, out: &mut [f32]) {
+    fn project(&mut self, rows: &[f32], axes: &Axes, simd: Simd, out: &mut [f32]) {
         let d = axes.centre.len();
         let n = rows.len() / d;
         self.squares.clear();
@@ -163,9 +163,9 @@ pub(crate) fn square(values: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// How far images may be off, relative to the length of the centred row.
+/// How far projections may be off, relative to the length of the centred row.
 struct Errors {
-    /// Along the first `SHORT - 1` axes, and along all.
+    /// Along the first `PREFIX - 1` axes, and along all.
     along: [f64; 2],
     /// Whether that many axes already span everything.
     complete: [bool; 2],
@@ -181,21 +181,21 @@ impl Errors {
             (count.min(axes.count) as f64).sqrt() * one * (1.0 + axes.skew) + axes.skew + U
         };
         Self {
-            along: [along(SHORT - 1) * 1.01, along(AXES) * 1.01],
-            complete: [d < SHORT, d <= AXES],
+            along: [along(PREFIX - 1) * 1.01, along(AXES) * 1.01],
+            complete: [d < PREFIX, d <= AXES],
         }
     }
 
-    /// From a row's squared length and its products: writes the long image's last value, returns
+    /// From a row's squared length and its products: writes the projection's last value, returns
     /// the short one's and the slack.
-    fn finish(&self, squared: f64, images: &mut [f32]) -> (f32, f32) {
+    fn finish(&self, squared: f64, projections: &mut [f32]) -> (f32, f32) {
         let length = squared.sqrt() * (1.0 + 4.0 * U);
         let mut sum = 0.0;
         let mut slack = 0.0f64;
         let mut rest = [0.0f32; 2];
         let mut first = 0;
-        for (level, axes) in [SHORT - 1, AXES].into_iter().enumerate() {
-            sum += square(&images[first..axes]);
+        for (level, axes) in [PREFIX - 1, AXES].into_iter().enumerate() {
+            sum += square(&projections[first..axes]);
             first = axes;
             let error = self.along[level] * length;
             let mut off = error;
@@ -208,7 +208,7 @@ impl Errors {
             }
             slack = slack.max(off);
         }
-        images[AXES] = rest[1];
+        projections[AXES] = rest[1];
         (rest[0], ((slack * (1.0 + 1e-6) + 1e-30) as f32).next_up())
     }
 }
@@ -221,13 +221,13 @@ mod tests {
     #[test]
     fn reordering_follows_the_places() {
         let n = 7;
-        let long = (0..n * LONG).map(|i| (i / LONG) as f32).collect();
+        let long = (0..n * PROJECTION).map(|i| (i / PROJECTION) as f32).collect();
         let ramp: Vec<f32> = (0..n).map(|i| i as f32).collect();
-        let mut all = Embedded { long, rest: ramp.clone(), slack: ramp };
+        let mut all = Projected { long, rest: ramp.clone(), slack: ramp };
         let places = [3, 0, 2, 1, 6, 4, 5]; // a cycle of three twice, and a fixed place
         all.reorder(&places, &Progress::default()).expect("runs");
         for (i, place) in places.iter().enumerate() {
-            assert_eq!(all.long(i), &[*place as f32; LONG]);
+            assert_eq!(all.long(i), &[*place as f32; PROJECTION]);
             assert_eq!((all.rest[i], all.slack[i]), (*place as f32, *place as f32));
         }
     }
@@ -235,9 +235,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(60))]
 
-        /// No image is farther apart than its rows, slack allowed for.
+        /// No projection is farther apart than its rows, slack allowed for.
         #[test]
-        fn images_never_lengthen_a_distance(
+        fn projections_never_lengthen_a_distance(
             n in 2usize..60, d in 1usize..300, rank in 1usize..8, noise in 0i32..10, seed in any::<u64>()
         ) {
             let mut state = seed | 1;
@@ -260,12 +260,12 @@ mod tests {
             let rows = Matrix::new(&values, n, d).expect("fits");
             for simd in Simd::all() {
                 let axes = Axes::of(rows, simd, &Progress::default()).expect("runs");
-                let all = Embedded::of(rows, &axes, simd, &Progress::default()).expect("runs");
+                let all = Projected::of(rows, &axes, simd, &Progress::default()).expect("runs");
                 for a in 0..n {
-                    let mut short_a = [0.0; SHORT];
+                    let mut short_a = [0.0; PREFIX];
                     all.short(a, &mut short_a);
                     for b in 0..n {
-                        let mut short_b = [0.0; SHORT];
+                        let mut short_b = [0.0; PREFIX];
                         all.short(b, &mut short_b);
                         let real = simd.squared_distance(rows.row(a), rows.row(b)).sqrt();
                         let slack = f64::from(all.slack[a]) + f64::from(all.slack[b]);

@@ -1,25 +1,25 @@
-//! Queries as bytes, see [`bytes`](super::bytes).
+//! A query batch as quantised rows, see [`quantized_rows`](super::quantized_rows).
 
-use super::Bank;
-use super::bytes::{Bytes, Facts, LANES, STEP, WIDE, in_panel, whole};
-use crate::embed::{Embedded, LONG};
+use super::bank::Bank;
+use super::quantized_rows::{LANES, QuantizedRows, RowCode, STEP, WIDE, in_panel, whole};
+use crate::projection::{PROJECTION, Projected};
 use crate::simd::{PANEL, Scaled, Simd};
 use crate::{Result, memory};
 
 /// Queries as rows of bytes.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct QuantizedQueries {
     rows: Vec<i8>,
-    facts: Vec<Facts>,
+    facts: Vec<RowCode>,
     buffer: Vec<u8>,
     /// Per query 128 times the sum of its row.
     sums: Vec<i32>,
     scaled: Vec<Scaled>,
 }
 
-impl Rows {
+impl QuantizedQueries {
     /// With room for `count` queries, if there are bytes to compare them with.
-    pub fn new(bytes: Option<&Bytes>, count: usize) -> Result<Self> {
+    pub fn new(bytes: Option<&QuantizedRows>, count: usize) -> Result<Self> {
         let Some(bytes) = bytes else { return Ok(Self::default()) };
         Ok(Self {
             rows: memory::reserved(count * bytes.stride)?,
@@ -31,7 +31,7 @@ impl Rows {
     }
 
     /// Adds a query.
-    pub fn push(&mut self, row: &[f32], bytes: &Bytes, bank: &Bank, simd: Simd) {
+    pub fn push(&mut self, row: &[f32], bytes: &QuantizedRows, bank: &Bank, simd: Simd) {
         self.buffer.clear();
         self.buffer.resize(bytes.stride, 0);
         let out = self.buffer.as_chunks_mut::<LANES>().0;
@@ -49,7 +49,7 @@ impl Rows {
         bound.sqrt() * WIDE + self.facts[q].slack
     }
 
-    /// For each query the rows of `packed` that may be neighbours, by [`Rows::far`].
+    /// For each query the rows of `packed` that may be neighbours, by [`QuantizedQueries::far`].
     pub fn reach(
         &mut self,
         packed: &Packed,
@@ -97,7 +97,7 @@ impl Packed {
     }
 
     /// Packs block `b`.
-    pub fn pack(&mut self, bytes: &Bytes, b: usize) -> Result<()> {
+    pub fn pack(&mut self, bytes: &QuantizedRows, b: usize) -> Result<()> {
         let stride = bytes.stride;
         memory::resize(&mut self.panel, PANEL * stride, 128)?;
         (self.slack, self.longest) = (0.0, 0.0);
@@ -119,47 +119,47 @@ impl Packed {
 }
 
 /// Up to 64 queries.
-pub(super) struct Asked {
-    /// Images, [`LONG`] bytes each.
-    pub images: Vec<i8>,
+pub(super) struct QuantizedBatch {
+    /// Kept, [`PROJECTION`] bytes each.
+    pub projections: Vec<i8>,
     /// The same as a byte panel, 128 added to each value.
     panel: Vec<u8>,
     norms: [i32; PANEL],
     moved: [i32; PANEL],
     slacks: [f32; PANEL],
-    /// Per query how far its image may be from a neighbour's, the other's slack aside.
+    /// Per query how far its projection may be from a neighbour's, the other's slack aside.
     reach: [f32; PANEL],
     inverse: f32,
-    rows: Rows,
+    rows: QuantizedQueries,
     /// Per query how far its row may be from a neighbour's, the other's slack aside.
     far: [f64; PANEL],
 }
 
-impl Asked {
-    /// `rows`, one after the other, and their `images`.
+impl QuantizedBatch {
+    /// `rows`, one after the other, and their `projections`.
     pub fn new(
-        bytes: &Bytes,
+        bytes: &QuantizedRows,
         bank: &Bank,
         rows: &[f32],
-        images: &Embedded,
+        projections: &Projected,
         simd: Simd,
     ) -> Result<Self> {
         let count = rows.len() / bank.cols;
         let mut asked = Self {
-            images: memory::zeros(count * LONG)?,
+            projections: memory::zeros(count * PROJECTION)?,
             panel: memory::filled(STEP, 128)?,
             norms: [0; PANEL],
             moved: [0; PANEL],
             slacks: [0.0; PANEL],
             reach: [f32::INFINITY; PANEL],
             inverse: (1.0 / bytes.scale).next_up(),
-            rows: Rows::new(Some(bytes), count)?,
+            rows: QuantizedQueries::new(Some(bytes), count)?,
             far: [f64::INFINITY; PANEL],
         };
         for (q, row) in rows.chunks_exact(bank.cols).enumerate() {
-            let (image, norm, moved, slack) = bytes.image(images, q);
-            asked.images[q * LONG..(q + 1) * LONG].copy_from_slice(&image);
-            for (j, x) in image.into_iter().enumerate() {
+            let (projection, norm, moved, slack) = bytes.projection(projections, q);
+            asked.projections[q * PROJECTION..(q + 1) * PROJECTION].copy_from_slice(&projection);
+            for (j, x) in projection.into_iter().enumerate() {
                 asked.panel[in_panel(q, j)] = x as u8 ^ 128;
             }
             (asked.norms[q], asked.moved[q], asked.slacks[q]) = (norm, moved, slack);
@@ -176,8 +176,8 @@ impl Asked {
     }
 
     /// The queries that may have a neighbour in block `b`, and for each query how far, squared, the
-    /// image of a neighbour in there may be from its own.
-    pub fn enter(&self, bytes: &Bytes, b: usize, simd: Simd) -> (u64, [i32; PANEL]) {
+    /// projection of a neighbour in there may be from its own.
+    pub fn prune_ball(&self, bytes: &QuantizedRows, b: usize, simd: Simd) -> (u64, [i32; PANEL]) {
         let limits = simd.vectorize(
             #[inline(always)]
             || self.limits(bytes.slacks[b]),
@@ -192,7 +192,7 @@ impl Asked {
         const ONE: f32 = 8_388_608.0;
         self.reach.map(|reach| {
             let edge = (reach + slack) * self.inverse;
-            // No two images are farther apart than this limit.
+            // No two projections are farther apart than this limit.
             let limit = (edge * edge * WIDE as f32).min(8e6);
             // Its nearest whole number, and one more.
             (limit + ONE).to_bits() as i32 - ONE.to_bits() as i32 + 1
@@ -208,9 +208,9 @@ impl Asked {
     }
 
     /// Of `pairs` of a query and a row of block `b` those that may be neighbours.
-    pub fn keep_near(
+    pub fn refine_codes(
         &self,
-        bytes: &Bytes,
+        bytes: &QuantizedRows,
         b: usize,
         simd: Simd,
         pairs: &mut Vec<(u32, u32)>,

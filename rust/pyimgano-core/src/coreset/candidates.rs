@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Cover, precedes};
+use super::cover::{Cover, precedes};
 use crate::{Result, memory};
 
 /// Candidates of the first batch.

@@ -1,11 +1,11 @@
-//! Folding a batch of picks into the distances of all rows.
+//! The picks of a batch against all rows: lower bounds prune, the rows themselves refine.
 
 use rayon::prelude::*;
 
-use super::Cover;
-use crate::blocks::STEP;
+use super::cover::Cover;
+use crate::ball_tree::STEP;
 use crate::bounds::{dot_threshold, half, limit, near_limit};
-use crate::embed::{LONG, SHORT};
+use crate::projection::{PREFIX, PROJECTION};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
 use crate::{Result, memory};
@@ -21,7 +21,7 @@ pub(super) struct Lane {
 /// What 64 rows ask of a pick: limits that a pair must meet for the pick to come closer than the
 /// row's nearest one.
 pub(super) struct Target {
-    /// Added to dot products of short images; compared with half the pick's squared length.
+    /// Added to dot products of prefixes; compared with half the pick's squared length.
     pub bias: [f32; PANEL],
     long: [f32; PANEL],
     full: [f32; PANEL],
@@ -52,17 +52,17 @@ impl Target {
             return self.close(r);
         }
         let edge = limit(lane.nearest, self.slack + f64::from(lane.slack));
-        self.bias[r] = -dot_threshold(f64::from(lane.norm), edge, self.longest, SHORT);
+        self.bias[r] = -dot_threshold(f64::from(lane.norm), edge, self.longest, PREFIX);
         self.long[r] = near_limit(edge, PANEL);
         self.full[r] = near_limit(lane.nearest, lane.dims);
     }
 
-    /// Which rows of `mask` may come closer to a pick with that long image; `near` gets how near.
+    /// Which rows of `mask` may come closer to a pick with that projection; `near` gets how near.
     #[inline]
     pub fn sift(
         &self,
         simd: Simd,
-        pick: &[f32; LONG],
+        pick: &[f32; PROJECTION],
         rows: &[f32],
         mask: u64,
         near: &mut [f32; PANEL],
@@ -97,11 +97,11 @@ impl Target {
 /// The picks of a batch.
 struct Picks {
     places: Vec<u32>,
-    longs: Vec<[f32; LONG]>,
-    /// Short images one after the other, and in panels.
-    images: Vec<f32>,
+    longs: Vec<[f32; PROJECTION]>,
+    /// Prefixes one after the other, and in panels.
+    projections: Vec<f32>,
     panels: Vec<f32>,
-    /// Half the squared length of each image, and what is added to its dot products.
+    /// Half the squared length of each projection, and what is added to its dot products.
     halves: Vec<f32>,
     biases: Vec<[f32; PANEL]>,
     slack: f32,
@@ -113,24 +113,24 @@ impl Picks {
         let n = places.len();
         let mut picks = Self {
             places: memory::collected(places.iter().copied())?,
-            longs: memory::collected(places.iter().map(|p| *cover.images.long(*p as usize)))?,
-            images: memory::zeros(n * SHORT)?,
+            longs: memory::collected(places.iter().map(|p| *cover.projections.long(*p as usize)))?,
+            projections: memory::zeros(n * PREFIX)?,
             panels: memory::zeros(n.div_ceil(PANEL) * STEP)?,
             halves: memory::zeros(n)?,
             biases: memory::filled(n.div_ceil(PANEL), [f32::NEG_INFINITY; PANEL])?,
             slack: 0.0,
             longest: 0.0,
         };
-        for (i, image) in picks.images.chunks_exact_mut(SHORT).enumerate() {
+        for (i, projection) in picks.projections.chunks_exact_mut(PREFIX).enumerate() {
             let place = places[i] as usize;
-            cover.images.short(place, image);
-            for (j, x) in image.iter().enumerate() {
+            cover.projections.short(place, projection);
+            for (j, x) in projection.iter().enumerate() {
                 picks.panels[i / PANEL * STEP + j * PANEL + i % PANEL] = *x;
             }
             let norm = cover.blocks.norms[place];
             picks.halves[i] = half(f64::from(norm));
             picks.biases[i / PANEL][i % PANEL] = -picks.halves[i];
-            picks.slack = picks.slack.max(cover.images.slack[place]);
+            picks.slack = picks.slack.max(cover.projections.slack[place]);
             picks.longest = picks.longest.max(norm);
         }
         Ok(picks)
@@ -159,7 +159,7 @@ impl Scratch {
 }
 
 /// Brings the distances of all rows up to date with the picks at `places`.
-pub(super) fn fold(cover: &mut Cover<'_>, places: &[u32], progress: &Progress) -> Result<()> {
+pub(super) fn refine(cover: &mut Cover<'_>, places: &[u32], progress: &Progress) -> Result<()> {
     let picks = Picks::new(cover, places)?;
     let mut nearest = std::mem::take(&mut cover.nearest);
     let outcome = nearest.par_chunks_mut(PANEL).enumerate().try_for_each_init(
@@ -182,21 +182,21 @@ fn fold_block(
     scratch: &mut Scratch,
 ) {
     let first = block * PANEL;
-    let longs = &cover.images.long[first * LONG..(first + nearest.len()) * LONG];
+    let longs = &cover.projections.long[first * PROJECTION..(first + nearest.len()) * PROJECTION];
     let ball = &cover.blocks.balls[block];
     let norms = &cover.blocks.norms[first..];
     let lane = |r: usize, nearest: f64| Lane {
         nearest,
         norm: norms[r],
-        slack: cover.images.slack[first + r],
+        slack: cover.projections.slack[first + r],
         dims: cover.features.cols(),
     };
     let mut target = Target::new(picks.slack, picks.longest);
     for (r, value) in nearest.iter().enumerate() {
         target.set(r, lane(r, *value));
     }
-    let centre = Queries { rows: &ball.centre, dims: SHORT };
-    let images = Queries { rows: &picks.images, dims: SHORT };
+    let centre = Queries { rows: &ball.centre, dims: PREFIX };
+    let projections = Queries { rows: &picks.projections, dims: PREFIX };
     let others = f64::from(picks.longest);
     for (p, bias) in picks.biases.iter().enumerate() {
         let farthest = nearest.iter().copied().fold(0.0, f64::max);
@@ -205,7 +205,7 @@ fn fold_block(
         }
         // Picks that may come closer to any row of the block.
         let edge = limit(farthest, ball.slack + f64::from(picks.slack) + ball.radius);
-        let threshold = dot_threshold(ball.norm, edge, others, SHORT);
+        let threshold = dot_threshold(ball.norm, edge, others, PREFIX);
         let panel = &picks.panels[p * STEP..(p + 1) * STEP];
         cover.simd.reach(panel, bias, centre, &[0], &[threshold], &mut scratch.masks);
         let mut mask = scratch.masks[0] & (u64::MAX >> (PANEL - picks.count(p)));
@@ -219,14 +219,14 @@ fn fold_block(
         }
         let panel = cover.blocks.panel(block);
         let (which, halves) = (&scratch.which, &scratch.halves);
-        cover.simd.reach(panel, &target.bias, images, which, halves, &mut scratch.masks);
+        cover.simd.reach(panel, &target.bias, projections, which, halves, &mut scratch.masks);
         scratch.pairs.clear();
         for (pick, mask) in which.iter().zip(&scratch.masks) {
             if *mask == 0 {
                 continue;
             }
-            let image = &picks.longs[*pick as usize];
-            let mut kept = target.sift(cover.simd, image, longs, *mask, &mut scratch.near);
+            let projection = &picks.longs[*pick as usize];
+            let mut kept = target.sift(cover.simd, projection, longs, *mask, &mut scratch.near);
             while kept != 0 {
                 let r = kept.trailing_zeros() as usize;
                 kept &= kept - 1;

@@ -1,12 +1,12 @@
-//! Rows and their long images as bytes: coarse, with the error measured, and quick to multiply.
+//! Rows and their projections, quantised to bytes: coarse, with the error measured, and quick to multiply.
 //!
 //! A row x becomes s·i with integers i of at most 127 and a scale s. What it is off, `slack`, is
 //! computed in float64, so that ‖a−b‖ ≥ ‖s i(a) − t i(b)‖ − slack(a) − slack(b).
 
 use rayon::prelude::*;
 
-use super::Bank;
-use crate::embed::{Embedded, LONG};
+use super::bank::Bank;
+use crate::projection::{PROJECTION, Projected};
 use crate::simd::{BYTES, PANEL, Simd};
 use crate::task::Progress;
 use crate::{Result, memory};
@@ -26,37 +26,37 @@ pub(super) const COLUMNS: usize = 1 << 15;
 /// Values worked on at once.
 pub(super) const LANES: usize = 16;
 
-/// Images looked at in one go.
+/// Projections looked at in one go.
 const CHUNK: usize = 4096;
 
-/// Bytes of a panel of images.
-pub(super) const STEP: usize = LONG * PANEL;
+/// Bytes of a panel of projections.
+pub(super) const STEP: usize = PROJECTION * PANEL;
 
 /// All rows of a bank, by place.
 #[derive(Debug, Clone)]
-pub(super) struct Bytes {
-    /// One per bank, so that distances of images are integers times its square.
+pub(super) struct QuantizedRows {
+    /// One per bank, so that distances of projections are integers times its square.
     pub scale: f32,
-    /// Subtracted from the last value of each image.
+    /// Subtracted from the last value of each projection.
     shift: f32,
-    /// Byte panels of images, 128 added to each value.
+    /// Byte panels of projections, 128 added to each value.
     panels: Vec<u8>,
-    /// Per place minus half the squared length of the image, rounded up.
+    /// Per place minus half the squared length of the projection, rounded up.
     pub biases: Vec<[i32; PANEL]>,
-    /// Per block the largest slack of an image.
+    /// Per block the largest slack of a projection.
     pub slacks: Vec<f32>,
-    /// Per block the box around its images, as in the panels: low sides, then high ones.
-    boxes: Vec<[[u8; LONG]; 2]>,
+    /// Per block the box around its projections, as in the panels: low sides, then high ones.
+    boxes: Vec<[[u8; PROJECTION]; 2]>,
     /// The rows, 128 added to each value.
     pub rows: Vec<u8>,
-    pub facts: Vec<Facts>,
+    pub facts: Vec<RowCode>,
     /// Bytes per row.
     pub stride: usize,
 }
 
 /// What is known of a row of bytes.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Facts {
+pub(super) struct RowCode {
     pub scale: f64,
     /// Squared length of the scaled bytes.
     pub norm: f64,
@@ -83,7 +83,7 @@ fn padded(values: &[f32]) -> [f32; LANES] {
 /// Writes the bytes of `row - centre`, with the bits of `flip` turned over, and tells what is known
 /// of them.
 #[inline(always)]
-pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES]]) -> Facts {
+pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES]]) -> RowCode {
     let (rows, tail) = row.as_chunks::<LANES>();
     let (centres, centre_tail) = centre.as_chunks::<LANES>();
     let (rest, centre_rest) = (padded(tail), padded(centre_tail));
@@ -111,7 +111,7 @@ pub(super) fn whole(row: &[f32], centre: &[f32], flip: u8, out: &mut [[u8; LANES
     }
     let scale = f64::from(scale);
     let norm = f64::from(norm.iter().sum::<i32>()) * scale * scale;
-    Facts { scale, norm, slack: off.iter().sum::<f64>().sqrt() * WIDE + TINY * norm.sqrt() }
+    RowCode { scale, norm, slack: off.iter().sum::<f64>().sqrt() * WIDE + TINY * norm.sqrt() }
 }
 
 /// Where a byte panel holds value `j` of row `r`.
@@ -119,31 +119,32 @@ pub(super) fn in_panel(r: usize, j: usize) -> usize {
     j / 4 * 4 * PANEL + 4 * r + j % 4
 }
 
-/// The mean of the images' last values, the same for any number of threads.
-fn last_mean(images: &[[f32; LONG]], progress: &Progress) -> Result<f32> {
-    let mut sums = memory::filled(images.len().div_ceil(CHUNK), 0.0f64)?;
-    images.par_chunks(CHUNK).zip(&mut sums).try_for_each(|(images, sum)| {
+/// The mean of the projections' last values, the same for any number of threads.
+fn last_mean(projections: &[[f32; PROJECTION]], progress: &Progress) -> Result<f32> {
+    let mut sums = memory::filled(projections.len().div_ceil(CHUNK), 0.0f64)?;
+    projections.par_chunks(CHUNK).zip(&mut sums).try_for_each(|(projections, sum)| {
         progress.check()?;
-        *sum = images.iter().map(|image| f64::from(image[LONG - 1])).sum();
+        *sum = projections.iter().map(|projection| f64::from(projection[PROJECTION - 1])).sum();
         Ok(())
     })?;
-    Ok((sums.iter().sum::<f64>() / images.len() as f64) as f32)
+    Ok((sums.iter().sum::<f64>() / projections.len() as f64) as f32)
 }
 
-impl Bytes {
-    /// Bytes of `images`, of which the one at `order[i]` comes to place i; those of the rows are
+impl QuantizedRows {
+    /// Bytes of `projections`, of which the one at `order[i]` comes to place i; those of the rows are
     /// to be added. Runs on the current pool.
-    pub fn of(images: &Embedded, order: &[u32], progress: &Progress) -> Result<Self> {
+    pub fn of(projections: &Projected, order: &[u32], progress: &Progress) -> Result<Self> {
         let n = order.len();
-        let long = images.long.as_chunks::<LONG>().0;
+        let long = projections.long.as_chunks::<PROJECTION>().0;
         let shift = last_mean(long, progress)?;
         let mut largest = memory::zeros::<f32>(n)?;
         largest.par_chunks_mut(CHUNK).zip(long.par_chunks(CHUNK)).try_for_each(
-            |(largest, images)| {
+            |(largest, projections)| {
                 progress.check()?;
-                for (largest, image) in largest.iter_mut().zip(images) {
-                    let last = (image[LONG - 1] - shift).abs();
-                    *largest = image[..LONG - 1].iter().fold(last, |most, x| most.max(x.abs()));
+                for (largest, projection) in largest.iter_mut().zip(projections) {
+                    let last = (projection[PROJECTION - 1] - shift).abs();
+                    *largest =
+                        projection[..PROJECTION - 1].iter().fold(last, |most, x| most.max(x.abs()));
                 }
                 Ok(())
             },
@@ -157,7 +158,7 @@ impl Bytes {
             panels: memory::zeros(n.div_ceil(PANEL) * STEP)?,
             biases: memory::filled(n.div_ceil(PANEL), [i32::MIN / 2; PANEL])?,
             slacks: memory::zeros(n.div_ceil(PANEL))?,
-            boxes: memory::filled(n.div_ceil(PANEL), [[u8::MAX; LONG], [0; LONG]])?,
+            boxes: memory::filled(n.div_ceil(PANEL), [[u8::MAX; PROJECTION], [0; PROJECTION]])?,
             rows: vec![],
             facts: vec![],
             stride: 0,
@@ -171,10 +172,11 @@ impl Bytes {
             progress.check()?;
             panel.fill(128);
             for r in 0..(n - b * PANEL).min(PANEL) {
-                let (image, norm, _, slack) = all.image(images, order[b * PANEL + r] as usize);
+                let (projection, norm, _, slack) =
+                    all.projection(projections, order[b * PANEL + r] as usize);
                 bias[r] = -(norm / 2);
                 *most = most.max(slack);
-                for (j, x) in image.into_iter().enumerate() {
+                for (j, x) in projection.into_iter().enumerate() {
                     let x = x as u8 ^ 128;
                     panel[in_panel(r, j)] = x;
                     sides[0][j] = sides[0][j].min(x);
@@ -192,7 +194,7 @@ impl Bytes {
         let n = bank.rows.len();
         self.stride = bank.cols.next_multiple_of(BYTES);
         self.rows = memory::zeros(n * self.stride)?;
-        self.facts = memory::filled(n, Facts::default())?;
+        self.facts = memory::filled(n, RowCode::default())?;
         self.rows
             .par_chunks_mut(self.stride)
             .zip(&mut self.facts)
@@ -211,12 +213,16 @@ impl Bytes {
     }
 
     /// Image `i` with its squared length, 128 times its sum, and its slack.
-    pub fn image(&self, images: &Embedded, i: usize) -> ([i8; LONG], i32, i32, f32) {
-        let mut out = [0; LONG];
+    pub fn projection(
+        &self,
+        projections: &Projected,
+        i: usize,
+    ) -> ([i8; PROJECTION], i32, i32, f32) {
+        let mut out = [0; PROJECTION];
         let (mut norm, mut sum, mut off) = (0, 0, 0.0);
         let inverse = 1.0 / self.scale;
-        for (j, x) in images.long(i).iter().enumerate() {
-            let shift = if j == LONG - 1 { self.shift } else { 0.0 };
+        for (j, x) in projections.long(i).iter().enumerate() {
+            let shift = if j == PROJECTION - 1 { self.shift } else { 0.0 };
             let (rounded, i) = nearest((x - shift) * inverse);
             out[j] = i as i8;
             norm += i * i;
@@ -225,17 +231,17 @@ impl Bytes {
             let error = value - f64::from(rounded) * f64::from(self.scale);
             off += error * error;
         }
-        let slack = (f64::from(images.slack[i]) + f64::sqrt(off)) * WIDE
+        let slack = (f64::from(projections.slack[i]) + f64::sqrt(off)) * WIDE
             + TINY * f64::from(self.scale) * f64::from(norm).sqrt();
         (out, norm, 128 * sum, (slack as f32).next_up())
     }
 
-    /// Low and high sides of the box around the images of block `b`.
-    pub fn sides(&self, b: usize) -> &[[u8; LONG]; 2] {
+    /// Low and high sides of the box around the projections of block `b`.
+    pub fn sides(&self, b: usize) -> &[[u8; PROJECTION]; 2] {
         &self.boxes[b]
     }
 
-    /// The images of block `b`.
+    /// The projections of block `b`.
     pub fn panel(&self, b: usize) -> &[u8] {
         &self.panels[b * STEP..(b + 1) * STEP]
     }

@@ -1,14 +1,15 @@
-//! First bounds: for each query the rows that look nearest in the blocks whose middles are nearest.
+//! The first radius of each query: from the rows that look nearest in the blocks whose balls are
+//! nearest.
 
 use super::pruned::{PAIR, Sight, Tile};
 use super::topk::Found;
-use crate::blocks::Ball;
+use crate::ball_tree::Ball;
 use crate::bounds::half;
-use crate::embed::{LONG, SHORT};
+use crate::projection::{PREFIX, PROJECTION};
 use crate::simd::{PANEL, Queries};
 use crate::{Result, memory};
 
-/// Blocks looked into for a first bound.
+/// Blocks looked into for a first radius.
 const PROBES: usize = 8;
 
 /// For each of 64 queries the blocks whose middles are nearest, nearest first, with what they were
@@ -63,18 +64,18 @@ fn cut(scores: &Scores, count: usize) -> f32 {
 
 impl Tile<'_> {
     /// Bounds all queries.
-    pub(super) fn seed(&mut self) -> Result<()> {
-        let simd = self.job.simd;
+    pub(super) fn find_first_radius(&mut self) -> Result<()> {
+        let simd = self.batch.simd;
         let structure = self.structure;
         let balls = &structure.blocks.balls;
         let mut products = memory::zeros(balls.len() * PANEL)?;
-        let centres = Queries { rows: &structure.centres, dims: SHORT };
+        let centres = Queries { rows: &structure.centres, dims: PREFIX };
         simd.dots(&self.panel, centres, &mut products);
         let nearest = simd.vectorize(
             #[inline(always)]
             || nearest_blocks(&products, balls),
         );
-        let k = self.job.k;
+        let k = self.batch.k;
         // Somewhat more than needed: what looks nearest need not be.
         let wanted = k + 2 + k / 4;
         let mut close = vec![];
@@ -105,7 +106,7 @@ impl Tile<'_> {
             for (_, place) in &close {
                 simd.prefetch(self.bank.values(*place));
             }
-            let query = self.job.queries.row(self.first + q);
+            let query = self.batch.queries.row(self.first + q);
             for (_, place) in &close {
                 let squared = simd.squared_distance(query, self.bank.values(*place));
                 self.tops[q].put(Found { squared, row: self.bank.rows[*place] as usize });
@@ -120,30 +121,31 @@ impl Tile<'_> {
 
     /// Scores of the rows in `blocks` for query `q`; minus infinity for rows that do not count.
     fn scores(&self, q: usize, blocks: &[usize; PROBES]) -> Scores {
-        let (simd, structure) = (self.job.simd, self.structure);
+        let (simd, structure) = (self.batch.simd, self.structure);
         let mut scores = [[f32::NEG_INFINITY; PANEL]; PROBES];
         for (b, scores) in blocks.iter().zip(&mut scores) {
             if *b >= structure.blocks.balls.len() {
                 continue;
             }
-            if let Sight::Bytes(asked, bytes) = &self.sight {
+            if let Sight::Quantized(asked, bytes) = &self.sight {
                 let mut sums = [0; PANEL];
-                let image = &asked.images[q * LONG..(q + 1) * LONG];
-                simd.byte_dots(bytes.panel(*b), &bytes.biases[*b], image, &mut sums);
+                let projection = &asked.projections[q * PROJECTION..(q + 1) * PROJECTION];
+                simd.byte_dots(bytes.panel(*b), &bytes.biases[*b], projection, &mut sums);
                 *scores = sums.map(|x| x as f32);
             } else {
-                let image = Queries { rows: &self.short[q * SHORT..(q + 1) * SHORT], dims: SHORT };
-                simd.dots(structure.blocks.panel(*b), image, scores);
+                let projection =
+                    Queries { rows: &self.short[q * PREFIX..(q + 1) * PREFIX], dims: PREFIX };
+                simd.dots(structure.blocks.panel(*b), projection, scores);
                 let biases = &structure.blocks.biases[*b];
                 scores.iter_mut().zip(biases).for_each(|(score, bias)| *score += bias);
             }
             let present = self.bank.present(*b);
-            if present == u64::MAX && self.job.groups.is_none() {
+            if present == u64::MAX && self.batch.groups.is_none() {
                 continue;
             }
             for (r, score) in scores.iter_mut().enumerate() {
                 if present >> r & 1 == 0
-                    || !self.job.eligible(self.bank, self.first + q, *b * PANEL + r)
+                    || !self.batch.eligible(self.bank, self.first + q, *b * PANEL + r)
                 {
                     *score = f32::NEG_INFINITY;
                 }
@@ -164,7 +166,7 @@ mod tests {
             let products: Vec<f32> =
                 (0..n * PANEL).map(|i| ((i * 7919 + i / 64 * 31) % 1013) as f32 - 500.0).collect();
             let ball = |b: usize| Ball {
-                centre: [0.0; SHORT],
+                centre: [0.0; PREFIX],
                 norm: (b * 37 % 11) as f64,
                 radius: 0.0,
                 slack: 0.0,

@@ -1,0 +1,209 @@
+//! The index: what it is made of, and how a query is answered.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::answers::{Neighbors, slots};
+use super::bank::Bank;
+use super::query_batch::QueryBatch;
+use super::structure::Structure;
+use super::{dense, plain, pruned};
+use crate::principal_axes::centre_of;
+use crate::simd::Simd;
+use crate::task::{self, Progress};
+use crate::{Error, Matrix, Monitor, Result, bounds, check, memory};
+
+/// Smaller banks are scanned: their axes would cost more than they save.
+const SMALL: usize = 1024;
+
+/// More neighbours than this are looked for in a scan.
+const FEW: usize = 256;
+
+/// A bank of rows that answers nearest-neighbour queries.
+#[derive(Debug, Clone)]
+pub struct KnnIndex {
+    bank: Bank,
+    structure: Option<Structure>,
+    largest: f32,
+}
+
+impl KnnIndex {
+    /// An index of `bank`'s rows, which are copied; `groups` holds one id per row.
+    pub fn new(
+        bank: Matrix<'_>,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        let (rows, cols) = (bank.rows(), bank.cols());
+        if rows == 0 || cols == 0 {
+            return Err(Error::Argument(format!(
+                "bank must have at least one row and one column, got shape ({rows}, {cols})"
+            )));
+        }
+        if u32::try_from(rows).is_err() {
+            return Err(Error::Argument(format!(
+                "bank must have fewer than 2^32 rows, got {rows}"
+            )));
+        }
+        check_groups("bank", groups, rows)?;
+        let simd = Simd::from_env()?;
+        task::run(n_threads, monitor, 1, |progress| {
+            let largest = check::finite("bank", bank, simd, progress)?;
+            let useful = rows >= SMALL && bounds::RANGE.contains(&largest);
+            Self::build(bank, groups, largest, useful, simd, progress)
+        })
+    }
+
+    fn build(
+        bank: Matrix<'_>,
+        groups: Option<&[i64]>,
+        largest: f32,
+        structured: bool,
+        simd: Simd,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let (centre, mut structure, rows) = if structured {
+            let (structure, rows) = Structure::of(bank, simd, progress)?;
+            let centre = memory::collected(structure.axes.centre.iter().copied())?;
+            (centre, Some(structure), rows)
+        } else {
+            (centre_of(bank)?, None, memory::collected(0..bank.rows() as u32)?)
+        };
+        let mut data = memory::zeros(bank.data().len())?;
+        data.par_chunks_mut(bank.cols()).zip(&rows).with_min_len(64).try_for_each(
+            |(out, row)| {
+                progress.check()?;
+                out.copy_from_slice(bank.row(*row as usize));
+                Ok(())
+            },
+        )?;
+        let groups = groups
+            .map(|ids| memory::collected(rows.iter().map(|row| ids[*row as usize])))
+            .transpose()?;
+        let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
+        if let Some(structure) = &mut structure {
+            structure.complete(&bank, simd, progress)?;
+        }
+        Ok(Self { bank, structure, largest })
+    }
+
+    /// Number of rows of the bank.
+    pub fn rows(&self) -> usize {
+        self.bank.rows.len()
+    }
+
+    /// Number of columns of the bank.
+    pub fn cols(&self) -> usize {
+        self.bank.cols
+    }
+
+    /// The rows as they were given: another index of them answers the same.
+    pub fn data(&self) -> Result<Vec<f32>> {
+        let mut data = memory::zeros(self.bank.data.len())?;
+        for (place, row) in self.bank.rows.iter().enumerate() {
+            let start = *row as usize * self.bank.cols;
+            data[start..start + self.bank.cols].copy_from_slice(self.bank.values(place));
+        }
+        Ok(data)
+    }
+
+    /// The group of each row as they were given.
+    pub fn groups(&self) -> Result<Option<Vec<i64>>> {
+        let Some(ordered) = &self.bank.groups else { return Ok(None) };
+        let mut groups = memory::filled(ordered.len(), 0)?;
+        for (row, group) in self.bank.rows.iter().zip(ordered) {
+            groups[*row as usize] = *group;
+        }
+        Ok(Some(groups))
+    }
+
+    /// The `k` nearest rows of each query; rows of the query's own group do not count.
+    pub fn query(
+        &self,
+        queries: Matrix<'_>,
+        k: usize,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Neighbors> {
+        if queries.cols() != self.cols() {
+            return Err(Error::Argument(format!(
+                "queries must have {} columns as the bank, got {}",
+                self.cols(),
+                queries.cols()
+            )));
+        }
+        if k == 0 {
+            return Err(Error::Argument("k must be at least 1, got 0".into()));
+        }
+        check_groups("queries", groups, queries.rows())?;
+        match (&self.bank.groups, groups) {
+            (Some(_), None) => {
+                return Err(Error::Argument("the bank has groups: queries need groups too".into()));
+            }
+            (None, Some(_)) => {
+                return Err(Error::Argument("groups of queries need an index with groups".into()));
+            }
+            _ => {}
+        }
+        let cells = queries.rows().checked_mul(k).filter(|cells| cells.checked_mul(8).is_some());
+        let Some(cells) = cells else {
+            return Err(Error::Argument(format!(
+                "k of {k} is too large for {} queries",
+                queries.rows()
+            )));
+        };
+        let simd = Simd::from_env()?;
+        task::run(n_threads, monitor, queries.rows(), |progress| {
+            let largest = check::finite("queries", queries, simd, progress)?.max(self.largest);
+            let distances = memory::filled(cells, f32::INFINITY)?;
+            let mut out = Neighbors { distances, indices: memory::filled(cells, -1)? };
+            let batch = QueryBatch { queries, k, groups, simd, progress };
+            if bounds::RANGE.contains(&largest) {
+                self.bounded(&batch, &mut out)?;
+            } else {
+                plain::answer(&self.bank, &batch, &mut out.distances, &mut out.indices)?;
+            }
+            Ok(out)
+        })
+    }
+
+    fn bounded(&self, batch: &QueryBatch<'_>, out: &mut Neighbors) -> Result<()> {
+        let mut slots = slots(batch, pruned::TILE, out)?;
+        if let Some(structure) = self.structure.as_ref().filter(|_| batch.k <= FEW) {
+            let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
+            let rounds = even.div_ceil(pruned::TOGETHER);
+            slots.par_chunks_mut(even.div_ceil(rounds)).try_for_each(|slots| {
+                // Where tile after tile finds a scan to be cheaper, the rest need not try.
+                if given_up.load(Ordering::Relaxed) > 2 * answered.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                pruned::answer(&self.bank, structure, batch, slots)?;
+                let good = slots.iter().filter(|slot| slot.answered).count();
+                answered.fetch_add(good, Ordering::Relaxed);
+                given_up.fetch_add(slots.len() - good, Ordering::Relaxed);
+                Ok(())
+            })?;
+            slots.retain(|slot| !slot.answered);
+        }
+        let bytes = self.structure.as_ref().and_then(Structure::bytes);
+        dense::answer(&self.bank, bytes, batch, &mut slots)
+    }
+}
+
+/// Refuses groups of another length than `rows`.
+fn check_groups(name: &str, groups: Option<&[i64]>, rows: usize) -> Result<()> {
+    match groups {
+        Some(ids) if ids.len() != rows => Err(Error::Argument(format!(
+            "groups must hold one id for each of the {rows} rows of {name}, got {}",
+            ids.len()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
