@@ -7,7 +7,7 @@
 //!    filtered run by run.
 //!
 //! Source: L. He, Y. Chao and K. Suzuki, "A run-based two-scan labeling algorithm", IEEE Transactions
-//! on Image Processing 17(5), 2008, section III.
+//! on Image Processing 17(5), 2008.
 //!
 //! ```
 //! use pyimgano_core::Silent;

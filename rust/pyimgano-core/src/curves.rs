@@ -16,7 +16,7 @@
 //! 4. *Sweep*: from the highest bin to the lowest, all four curves are followed at once.
 //!
 //! Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", International Journal of
-//! Computer Vision 129, 2021, section 5.2.
+//! Computer Vision 129, 2021.
 //!
 //! ```
 //! use pyimgano_core::Silent;

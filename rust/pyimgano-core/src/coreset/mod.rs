@@ -13,7 +13,7 @@
 //!    are too large or too small for float32.
 //!
 //! Source: T. Gonzalez, "Clustering to minimize the maximum intercluster distance", Theoretical
-//! Computer Science 38, 1985, section 2. Prefixes and lower bounds: `projection` and `bounds`.
+//! Computer Science 38, 1985. Prefixes and lower bounds: `projection` and `bounds`.
 //!
 //! ```
 //! use pyimgano_core::{Matrix, Silent, coreset};

@@ -9,7 +9,7 @@
 //!
 //! Source: Klein and Wiseman, "Parallel Huffman decoding with applications to JPEG files", The
 //! Computer Journal 46(5), 2003; Weissenberger and Schmidt, "Accelerating JPEG decompression on
-//! GPUs", HiPC 2021, section III.
+//! GPUs", HiPC 2021.
 
 use std::ops::Range;
 

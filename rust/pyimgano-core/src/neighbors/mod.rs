@@ -14,9 +14,9 @@
 //! `pruned` does all that for 64 queries at a time; `dense` scans all of a bank whose distances no
 //! prefix can bound; `plain` computes everything in float64. All three give the same answer.
 //!
-//! Source: S. Omohundro, "Five balltree construction algorithms", ICSI TR-89-063, 1989, section 3;
+//! Source: S. Omohundro, "Five balltree construction algorithms", ICSI TR-89-063, 1989;
 //! lower bounds by orthogonal projection as in C. Faloutsos et al., "Fast subsequence matching in
-//! time-series databases", SIGMOD 1994, section 3.
+//! time-series databases", SIGMOD 1994.
 //!
 //! ```
 //! use pyimgano_core::neighbors::KnnIndex;
