@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, UndefinedMetricWarning
-from pyimgano.kernels import pixel_metrics, pro_curve
+from pyimgano.kernels import pixel_curves, pixel_metrics, pro_curve
 from tests.kernels.curve_sets import F32, F64, image_set
 from tests.kernels.support import at_once, in_forked_child, interrupted_after, needs_fork
 
@@ -37,7 +37,7 @@ def test_values_that_are_not_finite_are_named(bad, dtype, on_defect):
     place = tuple(np.argwhere((masks[3] != 0) == on_defect)[5])
     maps[3][place] = maps[5][0, 0] = bad
     text = rf"maps\[3\] holds .* at row {place[0]}, column {place[1]}$"
-    for function in (pixel_metrics, pro_curve):
+    for function in (pixel_curves, pixel_metrics, pro_curve):
         with pytest.raises(InvalidInputError, match=text):
             function(masks, maps)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.kernels import PixelMetrics, pixel_metrics, pro_curve
+from pyimgano.kernels import PixelMetrics, pixel_curves, pixel_metrics, pro_curve
 from tests.kernels.curve_sets import F32, F64, check, f1_at, image_set
 from tests.reference import curves as reference
 
@@ -243,3 +243,16 @@ def test_fewer_points_are_a_subset_with_both_ends():
     assert (np.diff(few_fpr) + np.diff(few_pro)).max() <= 2 / 100 + longest
     with pytest.raises(InvalidInputError, match="max_points must be at least 2"):
         pro_curve(masks, maps, max_points=1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("max_points", [None, 20])
+def test_one_sweep_gives_what_the_two_give(dtype: type, max_points: int | None) -> None:
+    rng = np.random.default_rng(3)
+    masks = rng.random((3, 20, 30)) > 0.8
+    maps = rng.integers(0, 50, masks.shape).astype(dtype) + masks  # with ties
+    figures, curve = pixel_curves(masks, maps, integration_limit=0.1, max_points=max_points)
+    assert figures == pixel_metrics(masks, maps, integration_limit=0.1)
+    for one, expected in zip(curve, pro_curve(masks, maps, max_points=max_points), strict=True):
+        np.testing.assert_array_equal(one, expected)
+    assert len(curve[0]) <= (max_points or 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano import _rust
 from pyimgano.errors import InvalidInputError, UndefinedMetricWarning
 from pyimgano.kernels.arguments import at_least, mask_image, same_shape, score_map, threads
+
+#: False-positive rates, overlaps and thresholds of the vertices.
+Curve: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def pro_curve(
     *,
     max_points: int | None = None,
     n_threads: int | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> Curve:
     """The exact curve of per-region overlap (PRO) against the false-positive rate.
 
     Parameters
@@ -148,16 +151,10 @@ def pro_curve(
     if max_points is not None:
         max_points = at_least("max_points", max_points, 2)
     pixels, scores = _pairs(masks, maps)
-    fpr, pro, thresholds = _rust.pro_curve(pixels, scores, n_threads=threads(n_threads))
-    if not len(fpr):
+    curve = _rust.pro_curve(pixels, scores, n_threads=threads(n_threads))
+    if not len(curve[0]):
         _warn_undefined(pixels)
-    if max_points is not None and len(fpr) > max_points:
-        way = fpr + pro  # both only rise: how far along the curve, corner by corner
-        kept = np.searchsorted(way, np.linspace(0, way[-1], max_points)).clip(max=len(fpr) - 1)
-        kept[0], kept[-1] = 0, len(fpr) - 1
-        kept = np.unique(kept)
-        fpr, pro, thresholds = fpr[kept], pro[kept], thresholds[kept]
-    return fpr, pro, thresholds
+    return _thinned(curve, max_points)
 
 
 def pixel_curves(
@@ -167,10 +164,32 @@ def pixel_curves(
     integration_limit: float = 0.3,
     max_points: int | None = None,
     n_threads: int | None = None,
-) -> tuple[PixelMetrics, tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
-    """What :func:`pixel_metrics` and :func:`pro_curve` return, with the parameters of both."""
-    found = pixel_metrics(masks, maps, integration_limit=integration_limit, n_threads=n_threads)
-    return found, pro_curve(masks, maps, max_points=max_points, n_threads=n_threads)
+) -> tuple[PixelMetrics, Curve]:
+    """What :func:`pixel_metrics` and :func:`pro_curve` return, from one sweep over the pixels.
+
+    Parameters and errors are those of the two.
+    """
+    if max_points is not None:
+        max_points = at_least("max_points", max_points, 2)
+    pixels, scores = _pairs(masks, maps)
+    figures, curve = _rust.pixel_curves(
+        pixels, scores, integration_limit=integration_limit, n_threads=threads(n_threads)
+    )
+    if np.isnan(figures[0]):
+        _warn_undefined(pixels)
+    return PixelMetrics(*figures), _thinned(curve, max_points)
+
+
+def _thinned(curve: Curve, max_points: int | None) -> Curve:
+    """At most so many vertices, spread evenly along the curve."""
+    fpr, pro, thresholds = curve
+    if max_points is None or len(fpr) <= max_points:
+        return curve
+    way = fpr + pro  # both only rise: how far along the curve, corner by corner
+    kept = np.searchsorted(way, np.linspace(0, way[-1], max_points)).clip(max=len(fpr) - 1)
+    kept[0], kept[-1] = 0, len(fpr) - 1
+    kept = np.unique(kept)
+    return fpr[kept], pro[kept], thresholds[kept]
 
 
 def _pairs(
