@@ -151,6 +151,10 @@ class Lying(MeanPatch):
             return PatchScores(float("nan"), distances)
         if self.how == "infinite":
             return PatchScores(one.image, np.where(distances > 0, np.inf, distances))
+        if self.how == "text":
+            return PatchScores("high", distances)  # type: ignore[arg-type]
+        if self.how == "per patch":
+            return PatchScores(distances, distances)  # type: ignore[arg-type]
         if self.how == "flat":
             return PatchScores(one.image, distances.ravel())
         if self.how == "float64":
@@ -164,6 +168,8 @@ class Lying(MeanPatch):
         ("too few", "gave 0 scores for 1 images"),
         ("nan", "a score that is not finite"),
         ("infinite", "a score that is not finite"),
+        ("text", "gave 'high' as an image's score"),
+        ("per patch", r"gave \[\[.* as an image's score"),
         ("flat", "distances float32 .* for a grid of"),
         ("float64", "distances float64 .* for a grid of"),
         ("tuple", "gave tuple, not PatchScores"),
@@ -174,6 +180,20 @@ def test_what_cannot_be_true_is_one_error_that_names_it(how: str, told: str) -> 
     fitted = detector(Lying(how)).fit(TRAIN)
     with pytest.raises(InvalidInputError, match=f"scorer Lying .*{told}|scorer Lying {told}"):
         fitted.predict(TEST)
+
+
+class InFloat32(MeanPatch):
+    """Scores as NumPy gives them."""
+
+    def _score(self, grid: PatchGrid, mean: NDArray[np.floating]) -> PatchScores:
+        one = super()._score(grid, mean)
+        return PatchScores(np.float32(one.image), one.distances)  # type: ignore[arg-type]
+
+
+def test_scores_are_plain_numbers_whatever_the_scorer_gives() -> None:
+    fitted = detector(InFloat32()).fit(TRAIN)
+    assert fitted.decision_scores_.dtype == np.float64
+    assert type(fitted.predict_one(TEST[0]).score) is float
 
 
 def test_with_a_memory_bank_it_is_patchcore_also_in_a_file(tmp_path: Path) -> None:

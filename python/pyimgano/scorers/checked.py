@@ -12,6 +12,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchGrid
 from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.utils.foreign import asked
+from pyimgano.utils.parameters.base import brief, plain
 
 
 class CheckedScorer:
@@ -58,15 +59,20 @@ class CheckedScorer:
         if not isinstance(found, list | tuple) or len(found) != len(shapes):
             n = len(found) if isinstance(found, list | tuple) else type(found).__name__
             raise InvalidInputError(f"{self._name} gave {n} scores for {len(shapes)} images")
-        for one, shape in zip(found, shapes, strict=True):
-            if not isinstance(one, PatchScores):
-                raise InvalidInputError(f"{self._name} gave {type(one).__name__}, not PatchScores")
-            array = np.asarray(one.distances)
-            if array.shape != shape or array.dtype != np.float32:
-                raise InvalidInputError(
-                    f"{self._name} gave distances {array.dtype} {array.shape} for a grid of"
-                    f" {shape}: they must be float32 of its shape"
-                )
-            if not (np.isfinite(one.image) and np.isfinite(array).all()):
-                raise InvalidInputError(f"{self._name} gave a score that is not finite")
-        return list(found)
+        return [self._one(one, shape) for one, shape in zip(found, shapes, strict=True)]
+
+    def _one(self, one: Any, shape: tuple[int, int]) -> PatchScores:
+        """Scores of an image as they are stored and written: a plain float, and an array."""
+        if not isinstance(one, PatchScores):
+            raise InvalidInputError(f"{self._name} gave {type(one).__name__}, not PatchScores")
+        image, array = plain(one.image), np.asarray(one.distances)
+        if not isinstance(image, int | float):
+            raise InvalidInputError(f"{self._name} gave {brief(image)} as an image's score")
+        if array.shape != shape or array.dtype != np.float32:
+            raise InvalidInputError(
+                f"{self._name} gave distances {array.dtype} {array.shape} for a grid of"
+                f" {shape}: they must be float32 of its shape"
+            )
+        if not (np.isfinite(image) and np.isfinite(array).all()):
+            raise InvalidInputError(f"{self._name} gave a score that is not finite")
+        return PatchScores(float(image), array)
