@@ -185,6 +185,9 @@ def test_results_of_other_metrics_are_not_taken_up(mvtec_root: Path, tmp_path: P
         (lambda *_: MetricResult({"mine": 1.0}, {"mine": [1.0]}), "has 1 numbers for 4 images"),
         (lambda *_: {"mine": 1.0}, "it gave dict, not MetricResult"),
         (lambda labels, *_: labels.fill(0), "ValueError: assignment destination is read-only"),
+        (lambda *_: MetricResult({"mine": 1.0}, {"mine": ["a", 0, 0, 0]}), "convert string"),
+        (lambda *_: MetricResult({"mine": 1.0}, curves={"mine": [0.5]}), "TypeError"),
+        (lambda *_: MetricResult({"mine": 1.0}, settings=["a"]), "ValueError"),
     ],
 )
 def test_a_metric_that_fails_is_named_and_loses_no_other(
@@ -198,6 +201,19 @@ def test_a_metric_that_fails_is_named_and_loses_no_other(
     assert note.startswith("mine failed: ")
     assert why in note
     assert LABELS.tolist() == [0, 0, 1, 1]
+
+
+def test_numbers_per_image_and_curves_may_be_arrays() -> None:
+    curve = np.array([[0.0, 0.5], [1.0, 1.0]])
+    register_metric(
+        Calls(
+            lambda _, scores, __: MetricResult({"mine": 1.0}, {"mine": scores}, {}, {"mine": curve})
+        )
+    )
+    found = measured("mine")
+    assert found.notes == []
+    assert found.per_image == {"mine": [0.1, 0.4, 0.35, 0.8]}
+    assert found.curves == {"mine": [[0.0, 0.5], [1.0, 1.0]]}
 
 
 def test_a_metric_that_is_undefined_is_named() -> None:

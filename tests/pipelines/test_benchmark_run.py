@@ -141,6 +141,9 @@ def test_mistakes_that_concern_all_categories_are_raised_before_any_work(
         bench(mvtec_root / "bolt" / "train")
     with pytest.raises(InvalidInputError, match="coreset_ratio"):
         bench(mvtec_root, coreset_ratio=2)
+    for limit in (0, 2.0, math.nan):
+        with pytest.raises(InvalidInputError, match="integration_limit must be above 0 and at mo"):
+            bench(mvtec_root, integration_limit=limit)
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         bench(mvtec_root, output=tmp_path / "file")

@@ -53,6 +53,8 @@ class Measured:
             try:
                 result = metric(_locked(truth), _locked(found), threshold)
                 values = _values(selection, result, len(truth))
+                per_image, curves = _per_image(selection, result), _curves(selection, result)
+                settings = dict(result.settings)
             except MemoryError:
                 raise
             except Exception as error:  # whatever one metric raises, the others go on
@@ -62,12 +64,9 @@ class Measured:
                 self.values.update(dict.fromkeys(selection.keys, math.nan))
                 return
         self.values.update(values)
-        for key in selection.keys:
-            if per_image := (result.per_image or {}).get(key):
-                self.per_image[key] = [float(v) for v in per_image]
-            if curve := result.curves.get(key):
-                self.curves[key] = [[round(float(x), 6), round(float(y), 6)] for x, y in curve]
-        self.settings.update(result.settings)
+        self.per_image.update(per_image)
+        self.curves.update(curves)
+        self.settings.update(settings)
         if missing := [k for k in selection.keys if math.isnan(values[k])]:
             reasons = "; ".join(why) or "no reason given"
             self.notes.append(f"{selection.titles(missing)} undefined: {reasons}")
@@ -90,6 +89,21 @@ def _values(selection: Selection, result: Any, n_images: int) -> dict[str, float
     if missing:
         raise InvalidInputError(f"its values lack {missing[0]!r}")
     return {key: float(result.values[key]) for key in selection.keys}
+
+
+def _per_image(selection: Selection, result: MetricResult) -> dict[str, list[float]]:
+    """Plain numbers, of sequences and arrays alike."""
+    given = result.per_image or {}
+    return {key: [float(v) for v in given[key]] for key in selection.keys if key in given}
+
+
+def _curves(selection: Selection, result: MetricResult) -> dict[str, list[list[float]]]:
+    """Plain points, with as many digits as a plot needs."""
+    return {
+        key: [[round(float(x), 6), round(float(y), 6)] for x, y in result.curves[key]]
+        for key in selection.keys
+        if key in result.curves
+    }
 
 
 def _locked(arrays: Arrays) -> Arrays:

@@ -89,6 +89,11 @@ class PixelSweep:
         False-positive rate up to which AUPRO integrates.
     curve_points
         Most points of the curve: enough for a plot.
+
+    Raises
+    ------
+    InvalidInputError
+        The limit is out of its range.
     """
 
     integration_limit: float = 0.3
@@ -101,6 +106,13 @@ class PixelSweep:
         MetricInfo("pixel_f1_threshold", "P-F1max at", "pixel", None, in_table=False),
         MetricInfo("aupro", "AUPRO", "pixel"),
     )
+
+    def __post_init__(self) -> None:
+        # Here, so that a run refuses it before it learns anything.
+        if not 0.0 < self.integration_limit <= 1.0:
+            raise InvalidInputError(
+                f"integration_limit must be above 0 and at most 1, got {self.integration_limit}"
+            )
 
     def __call__(
         self,
