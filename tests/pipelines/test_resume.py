@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pyimgano.datasets import Dataset, FolderLayout
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.pipelines import mvtec_visa
-from pyimgano.pipelines.checkpoints import weights_digest
+from pyimgano.pipelines.checkpoints import images_digest, weights_digest
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
 from tests.conftest import texture, write_image
 from tests.pipelines.test_benchmark_run import bench
@@ -135,6 +137,30 @@ def test_changed_images_and_missing_pictures_are_computed_again(
     next((out / "pictures/cloth-seed0").glob("*-heat.webp")).unlink()
     bench(mvtec_root, output=out)
     assert computed == ["cloth-0"]
+
+
+def test_changed_masks_and_what_else_a_set_knows_are_computed_again(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    out, bolt = tmp_path / "out", mvtec_root / "bolt"
+    before = bench(mvtec_root, output=out).categories[0]
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:4] = 255
+    for i in range(3):
+        write_image(bolt / f"ground_truth/blot/{i:03d}_mask.png", mask)
+    computed.clear()
+    after = bench(mvtec_root, output=out).categories[0]
+    assert computed == ["bolt-0"]
+    assert after.metrics["pixel_auroc"] < before.metrics["pixel_auroc"]
+    assert after.metrics["auroc"] == before.metrics["auroc"]
+    computed.clear()
+    bench(mvtec_root, output=out)
+    assert computed == []
+    typed, untyped = (
+        Dataset(mvtec_root, "bolt", layout=FolderLayout("mvtec", typed=typed))
+        for typed in (True, False)
+    )
+    assert images_digest(typed) != images_digest(untyped)
 
 
 def test_the_hash_of_a_weights_file_counts(tmp_path: Path) -> None:

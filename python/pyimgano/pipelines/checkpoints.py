@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Checkpoints:
         category, seed
             Which one.
         images
-            Digest of the category's files, see :func:`images_digest`.
+            Digest of the category, see :func:`images_digest`.
         """
         data = _read(self._path(category, seed))
         if data is None or data["fingerprint"] != self._fingerprint or data["images"] != images:
@@ -131,14 +132,15 @@ def _difference(old: Any, new: dict[str, Any]) -> str:
 
 
 def images_digest(dataset: Dataset) -> str:
-    """Digest of names, sizes and times of a category's images: it changes when they do."""
+    """Digest of a category's images and masks, their names, sizes and times, and of what the set
+    knows about each: it changes when they do."""
     digest = hashlib.sha256()
-    split = dataset.get_test_paths()
-    for path in [*dataset.get_train_paths(), "", *split.paths]:
-        if path:
+    for one in [*dataset.samples("train"), *dataset.samples("test")]:
+        digest.update(f"{replace(one, path='', masks=None)} {one.masks is None} ".encode())
+        for path in (one.path, *(one.masks or ())):
             stat = os.stat(path)
-            digest.update(f"{stat.st_size} {stat.st_mtime_ns} ".encode())
-        digest.update(os.fsencode(path) + b"\0")
+            digest.update(f"{stat.st_size} {stat.st_mtime_ns} ".encode() + os.fsencode(path))
+            digest.update(b"\0")
     return digest.hexdigest()
 
 
