@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,15 @@ def test_a_taken_name_is_refused_unless_it_is_the_same_entry_again() -> None:
         ours.add(Entry("top", 3))
     ours.add(Entry("top", 3), overwrite=True)
     assert ours.get("top").value == 3
+
+
+@pytest.mark.parametrize("name", [None, 5, [], ""])
+def test_names_are_texts(name: Any) -> None:
+    with pytest.raises(InvalidInputError, match="name of a shelf must be a text that is not empty"):
+        shelf().add(Entry(name, 3))
+    told = "unknown shelf ''. Known: left" if name == "" else "shelf must be a name, a text, got "
+    with pytest.raises((InvalidInputError, UnknownNameError), match=re.escape(told)):
+        shelf().get(name)
 
 
 def test_plugins_are_asked_at_the_first_name_that_is_not_known_and_once(folder: Path) -> None:

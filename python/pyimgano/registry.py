@@ -24,7 +24,7 @@ def unknown_name(
     """An error for a name that does not exist, with the one meant or the nearest ones that do."""
     names = sorted(known)
     near = get_close_matches(name, names, n=3, cutoff=0.5) if meant is None else [meant]
-    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else "."
     return UnknownNameError(f"unknown {kind} {name!r}{hint} Known: {', '.join(names) or 'none'}")
 
 
@@ -103,13 +103,25 @@ class Registry(Generic[T]):
         self._entries: dict[str, Entry[T]] = {}
 
     def add(self, entry: Entry[T], *, overwrite: bool = False) -> None:
-        """Register an entry; a name that another one has is refused unless ``overwrite``."""
+        """Register an entry; a name that another one has is refused unless ``overwrite``.
+
+        Raises
+        ------
+        InvalidInputError
+            The name is taken, or it is no text.
+        """
+        if not isinstance(entry.name, str) or not entry.name:
+            raise InvalidInputError(
+                f"the name of a {self.kind} must be a text that is not empty, got {entry.name!r}"
+            )
         if self._entries.get(entry.name, entry) != entry and not overwrite:
             raise InvalidInputError(f"{self.kind} {entry.name!r} is registered already")
         self._entries[entry.name] = entry
 
     def find(self, name: str) -> Entry[T] | None:
-        """The entry of that name, if there is one."""
+        """The entry of that name, if there is one; what is no text is an error."""
+        if not isinstance(name, str):
+            raise InvalidInputError(f"{self.kind} must be a name, a text, got {name!r:.80}")
         if name not in self._entries:
             _PLUGINS.load()
         return self._entries.get(name)

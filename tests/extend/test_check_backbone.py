@@ -85,6 +85,7 @@ def spoilt_once() -> Callable[[list[Any]], list[Any]]:
         ({"layers": (LayerInfo("fine", 0, 4), LAYERS[1])}, None, "0 channels"),
         ({"layers": (LayerInfo("fine", 3.0, 4), LAYERS[1])}, None, "whole numbers"),
         ({"normalization": ((0, 0, 0), (1, 1, 0))}, None, "normalization must be"),
+        ({"normalization": "imagenet"}, None, r"normalization must be \(mean, std\), got 'imag"),
         ({"origin": {"made": object()}}, None, "origin is not ready for JSON"),
         ({"layers": (LayerInfo("fine", 5, 4), LAYERS[1])}, None, "3 channels, its info says 5"),
         ({"layers": (LayerInfo("fine", 3, 8), LAYERS[1])}, None, "its info says stride 8"),

@@ -170,6 +170,24 @@ def test_a_factory_gets_the_parameters_that_it_takes(edges: None) -> None:
         build_features("empty")
 
 
+@pytest.mark.parametrize("factory", [None, lambda: {}["weights"]])
+def test_a_factory_that_fails_is_named(edges: None, factory: Any) -> None:
+    register_backbone("broken", factory)
+    with pytest.raises(InvalidInputError, match="backbone 'broken' fails with (Type|Key)Error: "):
+        model(backbone="broken").fit(TRAIN)
+
+
+def test_a_normalization_may_be_an_array(edges: None) -> None:
+    given = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+    def build(normalization: Any = None) -> Edges:
+        np.testing.assert_array_equal(normalization, given)
+        return Edges()
+
+    register_backbone("scaled", build)
+    model(backbone="scaled", normalization=np.array(given)).validate()
+
+
 def test_names_are_listed_and_the_nearest_are_told(edges: None) -> None:
     assert {"edges", "embedded", "filterbank"} <= {*list_backbones()}
     with pytest.raises(InvalidInputError, match="backbone 'edges' is registered already"):

@@ -37,6 +37,8 @@ def test_images_too_small_for_the_network_are_all_named(tmp_path: Path) -> None:
     detector = PatchCore(backbone="embedded", image_size=None)
     with pytest.raises(ImageReadError, match=r"2 of 12 .*small4\.png.*small7\.png"):
         detector.fit(files(tmp_path, 4, 7))
+    with pytest.raises(ImageReadError, match=r"2 of 2 .*small4\.png.*small7\.png"):
+        detector.fit(files(tmp_path, 4, 7)[5:7])
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])

@@ -12,6 +12,7 @@ from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.backbones.base import Backbone, is_backbone
 from pyimgano.features.backbones.named import BACKBONES, register_backbone
 from pyimgano.features.base import PatchExtractor
+from pyimgano.utils.foreign import asked
 
 #: Names of the hand-crafted features; ``embedded`` will be that of a network of our own.
 EMBEDDED, FILTER_BANK = "embedded", "filterbank"
@@ -61,13 +62,17 @@ def build_features(
         No such backbone; lists the nearest names.
     BackboneError
         What is registered under the name gives no backbone.
+    InvalidInputError
+        It fails; names the backbone.
     """
     _check(backbone)
+    # An array, which is a normalization as well, has no one answer to ==.
+    is_imagenet = isinstance(normalization, str) and normalization == "imagenet"
     options = {
         "layers": None if layers is None else list(layers),
         "weights": weights,
         "pretrained": None if pretrained else False,
-        "normalization": None if normalization == "imagenet" else normalization,
+        "normalization": None if is_imagenet else normalization,
         "device": None if str(device) == "cpu" else str(device),
         "engine": engine,
     }
@@ -76,7 +81,8 @@ def build_features(
     known = _parameters(factory)
     for name in given.keys() - known - {"layers"}:
         raise _useless(backbone, name, given[name])
-    made = factory(**{name: value for name, value in given.items() if name in known})
+    taken = {name: value for name, value in given.items() if name in known}
+    made = asked(f"backbone {_title(backbone)!r}", lambda: factory(**taken))
     if is_backbone(made):
         from pyimgano.features.patches.layer_maps import LayerPatches
 
@@ -91,10 +97,13 @@ def build_features(
 
 
 def _useless(backbone: BackboneLike, name: str, value: Any) -> InvalidInputError:
-    title = os.fspath(backbone) if isinstance(backbone, (str, os.PathLike)) else backbone.info.name
     return InvalidInputError(
-        f"backbone {title!r} has no use for {name}={value!r}: leave out {name}"
+        f"backbone {_title(backbone)!r} has no use for {name}={value!r}: leave out {name}"
     )
+
+
+def _title(backbone: BackboneLike) -> str:
+    return os.fspath(backbone) if isinstance(backbone, (str, os.PathLike)) else backbone.info.name
 
 
 def _factory(backbone: BackboneLike) -> Callable[..., Any]:
@@ -115,7 +124,7 @@ def takes(backbone: BackboneLike) -> frozenset[str]:
 def _parameters(factory: Callable[..., Any]) -> frozenset[str]:
     try:
         return frozenset(inspect.signature(factory).parameters)
-    except ValueError:  # of code without a signature
+    except (TypeError, ValueError):  # of code without a signature, and of what is no code
         return frozenset()
 
 

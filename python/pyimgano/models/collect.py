@@ -97,7 +97,7 @@ def fit_features(
     timer: StageTimer,
 ) -> None:
     """Let an extractor learn from the images that can be used; :func:`collect` names the others."""
-    pixels = _usable_pixels(images, preprocessor, getattr(features, "least_side", 1), timer)
+    pixels = _usable_pixels(images, preprocessor, features, timer)
     first = next(pixels, None)
     if first is not None:
         with timer.stage("backbone"):
@@ -107,17 +107,17 @@ def fit_features(
 def _usable_pixels(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
-    least_side: int,
+    features: PatchExtractor,
     timer: StageTimer,
 ) -> Iterator[NDArray[np.float32]]:
     for image in images:
         try:
             with timer.stage("decode"):
                 pixels = preprocessor.load(image).pixels
-        except ImageReadError:
+            features.check_size(*pixels.shape[:2])
+        except (ImageReadError, InvalidInputError):
             continue
-        if min(pixels.shape[:2]) >= least_side:
-            yield pixels
+        yield pixels
 
 
 def collect(

@@ -45,7 +45,6 @@ def register_neighbors(
     InvalidInputError
         The name is taken.
     """
-    Text().check("name", name)
     NEIGHBORS.add(Entry(name, factory, summary), overwrite=overwrite)
 
 

@@ -105,9 +105,6 @@ class FilterBank(ParamsMixin):
 
     needs_fit = True
 
-    #: Smaller images have no patches.
-    least_side = _LEAST_SIDE
-
     def __init__(
         self,
         *,
@@ -175,9 +172,10 @@ class FilterBank(ParamsMixin):
             float32 (h, w, n_features_out); h = round(H / stride), w = round(W / stride), at
             least 1.
         """
+        measured = self._cells(image)  # first: of images that are too small nothing is learnt
         if not hasattr(self, "axes_"):
             raise NotFittedError("FilterBank: call fit before extract")
-        features = self._describe_cells(self._cells(image))
+        features = self._describe_cells(measured)
         shape = features.shape
         rows = (features.reshape(-1, shape[-1]) - self.mean_) * self.scale_
         out = np.empty((*shape[:2], self.n_features_out), dtype=np.float32)

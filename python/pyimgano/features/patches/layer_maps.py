@@ -156,6 +156,10 @@ def check_info(backbone: Backbone) -> None:
             f" pixels, and has {info.layers!r}, size_multiple={info.size_multiple!r}"
         )
     try:
+        if isinstance(info.normalization, str):  # a word that only detectors know
+            raise InvalidInputError(
+                f"normalization must be (mean, std), got {info.normalization!r}"
+            )
         resolve_normalization(info.normalization)
     except InvalidInputError as error:
         raise BackboneError(f"backbone {info.name!r}: its info's {error}") from error
