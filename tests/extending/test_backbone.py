@@ -17,7 +17,7 @@ from pyimgano.errors import (
     InvalidInputError,
     UnknownNameError,
 )
-from pyimgano.extend import check_backbone, list_backbones, register_backbone
+from pyimgano.extend import Normalization, check_backbone, list_backbones, register_backbone
 from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import build_features
 from tests.conftest import texture, with_blot, write_image
@@ -132,6 +132,47 @@ def test_what_was_learnt_is_in_the_file(edges: None, tmp_path: Path) -> None:
     # Larger's own kind is registered for somebody else.
     with pytest.raises(InvalidInputError, match="is a Larger, which is not registered as storable"):
         model(backbone=Larger(2)).fit(TRAIN).save(tmp_path / "other.pyimgano")
+
+
+def test_a_parameter_of_lists_is_in_the_file(edges: None, tmp_path: Path) -> None:
+    class Scaled(Edges):
+        kind = "scaled"
+        PARAMETERS = {"scale": Normalization()}  # noqa: RUF012
+
+        def __init__(self, scale: Any = "imagenet") -> None:
+            super().__init__()
+            self.scale = scale
+
+    register_backbone("scaled", Scaled)
+    scale = [[0.5, 0.5, 0.5], [0.25, 0.5, 1.0]]
+    model(backbone=Scaled(scale)).fit(TRAIN).save(tmp_path / "lid.pyimgano")
+    loaded: Any = load(tmp_path / "lid.pyimgano")
+    assert loaded.backbone.scale == scale
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"weight": np.array([1.0, np.nan])}, "tensor 'features.weight' has values outside"),
+        ({"weight": np.ones((0, 3))}, r"tensor 'features.weight' is float64 \(0, 3\)"),
+        ({1: np.ones(3)}, "its backbone Learnt gives 1 as float64"),
+        (None, "its backbone Learnt fails with AttributeError"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_written(
+    edges: None, state: Any, told: str, tmp_path: Path
+) -> None:
+    class Learnt(Edges):
+        kind = "learnt"
+
+        def to_state(self) -> Any:
+            return dict(state.items())
+
+    register_backbone("learnt", Learnt)
+    fitted = model(backbone=Learnt()).fit(TRAIN)
+    with pytest.raises(InvalidInputError, match=f"^PatchCore cannot be stored: {told}"):
+        fitted.save(tmp_path / "lid.pyimgano")
+    assert not (tmp_path / "lid.pyimgano").exists()
 
 
 def test_an_object_that_nobody_registered_cannot_be_stored(tmp_path: Path) -> None:

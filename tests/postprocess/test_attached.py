@@ -127,6 +127,7 @@ def test_a_text_names_steps(text: str, expected: AnomalyMapPostprocess) -> None:
         ("normalize=dataset", UnknownNameError, "unknown post-processing 'normalize'"),
         ("gaussian_sigma", InvalidInputError, "gaussian_sigma is '', not a number"),
         ("gaussian_sigma=wide", InvalidInputError, "gaussian_sigma is 'wide', not a number"),
+        ("gaussian_sigma=1,gaussian_sigma=2", InvalidInputError, "gaussian_sigma is given twice"),
         ("gaussian_sigma=-1", InvalidInputError, "gaussian_sigma must be at least 0"),
         ("min_component_area=3", InvalidInputError, "min_component_area needs component_threshold"),
     ],

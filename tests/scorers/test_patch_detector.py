@@ -22,6 +22,7 @@ from pyimgano.extend import (
     register_scorer,
 )
 from pyimgano.models import PatchCore
+from pyimgano.persistence.container import read_container, write_container
 from pyimgano.scorers import MemoryBankScorer
 from pyimgano.scorers.catalogue import SCORERS
 from tests.conftest import texture, with_blot
@@ -109,6 +110,27 @@ def test_it_comes_back_from_a_file(tmp_path: Path) -> None:
         fitted.save(file, bank_dtype="float16")
     SCORERS._entries.pop("mean_patch")
     with pytest.raises(DetectorFileError, match="unknown scorer 'mean_patch'"):
+        pyimgano.load(file)
+
+
+@pytest.mark.usefixtures("registered")
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"scorer": None}, "'scorer' lacks the entry 'kind'"),
+        ({"scorer": {"kind": 1, "params": {}}}, "'scorer' lacks the entry 'kind'"),
+        ({"scorer": {"kind": "os.system", "params": {}}}, "unknown scorer 'os.system'"),
+        ({"features": {"kind": ["embedded"]}}, "'features' are not of the kind filterbank or"),
+    ],
+)
+def test_a_file_with_parts_of_no_known_kind_is_refused(
+    change: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "lid.pyimgano"
+    detector(MeanPatch()).fit(TRAIN).save(file)
+    header, tensors = read_container(file)
+    write_container(file, {**header, **change}, tensors)
+    with pytest.raises(DetectorFileError, match=f"lid.pyimgano: {told}"):
         pyimgano.load(file)
 
 

@@ -26,7 +26,8 @@ from pyimgano.persistence.container import Malformed, Tensors, read_container, w
 from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
 from pyimgano.persistence.header import CLASSES, detector_class
-from pyimgano.persistence.source import Source
+from pyimgano.persistence.source import PREFIX, Source
+from pyimgano.persistence.storable import take_arrays
 from pyimgano.registry import unknown_name
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.text import shown
@@ -147,7 +148,9 @@ def kind_of(detector: Detector) -> str:
 def _rehearse(header: dict[str, Any], tensors: Tensors) -> None:
     """Refuse to write what could not be read; classical detectors must repeat their fit."""
     entries, state = decode(header, tensors)
-    if entries["features"]["kind"] in ("filterbank", "pooled"):
+    if entries["features"]["kind"] == "registered":
+        take_arrays(tensors, PREFIX)
+    elif entries["features"]["kind"] in ("filterbank", "pooled"):
         features = restore_features(Source(entries["features"], state.params, tensors))
         _check_fit(entries["detector"], state, features)
         if entries["detector"] == "classical":

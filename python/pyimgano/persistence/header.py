@@ -41,7 +41,9 @@ _VALUE = Either(
     Count(-(2**53), 2**53, none=True),
     Number(),
     Text(4096, ANY_TEXT),
-    ListOf(Either(Flag(), Count(-(2**53), 2**53), Number(), Text(4096, ANY_TEXT))),
+    ListOf(
+        Either(Flag(), Count(-(2**53), 2**53), Number(), Text(4096, ANY_TEXT), ListOf(Number()))
+    ),
 )
 #: Of a PyOD detector: whole numbers may say how often something is done.
 _PYOD_VALUE = Either(
@@ -213,7 +215,7 @@ def check_header(header: Any) -> dict[str, Any]:
     kind, features = entry("detector", Choice(*CLASSES), header["detector"]), header["features"]
     features_kind: Any = features.get("kind") if isinstance(features, dict) else None
     allowed = FEATURES[kind]
-    if features_kind not in allowed:
+    if not isinstance(features_kind, str) or features_kind not in allowed:
         raise Malformed(f"'features' are not of the kind {' or '.join(allowed)}")
     rules = {
         "created": Text(40),
@@ -226,5 +228,8 @@ def check_header(header: Any) -> dict[str, Any]:
     }
     if kind == "patch":
         given = header.get("scorer")
-        rules["scorer"] = scorer_rule(given.get("kind") if isinstance(given, dict) else None)
+        scorer_kind = given.get("kind") if isinstance(given, dict) else None
+        if not isinstance(scorer_kind, str):
+            raise Malformed("'scorer' lacks the entry 'kind'")
+        rules["scorer"] = scorer_rule(scorer_kind)
     return dict(Fields(rules).accept(header))

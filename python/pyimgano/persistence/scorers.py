@@ -48,9 +48,9 @@ def describe_scorer(scorer: PatchScorer, bank_dtype: str) -> dict[str, Any]:
     return {"kind": kind, "params": parameters_of(scorer)}
 
 
-def scorer_rule(kind: object) -> Fields:
+def scorer_rule(kind: str) -> Fields:
     """The rule of a scorer's header entry; :class:`UnknownNameError` for a kind of nobody."""
-    scorer = SCORERS.get(str(kind)[:64]).value
+    scorer = SCORERS.get(kind[:64]).value
     return Fields(
         {"kind": Choice(scorer.kind), "params": Fields(stored_parameters(scorer.PARAMETERS))}
     )

@@ -11,6 +11,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.persistence.container import Tensors
 from pyimgano.persistence.rules import stored_parameters
 from pyimgano.persistence.tensors import take
+from pyimgano.utils.foreign import asked
 
 #: Beyond any feature or score; squares of it stay finite.
 LARGEST = 1e15
@@ -34,13 +35,13 @@ def arrays_of(part: Any, title: str, prefix: str) -> Tensors:
     InvalidInputError
         An array or a name is none that a file holds; the message has the title.
     """
-    tensors = {}
-    for name, value in part.to_state().items():
-        array = np.asarray(value)
-        if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", name) or array.dtype.type not in _DTYPES:
+    tensors, whose = {}, f"its {title} {type(part).__name__}"
+    for name, value in asked(whose, part.to_state).items():
+        array, legal = np.asarray(value), re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", str(name))
+        if not legal or array.dtype.type not in _DTYPES:
             known = ", ".join(one.__name__ for one in _DTYPES)
             raise InvalidInputError(
-                f"its {title} {type(part).__name__} gives {name!r} as {array.dtype}: a file holds"
+                f"{whose} gives {name!r} as {array.dtype}: a file holds"
                 f" arrays of {known}, by names of letters, digits and _"
             )
         tensors[f"{prefix}{name}"] = array

@@ -127,6 +127,8 @@ class AnomalyMapPostprocess:
             name, _, word = (piece.strip() for piece in part.partition("="))
             if name not in known:
                 raise unknown_name("post-processing", name, known)
+            if name in given:
+                raise InvalidInputError(f"{name} is given twice")
             try:
                 given[name] = known[name].parse(word)
             except Unfit as error:
@@ -142,7 +144,7 @@ class AnomalyMapPostprocess:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in changed.items()}
 
     def describe(self) -> str:
-        """The same in one line, ``"gaussian_sigma=2"``."""
+        """The same in one line, ``"gaussian_sigma=2.0"``."""
         told = ", ".join(f"{name}={value}" for name, value in self.to_json().items())
         return told or "no steps"
 
