@@ -70,6 +70,11 @@ def test_labels_that_do_not_go_with_the_images_are_an_error(labels: list[int]) -
         quick_benchmark(TRAIN, TEST, labels, ["ECOD"])
 
 
+def test_parameters_for_an_algorithm_that_is_not_compared_are_an_error() -> None:
+    with pytest.raises(InvalidInputError, match="parameters has 'knn', which is not in algorithms"):
+        quick_benchmark(TRAIN, TEST, LABELS, ["KNN"], parameters={"knn": {"n_neighbors": 3}})
+
+
 def test_one_name_in_place_of_a_list_is_an_error() -> None:
     with pytest.raises(InvalidTypeError, match="list of names"):
         quick_benchmark(TRAIN, TEST, LABELS, "ECOD")

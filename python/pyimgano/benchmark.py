@@ -102,7 +102,8 @@ class AlgorithmBenchmark(ParamsMixin):
         Raises
         ------
         InvalidInputError
-            Labels and images do not go together; an algorithm's failure does not raise.
+            Labels and images do not go together, or there are parameters for an algorithm that is
+            not compared; an algorithm's failure does not raise.
         """
         train, test = check_images(train_images), check_images(test_images)
         labels = np.asarray(test_labels)
@@ -116,6 +117,9 @@ class AlgorithmBenchmark(ParamsMixin):
         if isinstance(names, str):
             raise InvalidTypeError(f"algorithms is a list of names: pass [{names!r}]")
         self.check_params()
+        unused = next((name for name in self.parameters or {} if name not in names), None)
+        if unused is not None:
+            raise InvalidInputError(f"parameters has {unused!r}, which is not in algorithms")
         results = {}
         with track(len(names), "comparing", self.verbose) as advance:
             for name in names:

@@ -109,6 +109,7 @@ def test_csv_rows(tmp_path: Path) -> None:
         "label": "1",
         "score": "2.0",
         "predicted": "0",
+        "verdict": "ok",
         "defect_type": "",
         "group": "",
     }

@@ -141,7 +141,7 @@ def _images_csv(results: Results) -> str:
     )
     rows = [
         [
-            *(run.title, c.category, c.seed, i.path, _blank(i.label), i.score, i.predicted),
+            *(run.title, c.category, c.seed, i.path, i.label, i.score, i.predicted, i.verdict),
             *(i.defect_type, i.group),
             *(_blank(i.metrics.get(key)) for key in keys),
         ]
@@ -150,7 +150,7 @@ def _images_csv(results: Results) -> str:
         for i in c.images
     ]
     header = ["model", "category", "seed", "file", "label", "score", "predicted"]
-    header += ["defect_type", "group", *keys]
+    header += ["verdict", "defect_type", "group", *keys]
     return csv_text(header, rows)
 
 
