@@ -15,6 +15,7 @@ from pyimgano.errors import CheckFailedError
 from pyimgano.extend import COMMON, EXPECTED_FAILURES, Count, Parameter, check_detector
 from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
+from pyimgano.models import PatchCore
 from pyimgano.models.base import Detector
 from pyimgano.types import ImageInput, Prediction
 
@@ -159,3 +160,10 @@ def test_a_failure_that_is_expected_passes() -> None:
         check_detector(Untold())
     names = re.findall(r"(check_\w+):", str(caught.value))
     check_detector(Untold(), expected_failures=dict.fromkeys(names, "shown here"))
+
+
+def test_what_is_no_detector_is_said_at_once() -> None:
+    with pytest.raises(CheckFailedError, match="^5 is no detector: it lacks fit, iter_predict, "):
+        check_detector(5)
+    with pytest.raises(CheckFailedError, match="PatchCore'> is no detector: it is a class$"):
+        check_detector(PatchCore)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 import pyimgano
 from pyimgano.errors import DetectorFileError, InvalidInputError
 from pyimgano.extend import (
+    ListOf,
+    Number,
     PatchDetector,
     PatchGrid,
     PatchScores,
@@ -88,6 +90,23 @@ def test_a_fit_copies_the_scorer_and_shares_nothing() -> None:
     assert first.scorer_.mean is not again.scorer_.mean  # type: ignore[attr-defined]
     copied = pickle.loads(pickle.dumps(first))
     np.testing.assert_array_equal(copied.decision_function(TEST), first.decision_function(TEST))
+
+
+class Listed(MeanPatch):
+    """Has a parameter that can be changed in place."""
+
+    PARAMETERS: ClassVar[Any] = {"parts": ListOf(Number())}
+
+    def __init__(self, parts: list[float]) -> None:
+        super().__init__()
+        self.parts = parts
+
+
+def test_what_is_done_to_a_parameter_afterwards_does_not_reach_the_fitted_one() -> None:
+    given = Listed([1.0])
+    fitted = detector(given).fit(TRAIN)
+    given.parts.append(2.0)
+    assert fitted.scorer_.parts == [1.0]  # type: ignore[attr-defined]
 
 
 def test_it_passes_the_checks() -> None:

@@ -73,6 +73,11 @@ def check_detector(
     >>> from pyimgano import create_model
     >>> check_detector(create_model("patchcore", backbone="embedded", image_size=16))
     """
+    methods = ("fit", "iter_predict", "decision_function", "get_params")
+    lacking = [name for name in methods if not callable(getattr(detector, name, None))]
+    if lacking or isinstance(detector, type):
+        what = f"it lacks {', '.join(lacking)}" if lacking else "it is a class"
+        raise CheckFailedError(f"{detector!r:.80} is no detector: {what}")
     allowed = {**EXPECTED_FAILURES, **(expected_failures or {})}
     if hasattr(detector, "params"):
         allowed |= _OF_OPEN_PARAMETERS

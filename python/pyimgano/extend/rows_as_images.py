@@ -66,8 +66,7 @@ class _TakesRows:
 
     def __reduce__(self) -> tuple[Any, ...]:
         cls = type(self).__mro__[2]  # after this one and its own
-        state = getattr(super(), "__getstate__", lambda: dict(vars(self)))()
-        return _empty, (cls,), state
+        return _empty, (cls,), super().__getstate__()
 
 
 @lru_cache(maxsize=64)

@@ -86,11 +86,6 @@ class FeatureStore:
             self._buffer = np.frombuffer(mapped, dtype=np.float32).reshape(self.n_rows, width)
         return self._buffer[: self.n_rows]
 
-    def image(self, index: int) -> NDArray[np.float32]:
-        """The rows of one image, a view."""
-        start = self._ends[index - 1] if index else 0
-        return self.rows[start : self._ends[index]]
-
     def image_of_row(self) -> NDArray[np.int64]:
         """int64 (n_rows,): the image that each row comes from."""
         counts = np.diff([0, *self._ends])

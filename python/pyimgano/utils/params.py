@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
@@ -124,7 +125,7 @@ def check_declared(given: Any) -> None:
 def cloned(name: str, given: T) -> T:
     """A copy, without what it has learnt, of an object that is the value of a parameter.
 
-    By ``get_params`` as ``sklearn.base.clone`` makes it, else from the attributes that
+    By ``get_params`` as ``sklearn.base.clone`` makes it, else from copies of the attributes that
     ``PARAMETERS`` names, else by ``copy.deepcopy``.
 
     Raises
@@ -134,7 +135,8 @@ def cloned(name: str, given: T) -> T:
     """
     try:
         if not callable(getattr(given, "get_params", None)) and hasattr(given, "PARAMETERS"):
-            return type(given)(**{one: getattr(given, one) for one in given.PARAMETERS})
+            values = {one: getattr(given, one) for one in given.PARAMETERS}
+            return type(given)(**copy.deepcopy(values))
         from sklearn.base import clone  # here, for most detectors need none of it
 
         copied: T = clone(given, safe=False)
