@@ -54,6 +54,19 @@ def test_an_unlabelled_test_folder_has_neither_labels_nor_masks(folders: Path) -
     assert (split.labels, split.masks) == (None, None)
 
 
+def test_images_in_the_mvtec_layout_go_by_the_path_that_was_given(
+    mvtec_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(mvtec_root / "bolt")
+    first = Path("train", "good", "000.png")
+    assert CustomDataset(link).get_train_paths()[0] == str(link / first)
+    monkeypatch.chdir(tmp_path)
+    assert CustomDataset("link").get_train_paths()[0] == str("link" / first)
+    monkeypatch.chdir(mvtec_root / "bolt")
+    assert CustomDataset(".").get_train_paths()[0] == str(mvtec_root / "bolt" / first)
+
+
 def test_a_folder_in_the_mvtec_layout_is_read_as_such(mvtec_root: Path) -> None:
     for dataset in (
         load_dataset("custom", mvtec_root, "bolt"),

@@ -58,7 +58,8 @@ class CustomLayout:
         base = self.base(root, category)
         named = (self.normal_dir, self.test_good_dir, self.test_defect_dir, self.test_dir)
         if not any(named) and os.path.isdir(base / "train" / "good"):
-            base = base.resolve()
+            if base.name in ("", ".."):  # only then: images go by the path that the user gave
+                base = base.resolve()
             return MVTecDataset.layout.samples(base.parent, base.name)
         found: Listing[Sample] = Listing()
         with found.part("train"):
