@@ -139,10 +139,11 @@ def test_it_comes_back_from_a_file(tmp_path: Path) -> None:
         ({"scorer": None}, "'scorer' lacks the entry 'kind'"),
         ({"scorer": {"kind": 1, "params": {}}}, "'scorer' lacks the entry 'kind'"),
         ({"scorer": {"kind": "os.system", "params": {}}}, "unknown scorer 'os.system'"),
+        ({"bank": {"dtype": "float32", "change": None}}, "'bank' does not go with the scorer"),
         ({"features": {"kind": ["embedded"]}}, "'features' are not of the kind filterbank or"),
     ],
 )
-def test_a_file_with_parts_of_no_known_kind_is_refused(
+def test_a_file_with_parts_that_do_not_go_together_is_refused(
     change: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "lid.pyimgano"

@@ -85,6 +85,8 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
         if entries["bank"] is None:
             raise Malformed("lacks the entry 'bank'")
         state = {_BANK: _take_bank(tensors, getattr(np, entries["bank"]["dtype"]))}
+    elif entries["bank"] is not None:
+        raise Malformed(f"'bank' does not go with the scorer {cls.kind!r}")
     else:
         state = take_arrays(tensors, _PREFIX)
     scorer: PatchScorer = cls.from_state(params, state)
