@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from pyimgano.images import reading
 from pyimgano.models import PatchCore
+from pyimgano.models import reading as reading_module
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.reporting import gallery
 from pyimgano.reporting.gallery import Gallery, choose_images
@@ -67,6 +69,32 @@ def test_the_stream_scores_as_iter_predict_does(mvtec_root: Path) -> None:
         assert isinstance(one, Scored)
         assert (one.prediction.path, one.prediction.score) == (expected.path, expected.score)
         np.testing.assert_array_equal(one.prediction.anomaly_map, expected.anomaly_map)
+
+
+def test_a_batch_of_images_is_let_go_before_the_next_is_decoded(
+    mvtec_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images: list[weakref.ref[Any]] = []
+    first_lives: list[bool] = []
+    real = reading_module.read_image
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        first_lives.append(bool(images) and images[0]() is not None)
+        image = real(*args, **kwargs)
+        images.append(weakref.ref(image))
+        return image
+
+    monkeypatch.setattr(reading_module, "read_image", watched)
+    train = [str(path) for path in sorted((mvtec_root / "bolt/train/good").iterdir())]
+    detector = PatchCore(backbone="embedded", image_size=(48, 64), batch_size=4, contamination=0.2)
+    detector.fit(train)
+    images.clear()
+    first_lives.clear()
+    for _ in predict_stream(detector, 3 * train, batch_size=4):
+        pass
+    assert len(images) == 18
+    # Three may be decoded while the first four are scored.
+    assert not any(first_lives[7:])
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])

@@ -86,6 +86,7 @@ def predict_stream(
     try:
         while batch := list(islice(reader, batch_size)):
             yield from _predict_batch(detector, batch, with_maps)
+            batch.clear()  # before the next is decoded
     finally:
         reader.stop()
 
