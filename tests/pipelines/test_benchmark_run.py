@@ -89,6 +89,22 @@ def test_a_category_that_fails_does_not_stop_the_others(mvtec_root: Path, tmp_pa
     assert [c["error"] is None for c in data["categories"]] == [False, True]
 
 
+def test_a_detector_that_raises_whatever_it_likes_does_not_stop_the_others(
+    mvtec_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = PatchCore.fit
+
+    def broken(self: PatchCore, images: list[str], y: object = None) -> PatchCore:
+        if "bolt" in str(images[0]):
+            raise ZeroDivisionError("no light")
+        return fit(self, images, y)
+
+    monkeypatch.setattr(PatchCore, "fit", broken)
+    failed, finished = bench(mvtec_root).categories
+    assert failed.error == "ZeroDivisionError: no light"
+    assert finished.error is None
+
+
 def test_one_class_at_test_time_leaves_metrics_undefined_and_says_so(mvtec_root: Path) -> None:
     shutil.rmtree(mvtec_root / "bolt/test/blot")
     (one,) = bench(mvtec_root, categories=["bolt"]).categories

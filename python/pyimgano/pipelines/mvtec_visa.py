@@ -321,8 +321,10 @@ def _run_job(job: _Job) -> CategoryResult:
         result = replace(result, images=[moved(one, *job.root) for one in result.images])
     except OutputError:
         raise  # nothing can be kept any more: that is no matter of this category
-    except (PyimganoError, MemoryError, OSError) as error:
-        reason = printable(str(error)) or type(error).__name__
+    except Exception as error:  # a detector or layout of others may raise anything
+        name, reason = type(error).__name__, printable(str(error))
+        if not isinstance(error, PyimganoError):
+            reason = f"{name}: {reason}" if reason else name
         return CategoryResult(category=job.category, seed=job.seed, error=reason)
     if job.checkpoints is not None:
         job.checkpoints.save(result, images)
