@@ -164,6 +164,9 @@ impl<'a> Lane<'a> {
                 sum = next;
             } else {
                 // One code by itself: it is long, or others after it belong to the next block.
+                // It may need more bits than those before it have left in the window.
+                let at = self.place + (sum & 0xFF) as usize;
+                let window = eight_bytes(bytes, at / 8) << (at % 8);
                 let Ok(entry) = self.block.ac.look(window) else { return self.give_up() };
                 sum += entry.step();
             }
