@@ -92,8 +92,9 @@ def test_a_failed_category_gives_exit_code_1_and_keeps_the_rest(
     ("arguments", "message"),
     [
         (["--category", "nut"], "unknown category .*'nut'"),
-        (["--coreset-ratio", "0"], "coreset_ratio must be above 0"),
-        (["--coreset-ratio", "2"], "coreset_ratio must be .* at most 1, got 2"),
+        (["--coreset-ratio", "0"], "--coreset-ratio must be above 0"),
+        (["--coreset-ratio", "2"], "--coreset-ratio must be .* at most 1, got 2"),
+        (["--target-fpr", "1.5"], "--target-fpr must be .* got 1.5"),
         (["--model", "patchcor"], "unknown model 'patchcor'; did you mean 'patchcore'"),
         (["--dataset", "mvtek"], "unknown dataset 'mvtek'"),
         (["--root", "/nowhere"], "/nowhere does not exist"),

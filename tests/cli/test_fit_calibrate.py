@@ -190,7 +190,7 @@ def test_calibrate_keeps_an_onnx_network_in_the_file(work: Path, tmp_path: Path,
     ("option", "message"),
     [
         (["--seed", "-1"], "random_state must be an integer of at least 0"),
-        (["--image-size", "1000000x1000000"], "image_size must be an integer from 1 to 32,767"),
+        (["--image-size", "1000000x1000000"], "--image-size must be an integer from 1 to 32,767"),
     ],
 )
 def test_numbers_that_cannot_be_are_one_line(

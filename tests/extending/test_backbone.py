@@ -265,7 +265,7 @@ class Liar(Edges):
         (lambda maps: [m[:, :5] for m in maps], "layer 'small' gives 5 channels, its info says 6"),
         (lambda maps: [m.repeat(2, 2) for m in maps], "maps of 24 x 12 for images of 48 x 48"),
         (lambda maps: [m * np.float32(np.nan) for m in maps], "'small' holds NaN or infinity"),
-        (lambda maps: maps[5], "edges fails on a batch of shape (8, 3, 48, 48): IndexError"),
+        (lambda maps: maps[5], "edges (a batch of shape (8, 3, 48, 48)) fails with IndexError"),
     ],
 )
 def test_a_lie_is_one_error_that_names_the_backbone(answer: Any, told: str) -> None:

@@ -190,7 +190,7 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
             raise InvalidInputError(f"--model {spec.title}: {spec.model} has no backbone to choose")
         # A model whose own default is None (anomalib's) knows best what suits it.
         own = {} if known.get("backbone") is None else {"backbone": args.default_backbone}
-        own |= {k: _single(declared.get(k), v) for k, v in given.items() if k in known}
+        own |= {k: _checked(k, declared.get(k), v) for k, v in given.items() if k in known}
         own |= spec.parameters
         if len(specs) > 1 and "backbone" in own:
             own = {k: v for k, v in own.items() if k not in _useless(own["backbone"])}
@@ -204,12 +204,15 @@ def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
     return found
 
 
-def _single(parameter: Parameter | None, value: Any) -> Any:
-    """The one word of an option that other models take several words for."""
-    if parameter is None or not isinstance(value, list) or len(value) != 1:
+def _checked(name: str, parameter: Parameter | None, value: Any) -> Any:
+    """What was given for an option as one model has it; an error names the option."""
+    if parameter is None:
         return value
-    try:
-        parameter.accept(value)
-    except Unfit:
-        return value[0]
+    if isinstance(value, list) and len(value) == 1:
+        try:
+            parameter.accept(value)
+        except Unfit:
+            value = value[0]  # other models take several words for it
+    option = (parameter.flags or ("--" + name.replace("_", "-"),))[0]
+    parameter.check(option, value)
     return value

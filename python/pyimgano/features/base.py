@@ -10,6 +10,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.errors import BackboneError
+from pyimgano.utils.foreign import asked
+
 
 @dataclass(frozen=True, eq=False)
 class PatchGrid:
@@ -67,6 +70,35 @@ class PatchExtractor(Protocol):
     def describe(self) -> dict[str, Any]:
         """Parameters and origin, ready for JSON."""
         ...
+
+
+def extract_patches(
+    extractor: PatchExtractor, images: Sequence[NDArray[np.float32]]
+) -> list[PatchGrid]:
+    """The patches of each image, checked, for the extractor may be anybody's.
+
+    Raises
+    ------
+    InvalidInputError
+        The images cannot be used.
+    BackboneError
+        The extractor fails, or gives something else than float32 grids, one per image; names it.
+    """
+    name = f"extractor {type(extractor).__name__}"
+    grids = asked(name, extractor.extract_batch, images, error_class=BackboneError)
+    if not isinstance(grids, list | tuple) or len(grids) != len(images):
+        n = len(grids) if isinstance(grids, list | tuple) else type(grids).__name__
+        raise BackboneError(f"{name} gave {n} grids for {len(images)} images")
+    for grid in grids:
+        if not isinstance(grid, PatchGrid):
+            raise BackboneError(f"{name} gave {type(grid).__name__}, not PatchGrid")
+        rows, (height, width) = np.asarray(grid.rows), grid.shape
+        if rows.ndim != 2 or len(rows) != height * width or rows.dtype != np.float32:
+            raise BackboneError(
+                f"{name} gave rows {rows.dtype} {rows.shape} for a grid of {grid.shape}: they must"
+                " be float32 (h * w, d)"
+            )
+    return list(grids)
 
 
 def equal_sizes(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
+from pyimgano.features.base import extract_patches
 from pyimgano.images.fingerprint import digest
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
@@ -172,7 +173,7 @@ def _extract(
 ) -> dict[int, PatchGrid | InvalidInputError]:
     """Features by position, or why an image has none, such as one that is too small."""
     try:
-        found = features.extract_batch([loaded.pixels for loaded in batch.values()])
+        found = extract_patches(features, [loaded.pixels for loaded in batch.values()])
     except InvalidInputError as error:
         if len(batch) == 1:
             return dict.fromkeys(batch, error)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
+from pyimgano.features.base import extract_patches
 from pyimgano.features.build import BackboneLike
 from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
@@ -293,7 +294,7 @@ class PatchDetector(PixelDetector):
 
     def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
         with timer.stage("backbone"):
-            return self.features_.extract_batch([loaded.pixels for loaded in batch])
+            return extract_patches(self.features_, [loaded.pixels for loaded in batch])
 
     def get_state(self) -> FittedState:
         """The thresholds, and the scorer."""

@@ -8,18 +8,24 @@ from typing import Any
 from pyimgano.errors import InvalidInputError, PyimganoError
 
 
-def asked(what: str, function: Callable[..., Any], *args: Any) -> Any:
+def asked(
+    what: str,
+    function: Callable[..., Any],
+    *args: Any,
+    error_class: type[PyimganoError] = InvalidInputError,
+) -> Any:
     """The result of a function of somebody else's.
 
     Raises
     ------
-    InvalidInputError
-        It raised something that is no error of this package; ``what`` is named, and what it raised.
+    PyimganoError
+        Of ``error_class``: it raised something that is no error of this package. ``what`` is named,
+        and the first line of what it raised.
     """
     try:
         return function(*args)
     except (PyimganoError, MemoryError):
         raise
     except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        raise InvalidInputError(f"{what} fails with {told}") from error
+        told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise error_class(f"{what} fails with {told}") from error

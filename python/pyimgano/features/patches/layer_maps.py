@@ -9,12 +9,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import BackboneError, InvalidInputError, PyimganoError
+from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.backbones.base import Backbone, LayerInfo
 from pyimgano.features.base import PatchGrid, equal_sizes
 from pyimgano.features.normalization import normalised, resolve_normalization
 from pyimgano.features.patches.pooling import aggregate, aggregate_arrays
 from pyimgano.registry import unknown_name
+from pyimgano.utils.foreign import asked
 from pyimgano.utils.parameters import Count
 
 Array = NDArray[np.float32]
@@ -183,15 +184,8 @@ def layer_maps(backbone: Backbone, batch: Array) -> Sequence[Any]:
         It fails, or gives something else than its info says.
     """
     info = backbone.info
-    try:
-        maps = backbone.layer_maps(batch)
-    except (PyimganoError, MemoryError):
-        raise
-    except Exception as error:  # the code of others may raise anything
-        gist = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise BackboneError(
-            f"{info.name} fails on a batch of shape {batch.shape}: {gist}"
-        ) from error
+    what = f"{info.name} (a batch of shape {batch.shape})"
+    maps: Any = asked(what, backbone.layer_maps, batch, error_class=BackboneError)
     if not isinstance(maps, (list, tuple)) or len(maps) != len(info.layers):
         found = f"{len(maps)} maps" if isinstance(maps, (list, tuple)) else type(maps).__name__
         raise BackboneError(f"{info.name} gives {found} for its {len(info.layers)} layers")
