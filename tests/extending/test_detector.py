@@ -35,7 +35,7 @@ def test_a_value_that_cannot_be_is_one_line(installed: Path, tmp_path: Path) -> 
     done = run(installed, "benchmark", *words)
     assert done.returncode == 2
     assert done.stderr == (
-        "pyimgano benchmark: error: side must be an integer from 8 to 1,024, got 4\n"
+        "pyimgano benchmark: error: --side must be an integer from 8 to 1,024, got 4\n"
     )
     done = run(installed, "benchmark", *words[:-2], "--end", "left")
     assert "argument --end: invalid choice: 'left'" in done.stderr
