@@ -7,36 +7,54 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyimgano
 
 PLUGIN = Path(__file__).parent / "plugin"
+#: Runs commands one after the other; prints exit code, output and error of each as JSON.
+_COMMANDS = """
+import contextlib, io, json, sys
+from pyimgano.cli.main import main
+
+told = []
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = end.code
+    told.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(told))
+"""
 
 
-def python(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Python in a process of its own that finds what is installed in a folder."""
+@dataclass(frozen=True)
+class Told:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def python(folder: Path, script: str, given: Any) -> Any:
+    """What a script prints as JSON, in a process of its own that finds what is in a folder."""
     ours = str(Path(pyimgano.__file__).parents[1])
-    path = os.pathsep.join([str(folder), ours])
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", *words],
-        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, json.dumps(given)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), ours]), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """``pyimgano`` in such a process."""
-    return python(folder, "-m", "pyimgano", *words)
-
-
-def scores_of(folder: Path, file: Path, images: Sequence[str]) -> list[float]:
-    """What a detector file says of images, where it is loaded in such a process."""
-    script = "import json, pyimgano, sys; detector = pyimgano.load(sys.argv[1]);"
-    script += "print(json.dumps(detector.decision_function(sys.argv[2:]).tolist()))"
-    done = python(folder, "-c", script, str(file), *images)
     assert done.returncode == 0, done.stderr
-    scores: list[float] = json.loads(done.stdout)
-    return scores
+    return json.loads(done.stdout)
+
+
+def run(folder: Path, commands: Sequence[Sequence[str]]) -> list[Told]:
+    """``pyimgano`` with each of the commands, all in one such process."""
+    return [Told(*told) for told in python(folder, _COMMANDS, commands)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,8 @@ from pyimgano.errors import (
 from pyimgano.extend import Normalization, check_backbone, list_backbones, register_backbone
 from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import build_features
-from tests.conftest import texture, with_blot, write_image
+from tests.conftest import texture, with_blot
 from tests.extending.plugin.pyimgano_example_plugin.backbone import Edges
-from tests.extending.support import run
 
 TRAIN = [texture(i, (48, 48)) for i in range(9)]
 TEST = [texture(30, (48, 48)), with_blot(texture(31, (48, 48)))]
@@ -37,45 +35,6 @@ def edges(monkeypatch: pytest.MonkeyPatch) -> None:
     """The backbone "edges", registered for one test."""
     monkeypatch.setattr(BACKBONES, "_entries", dict(BACKBONES._entries))
     register_backbone("edges", Edges)
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    for i, image in enumerate(TRAIN):
-        write_image(tmp_path / "set/lid/train/good" / f"{i}.png", image)
-    write_image(tmp_path / "set/lid/test/good/0.png", TEST[0])
-    write_image(tmp_path / "set/lid/test/blot/0.png", TEST[1])
-    return tmp_path / "set"
-
-
-def test_fit_save_and_predict_in_new_processes_by_its_name(
-    installed: Path, photos: Path, tmp_path: Path
-) -> None:
-    file, lid = tmp_path / "lid.pyimgano", photos / "lid"
-    words = ("--backbone", "edges", "--image-size", "48", "--output", str(file))
-    done = run(installed, "fit", str(lid / "train/good"), *words)
-    assert done.returncode == 0, done.stderr
-    done = run(installed, "predict", str(file), str(lid / "test"), "--jsonl")
-    assert done.returncode == 0, done.stderr
-    found = [json.loads(line)["score"] for line in done.stdout.splitlines()]
-    paths = [lid / "test/blot/0.png", lid / "test/good/0.png"]
-    detector = model(backbone=Edges()).fit(sorted((lid / "train/good").iterdir()))
-    np.testing.assert_allclose(found, detector.decision_function(paths), rtol=1e-5)
-    assert found[0] > found[1]
-    # Where the package is not installed, the error says which name is missing.
-    with pytest.raises(DetectorFileError, match="backbone 'edges' is not registered here: import"):
-        load(file)
-
-
-def test_benchmark_and_its_report_use_it(installed: Path, photos: Path, tmp_path: Path) -> None:
-    words = ("--dataset", "mvtec", "--root", str(photos), "--backbone", "edges")
-    done = run(
-        installed, "benchmark", *words, "--image-size", "48", "--output", str(tmp_path / "out")
-    )
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "out/results.json").read_text())
-    assert results["parameters"]["backbone"] == "edges"
-    assert (tmp_path / "out/report.html").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("given", ["edges", Edges(), Edges(stride=2)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ import pytest
 from pyimgano import create_model, load
 from pyimgano.errors import (
     CheckFailedError,
-    DetectorFileError,
     InvalidInputError,
     NotEnoughMemoryError,
 )
 from pyimgano.extend import check_neighbors, register_neighbors
 from pyimgano.neighbors import catalogue
 from pyimgano.neighbors.rust import RustNeighbors
-from tests.conftest import texture, with_blot, write_image
+from tests.conftest import texture, with_blot
 from tests.extending.plugin.pyimgano_example_plugin.neighbors import TableNeighbors
-from tests.extending.support import run
 from tests.neighbors.test_neighbors import OTHERS
 
 TRAIN = [texture(i, (48, 48)) for i in range(9)]
@@ -38,44 +35,6 @@ def table(monkeypatch: pytest.MonkeyPatch) -> None:
     known = dict(catalogue.NEIGHBORS._entries)
     monkeypatch.setattr(catalogue.NEIGHBORS, "_entries", known)
     register_neighbors("table", TableNeighbors)
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    for i, image in enumerate(TRAIN):
-        write_image(tmp_path / "set/lid/train/good" / f"{i}.png", image)
-    write_image(tmp_path / "set/lid/test/good/0.png", TEST[0])
-    write_image(tmp_path / "set/lid/test/blot/0.png", TEST[1])
-    return tmp_path / "set"
-
-
-def test_fit_save_and_predict_in_new_processes_by_its_name(
-    installed: Path, photos: Path, tmp_path: Path
-) -> None:
-    file, lid = tmp_path / "lid.pyimgano", photos / "lid"
-    words = ("--backbone", "embedded", "--image-size", "48", "--knn-backend")
-    done = run(installed, "fit", str(lid / "train/good"), *words, "table", "--output", str(file))
-    assert done.returncode == 0, done.stderr
-    done = run(installed, "predict", str(file), str(lid / "test"), "--jsonl")
-    assert done.returncode == 0, done.stderr
-    found = [json.loads(line)["score"] for line in done.stdout.splitlines()]
-    paths = [lid / "test/blot/0.png", lid / "test/good/0.png"]
-    expected = model().fit(sorted((lid / "train/good").iterdir())).decision_function(paths)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    # Where the package is not installed, the error says which name is missing.
-    with pytest.raises(DetectorFileError, match="'knn_backend' is 'table', not \"auto\""):
-        load(file)
-
-
-def test_benchmark_and_its_report_use_it(installed: Path, photos: Path, tmp_path: Path) -> None:
-    words = ("--dataset", "mvtec", "--root", str(photos), "--backbone", "embedded")
-    further = ("--image-size", "48", "--knn-backend", "table", "--output", str(tmp_path / "out"))
-    done = run(installed, "benchmark", *words, *further)
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "out/results.json").read_text())
-    assert results["parameters"]["knn_backend"] == "table"
-    assert results["categories"][0]["metrics"]["auroc"] == 1.0
-    assert (tmp_path / "out/report.html").stat().st_size > 10_000
 
 
 def test_an_object_serves_as_well_and_stays_as_it_is(tmp_path: Path) -> None:
