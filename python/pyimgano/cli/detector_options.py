@@ -48,18 +48,9 @@ def add_detector_options(
     """Options for the parameters of every registered model; those not given are left to it.
 
     To be called last: an option of the command itself is not given up for a parameter, which is
-    then called ``--detector-NAME``.
-
-    Parameters
-    ----------
-    parser
-        Of the command.
-    group
-        Where the default model's options go; others have a group for the models that have them.
-    backbone
-        The command's own default for it.
-    several
-        Whether it takes several models.
+    then called ``--detector-NAME``. The default model's options go to ``group``, others to a group
+    for the models that have them; ``backbone`` is the command's own default, ``several`` says
+    whether it takes several models.
     """
     group = parser.add_argument_group("detector") if group is None else group
     if several:
@@ -167,10 +158,7 @@ def _useless(backbone: Any) -> tuple[str, ...]:
 def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:
     """The models of ``--model``, each with those of the given options that it has.
 
-    Raises
-    ------
-    InvalidInputError
-        An option that no model of the command has.
+    An option that no model of the command has is an InvalidInputError.
     """
     from pyimgano.models import create_model
     from pyimgano.pipelines.comparison import ModelSpec

@@ -122,20 +122,9 @@ def error_of(path: str | os.PathLike[str]) -> OSError | None:
 def match_masks(images: Sequence[str], folder: Path, masks: Path) -> list[str]:
     """The mask of each image: ``<stem>_mask`` or ``<stem>``, with any image suffix.
 
-    Parameters
-    ----------
-    images
-        Files in and below ``folder``.
-    folder
-        Their folder.
-    masks
-        The folder of their masks: in the same sub-folder as the image or, where only one image has
-        that stem, anywhere directly in it.
-
-    Raises
-    ------
-    DatasetError
-        Names the first image without a mask, or a folder of masks that cannot be read.
+    It is in the same sub-folder of ``masks`` as the image in ``folder`` or, where only one image
+    has that stem, anywhere directly in it. A DatasetError names the first image without a mask, or
+    a folder of masks that cannot be read.
     """
     found = _by_place(masks)
     stems = Counter(Path(image).stem for image in images)

@@ -8,19 +8,9 @@ from pyimgano.errors import InvalidInputError
 
 
 def check_device(torch: Any, device: Any) -> None:
-    """Refuse a device that torch does not know, or that this machine has not.
+    """Refuse a device (``"cuda:1"``) that torch does not know, or that this machine has not.
 
-    Parameters
-    ----------
-    torch
-        The module.
-    device
-        What torch takes as a device, such as ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-
-    Raises
-    ------
-    InvalidInputError
-        Lists the devices that there are.
+    The InvalidInputError lists the devices that there are; ``torch`` is the module.
     """
     try:
         torch.zeros(1, device=device).cpu()

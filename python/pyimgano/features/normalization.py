@@ -25,19 +25,9 @@ def resolve_normalization(normalization: Normalization) -> tuple[list[float], li
 def normalised(
     images: Sequence[NDArray[np.float32]], normalization: MeanStd
 ) -> NDArray[np.float32]:
-    """A batch as backbones take it.
+    """A batch as backbones take it, float32 (n, 3, H, W), contiguous.
 
-    Parameters
-    ----------
-    images
-        float32 (H, W, 3), RGB in [0, 1], all of one size.
-    normalization
-        Mean and standard deviation.
-
-    Returns
-    -------
-    ndarray
-        float32 (n, 3, H, W), contiguous.
+    The images are float32 (H, W, 3), RGB in [0, 1], all of one size.
     """
     mean, std = (np.array(part, dtype=np.float32)[:, None, None] for part in normalization)
     height, width = images[0].shape[:2]

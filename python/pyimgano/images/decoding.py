@@ -16,26 +16,11 @@ from pyimgano.images.limits import opencv_refuses
 
 
 def decode(data: bytes, header: Header, *, unchanged: bool = False) -> NDArray[Any]:
-    """Decode a whole file.
+    """Decode a whole file: uint8 or uint16, (H, W) or (H, W, 3), RGB, shown upright.
 
-    Parameters
-    ----------
-    data
-        The file.
-    header
-        What :func:`~pyimgano.images.headers.read_header` made of it.
-    unchanged
-        Keep every channel as it is stored, alpha included, in any order: for label indices.
-
-    Returns
-    -------
-    ndarray
-        uint8 or uint16, (H, W) or (H, W, 3), RGB, shown upright.
-
-    Raises
-    ------
-    HeaderError
-        It cannot be decoded as a whole, or is not what its header says.
+    ``unchanged`` keeps every channel as it is stored, alpha included, in any order: for label
+    indices. A file that cannot be decoded as a whole, or is not what its header says, is a
+    HeaderError.
     """
     if len(data) < header.least_bytes:
         raise DamagedError("damaged or cut short")
@@ -115,21 +100,10 @@ def _turned(image: NDArray[Any], turns: tuple[int | str, ...]) -> NDArray[Any]:
 
 
 def to_white(image: NDArray[Any], white: int | None, bit_depth: int | None) -> NDArray[Any]:
-    """Bring white to 255, or to ``2**bit_depth - 1`` in 16 bits.
+    """Bring white to 255, or to ``2**bit_depth - 1`` in 16 bits; a value above is a DamagedError.
 
-    Parameters
-    ----------
-    image
-        uint8 or uint16.
-    white
-        Largest value that the file can have; None, 255 and 65535: that of the array's type.
-    bit_depth
-        Bits that a 16-bit file uses; None: 16.
-
-    Raises
-    ------
-    DamagedError
-        A value is above ``2**bit_depth - 1``.
+    ``white`` is the largest value that the file can have; None, 255 and 65535: that of the array's
+    type.
     """
     deep = image.dtype == np.uint16
     top = 2 ** (bit_depth or 16) - 1 if deep else 255

@@ -20,17 +20,8 @@ def digest(array: NDArray[Any]) -> bytes:
 def fingerprint(digests: Iterable[bytes], of: str) -> dict[str, Any]:
     """What identifies a set of training images, whatever their order and names.
 
-    Parameters
-    ----------
-    digests
-        One per image.
-    of
-        What they were taken of.
-
-    Returns
-    -------
-    dict
-        ``n_images``, ``sha256`` (of the sorted digests) and ``of``.
+    It has ``n_images``, ``sha256`` (of the sorted digests, one per image) and ``of``, what they
+    were taken of.
     """
     ordered = sorted(digests)
     return {

@@ -9,13 +9,7 @@ _ANY, _NEARLY_ALL = " than any good photo", " than nearly all good photos"
 
 
 class HealthTally:
-    """Counts the warnings of one image after the other.
-
-    Attributes
-    ----------
-    n_images
-        Images counted so far.
-    """
+    """Counts the warnings of one image after the other."""
 
     def __init__(self) -> None:
         self.n_images = 0

@@ -20,15 +20,7 @@ def reads_heic() -> bool:
 
 
 def decode_heic(data: bytes) -> NDArray[Any]:
-    """The picture of a HEIC file, shown upright: uint8 (H, W, 3), RGB.
-
-    Raises
-    ------
-    MissingDependencyError
-        The package that decodes it is not there.
-    DamagedError
-        It cannot be decoded as a whole.
-    """
+    """The picture of a HEIC file, shown upright: uint8 (H, W, 3), RGB."""
     heif: Any = require("pi_heif", extra="heif", purpose="HEIC files")
     try:
         picture = heif.open_heif(data, convert_hdr_to_8bit=True)

@@ -29,13 +29,7 @@ _BLOCK = 256
 
 
 def thumbnail(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Grey values of an image, float32 (4096,), for :func:`group_twins`.
-
-    Parameters
-    ----------
-    pixels
-        float32 (h, w) or (h, w, 3) in [0, 1].
-    """
+    """Grey values, float32 (4096,), of an image in [0, 1], float32 (h, w) or (h, w, 3)."""
     small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     grey: NDArray[np.float32] = np.asarray(small, dtype=np.float32).reshape(_SIDE * _SIDE, -1)
     return np.asarray(grey.mean(axis=1), dtype=np.float32)
@@ -50,15 +44,7 @@ def thumbnail_of(image: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Look:
-    """What a training image looks like, of a detector that compares features of whole images.
-
-    Attributes
-    ----------
-    health
-        Light, sharpness and the like.
-    thumbnail
-        See :func:`thumbnail`.
-    """
+    """What a training image looks like, of a detector that compares features of whole images."""
 
     health: ImageHealth
     thumbnail: NDArray[np.float32]
@@ -77,19 +63,10 @@ class Look:
 def group_twins(
     digests: Sequence[Hashable], thumbnails: NDArray[np.float32] | None = None
 ) -> NDArray[np.int64]:
-    """For each image the number of the first one that shows the same picture.
+    """For each image the number of the first one that shows the same picture, int64 (n,).
 
-    Parameters
-    ----------
-    digests
-        Of each image's content; images of equal digest are the same.
-    thumbnails
-        float32 (n, 4096), see :func:`thumbnail`; None: only equal digests count.
-
-    Returns
-    -------
-    ndarray
-        int64 (n,): an image's own number where it is the first of its kind.
+    Images of equal digest are the same; ``thumbnails``, float32 (n, 4096), find copies that differ
+    in noise, compression or gain. None: only equal digests count.
     """
     first: dict[Hashable, int] = {}
     groups = np.array([first.setdefault(one, i) for i, one in enumerate(digests)], dtype=np.int64)

@@ -50,13 +50,7 @@ def is_hidden(name: str) -> bool:
 
 
 def visible_folders(folder: str | os.PathLike[str]) -> list[str]:
-    """Names of the folders right below one, sorted, links to folders included.
-
-    Raises
-    ------
-    DatasetError
-        It cannot be read; names it.
-    """
+    """Names of the folders right below one, sorted, links to folders included."""
     try:
         with os.scandir(folder) as entries:
             return sorted(e.name for e in entries if not is_hidden(e.name) and os.path.isdir(e))
@@ -77,14 +71,8 @@ class Walk:
     """Finds images in and below folders; each folder is read once, under whatever name.
 
     Links to folders are followed. Hidden files and folders, folders of results and what has no
-    image suffix are left out and counted.
-
-    Parameters
-    ----------
-    left_out
-        Where that is counted.
-    skip
-        Folders that are no input, such as the one that results are written to.
+    image suffix are left out and counted. ``skip`` are folders that are no input, such as the one
+    that results are written to.
     """
 
     def __init__(self, left_out: LeftOut, skip: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -94,19 +82,10 @@ class Walk:
         self._root = ""
 
     def below(self, folder: str, *, deep: bool = True) -> Iterator[str | Unreadable]:
-        """Images in and below a folder, in the order of their paths.
+        """Images in a folder, and below it if ``deep``, in the order of their paths.
 
-        Parameters
-        ----------
-        folder
-            The folder; a chunk of its names is held in memory at a time.
-        deep
-            False: only those in it.
-
-        Yields
-        ------
-        str or Unreadable
-            A path; or a folder below it that cannot be read, which is counted as well.
+        A chunk of its names is held in memory at a time. A folder below it that cannot be read
+        comes as an :class:`~pyimgano.types.Unreadable`, and is counted as well.
         """
         self._root = os.path.realpath(folder)
         stack: list[_Open] = []

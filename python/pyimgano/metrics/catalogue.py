@@ -95,12 +95,8 @@ def metric_info(key: str) -> MetricInfo:
 def column_infos(keys: Iterable[str], *, asked: Iterable[str] = ()) -> list[MetricInfo]:
     """The figures that a table of these has columns for, in order.
 
-    Parameters
-    ----------
-    keys
-        Figures that some result holds. One that nothing is known of goes by its key.
-    asked
-        What the run was asked for; empty: every figure of interest.
+    Of ``keys``, which some result holds, one that nothing is known of goes by its key. ``asked`` is
+    what the run was asked for; empty: every figure of interest.
     """
     named = set(asked)
     wanted = {*(named or default_metrics()), *keys}
@@ -119,20 +115,10 @@ def select_metrics(
 ) -> list[Selection]:
     """The metrics that give some figures, each once.
 
-    Parameters
-    ----------
-    names
-        Keys, or ``"all"``; None: the package's own and whatever the program registered. What
-        another process chose, where they may not be registered here, stays as it is.
-    **settings
-        Of the run, such as ``integration_limit``, for metrics with such a field.
-
-    Raises
-    ------
-    UnknownNameError
-        Nothing of that key is registered; lists the nearest.
-    InvalidInputError
-        The list is empty.
+    ``names`` are keys, or ``"all"``; None: the package's own and whatever the program registered.
+    What another process chose, where they may not be registered here, stays as it is. ``settings``
+    are those of the run, such as ``integration_limit``, for metrics with such a field. An unknown
+    key is an UnknownNameError that lists the nearest, an empty list an InvalidInputError.
     """
     chosen_before = [one for one in names or () if isinstance(one, Selection)]
     if chosen_before:

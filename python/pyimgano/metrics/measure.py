@@ -22,26 +22,15 @@ Arrays: TypeAlias = NDArray[Any] | Sequence[NDArray[Any]]
 
 @dataclass
 class Measured:
-    """Figures by key, as far as they go.
+    """Figures by key, as far as they go."""
 
-    Attributes
-    ----------
-    values
-        NaN for what is undefined, or whose metric failed.
-    per_image
-        By key, one number per image.
-    settings
-        What the figures depend on.
-    curves
-        Points for plots, by key.
-    notes
-        Which figures are undefined or failed, and why.
-    """
-
+    #: NaN for what is undefined, or whose metric failed.
     values: dict[str, float] = field(default_factory=dict)
+    #: By key, one number per image.
     per_image: dict[str, list[float]] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    curves: dict[str, list[list[float]]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)  #: What the figures depend on.
+    curves: dict[str, list[list[float]]] = field(default_factory=dict)  #: Points for plots, by key.
+    #: Which figures are undefined or failed, and why.
     notes: list[str] = field(default_factory=list)
 
     def add(

@@ -9,39 +9,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AnomalibModel:
-    """What the wrapper needs to know of one model of anomalib.
+    """What the wrapper needs to know of one model of anomalib."""
 
-    Attributes
-    ----------
-    name
-        Class in ``anomalib.models``.
-    summary
-        One line for listings.
-    backbone
-        The class's parameter for the backbone's name; None: it has none to choose.
-    image_size
-        Side that anomalib's own preprocessing brings images to.
-    trains
-        Whether it runs gradient steps; if not, one pass over the images fits it.
-    steps
-        Trainer arguments where the user sets neither ``max_epochs`` nor ``max_steps``: those of
-        anomalib's own configuration.
-    has_map
-        Whether it says where.
-    defaults
-        Parameters of the class that differ from anomalib's.
-    images_needed
-        Fewest images that it can be fitted on, for the parameters of the class that are set.
-    """
-
-    name: str
-    summary: str
+    name: str  #: Class in ``anomalib.models``.
+    summary: str  #: One line for listings.
+    #: The class's parameter for the backbone's name; None: it has none to choose.
     backbone: str | None = "backbone"
-    image_size: int = 256
+    image_size: int = 256  #: Side that anomalib's own preprocessing brings images to.
+    #: Whether it runs gradient steps; if not, one pass over the images fits it.
     trains: bool = True
+    #: Trainer arguments of anomalib's own configuration, where the user sets none.
     steps: dict[str, int] = field(default_factory=dict)
-    has_map: bool = True
+    has_map: bool = True  #: Whether it says where.
+    #: Parameters of the class that differ from anomalib's.
     defaults: dict[str, Any] = field(default_factory=dict)
+    #: Fewest images that it can be fitted on, for the parameters of the class that are set.
     images_needed: Callable[[Mapping[str, Any]], int] = lambda params: 1
 
 

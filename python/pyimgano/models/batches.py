@@ -18,22 +18,10 @@ def in_batches(
     batch_size: int,
     process: Callable[[Sequence[ImageInput]], Iterable[Result]],
 ) -> Iterator[Result]:
-    """One result per image, in order.
+    """What ``process`` gives, one result per image, in order; images are asked for in their turn.
 
-    Parameters
-    ----------
-    images
-        Paths or arrays; asked for when their turn comes.
-    batch_size
-        Images per call of ``process``.
-    process
-        Results of some images, one each.
-
-    Raises
-    ------
-    ImageReadError, InvalidTypeError, InvalidInputError
-        At the first image that ``process`` cannot take, after the results of all before it: the
-        batch it is in is done again one by one.
+    At the first image that ``process`` cannot take (ImageReadError, InvalidTypeError,
+    InvalidInputError) all results before it have come: the batch it is in is done again one by one.
     """
     waiting = iter(images)
     while batch := list(islice(waiting, batch_size)):

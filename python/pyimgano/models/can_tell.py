@@ -18,26 +18,13 @@ _DIRECTIONS = 16
 
 
 def check_can_tell(model: RowDetector, rows: NDArray[np.float32], threshold: float) -> None:
-    """Refuse a detector for which all images are alike.
+    """Refuse a detector, fitted on these rows (n, d), for which all images are alike.
 
-    Cuts and histograms of constant rows, or of two, have no place for anything else: whatever
-    comes gets the score of the training images.
-
-    Parameters
-    ----------
-    model
-        Fitted.
-    rows
-        float32 (n, d), what it has learnt from.
-    threshold
-        Above it an image is a defect; infinite where none could be estimated.
-
-    Raises
-    ------
-    InvalidInputError
-        All training images have one score and what is far from them none above it, or there are
-        but two pictures and the threshold is out of reach; names the detector. Else a
-        :class:`ThresholdWarning` says that the threshold is out of place.
+    Cuts and histograms of constant rows, or of two, have no place for anything else: whatever comes
+    gets the score of the training images. That is an InvalidInputError where all training images
+    have one score and what is far from them none above it, or where there are but two pictures and
+    the threshold is out of reach; else a :class:`ThresholdWarning` says that the threshold is out
+    of place.
     """
     usual = float(np.median(model.train_scores))
     enough = threshold if math.isfinite(threshold) else usual

@@ -27,29 +27,18 @@ from pyimgano.utils.timing import StageTimer
 
 @dataclass
 class Collected:
-    """What is known of the training images, beside their features.
+    """What is known of the training images, beside their features."""
 
-    Attributes
-    ----------
-    kept
-        Positions of the images that are used, in what was given.
-    health
-        Light, sharpness and the like of each of these.
-    digests
-        SHA-256 of the pixels of each.
-    thumbnails
-        Of each, see :mod:`~pyimgano.images.twins`.
-    sizes
-        Size (h, w) of the pixels of each.
-    errors
-        Why the others cannot be used, by position.
-    """
-
+    #: Positions of the images that are used, in what was given.
     kept: list[int] = field(default_factory=list)
+    #: Light, sharpness and the like of each of these.
     health: list[ImageHealth] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)  #: SHA-256 of the pixels of each.
+    #: Of each, see :mod:`~pyimgano.images.twins`.
     thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
+    #: Size (h, w) of the pixels of each.
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    #: Why the others cannot be used, by position.
     errors: dict[int, ImageReadError] = field(default_factory=dict)
 
     def add(self, position: int, loaded: LoadedImage) -> None:
@@ -134,10 +123,8 @@ def collect(
 ) -> Collected:
     """Read every image once and give its patches to the scorer.
 
-    Raises
-    ------
-    ImageReadError
-        Names all unreadable files; with ``skip_bad`` only if there is no readable one.
+    An ImageReadError names all unreadable files; with ``skip_bad`` only if there is no readable
+    one.
     """
     found = Collected()
     with track(len(images), "reading training images", verbose) as advance:

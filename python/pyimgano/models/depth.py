@@ -8,13 +8,7 @@ from pyimgano.utils.text import shown
 
 
 def check_bits(path: str | None, health: ImageHealth | None, known: frozenset[int]) -> None:
-    """Refuse an image of another depth than was learnt: its values may be on another scale.
-
-    Raises
-    ------
-    ImageReadError, InvalidInputError
-        For a file, which it names, or for an array.
-    """
+    """Refuse an image of another depth than was learnt: its values may be on another scale."""
     if health is None or health.bits is None or not known or health.bits in known:
         return
     what = (

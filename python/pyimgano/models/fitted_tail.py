@@ -28,12 +28,7 @@ _MOST_SIMULATED = 1000
 def fitted_limit(scores: NDArray[np.float64], target: float) -> float:
     """The limit that a further score exceeds with a probability of ``target``, by a fitted tail.
 
-    Parameters
-    ----------
-    scores
-        float64 (n,), n >= 2, finite.
-    target
-        Rate in (0, 1).
+    The scores are float64 (n,), n >= 2, finite.
     """
     location, scale = _line(np.sort(scores))
     limit = location + _scales_above(len(scores), target) * scale

@@ -17,58 +17,29 @@ from pyimgano.models.threshold import FalsePositiveRate
 
 @dataclass(frozen=True)
 class OddPhoto:
-    """A good photo that a person should look at.
+    """A good photo that a person should look at."""
 
-    Attributes
-    ----------
-    number
-        Among the training images.
-    name, score
-        Its file and held-out score.
-    apart
-        Whether a gap parts its score from those of the others.
-    """
-
-    number: int
+    number: int  #: Among the training images.
     name: str
-    score: float
-    apart: bool
+    score: float  #: Held out.
+    apart: bool  #: Whether a gap parts its score from those of the others.
 
 
 @dataclass(frozen=True)
 class GoodPhotos:
-    """What a fit says of the photos it learnt from.
+    """What a fit says of the photos it learnt from."""
 
-    Attributes
-    ----------
-    names
-        The photos that were learnt from.
-    scores
-        The held-out score of each.
-    left_out
-        Photos that were left out because the user asked for it.
-    odd
-        Those to look at, the oddest first.
-    twins
-        Groups of photos that show the same picture.
-    unhealthy
-        Photos that were taken unlike the others, by number, and in what.
-    threshold, source, rate
-        Of the detector.
-    notes
-        Warnings.
-    """
-
-    names: list[str]
-    scores: list[float]
-    left_out: list[str]
-    odd: list[OddPhoto]
-    twins: list[list[str]]
+    names: list[str]  #: Of the photos that were learnt from.
+    scores: list[float]  #: Held out, of each.
+    left_out: list[str]  #: Because the user asked for it.
+    odd: list[OddPhoto]  #: Those to look at, the oddest first.
+    twins: list[list[str]]  #: Groups of photos that show the same picture.
+    #: Photos that were taken unlike the others, by number, and in what.
     unhealthy: dict[int, tuple[str, ...]]
-    threshold: float
+    threshold: float  #: Of the detector, as the two below.
     source: str
     rate: FalsePositiveRate | None
-    notes: list[str]
+    notes: list[str]  #: Warnings.
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, score and what there is to say of each photo that a person should look at."""

@@ -23,20 +23,10 @@ def odd_images(
 ) -> tuple[list[int], int]:
     """Numbers of the photos to look at, the oddest first, and how many stand apart from the rest.
 
-    Parameters
-    ----------
-    scores
-        float64 (n,), held-out scores.
-    groups
-        int64 (n,), as for :func:`~pyimgano.models.threshold.held_out_threshold`: of photos that
-        show the same picture the first is named.
-
-    Returns
-    -------
-    list of int, int
-        A tenth of the photos, at most three, and more where more stand apart: photos above a gap
-        in the sorted scores, with one below it for comparison. Empty below four photos, which have
-        nothing to be compared with.
+    These are a tenth of the photos, at most three, and more where more stand apart: photos above a
+    gap in the sorted held-out scores, with one below it for comparison. There is none below four
+    photos, which have nothing to be compared with. Of photos of one group, which show the same
+    picture, the first is named.
     """
     first = np.arange(len(scores)) if groups is None else np.unique(groups, return_index=True)[1]
     n = len(first)

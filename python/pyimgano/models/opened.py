@@ -25,11 +25,6 @@ def extract_and_measure(
 
     This package's own extractor gets one decoded image after the other, so that no file is decoded
     twice. Another gets what was given; of an image that it alone can read nothing is measured.
-
-    Raises
-    ------
-    ImageReadError
-        A file cannot be read by the extractor.
     """
     if type(extractor) is not PooledFilterBank:
         rows = np.asarray(extractor.extract(images), dtype=np.float32)

@@ -19,12 +19,7 @@ class PatchMapper:
     """Bilinear upsampling, Gaussian smoothing, and the way back to the image's own size.
 
     As in PatchCore (Roth et al., CVPR 2022, section 3.3): up to the size that the features were
-    taken at, smoothed there.
-
-    Parameters
-    ----------
-    gaussian_sigma
-        Standard deviation of the smoothing in pixels of the features' input; 0 for none.
+    taken at, smoothed there with a standard deviation in its pixels; 0 for none.
     """
 
     gaussian_sigma: float

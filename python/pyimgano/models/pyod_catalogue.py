@@ -14,25 +14,14 @@ def _neighbours(most: int) -> Callable[[int, int], int]:
 
 @dataclass(frozen=True)
 class PyODDetector:
-    """What the adapter needs to know of one class of PyOD.
+    """What the adapter needs to know of one class of PyOD."""
 
-    Attributes
-    ----------
-    module, name
-        Where the class is, and its name.
-    summary
-        One line for listings.
-    defaults
-        Parameters that depend on the numbers of training rows and of features, where the user
-        sets none.
-    needs_more_rows
-        It estimates a covariance: features are first projected to fewer axes than rows.
-    """
-
-    module: str
-    name: str
-    summary: str
+    module: str  #: Where the class is.
+    name: str  #: Of the class.
+    summary: str  #: One line for listings.
+    #: Where the user sets none, by the numbers of training rows and of features.
     defaults: dict[str, Callable[[int, int], Any]] = field(default_factory=dict)
+    #: It estimates a covariance: features are first projected to fewer axes than rows.
     needs_more_rows: bool = False
 
 

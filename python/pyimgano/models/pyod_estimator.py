@@ -49,23 +49,10 @@ def find_class(spec: PyODDetector, params: Iterable[str]) -> Any:
 class RowDetector:
     """Fit on rows, score rows one by one.
 
-    Parameters
-    ----------
-    name
-        Short name of the detector.
-    params
-        PyOD's parameters.
-    n_rows
-        Rows that defaults are made for: the same for the refits on parts of the rows, so that
-        their scores compare.
-    max_dims
-        Features are projected to at most so many principal axes; None: all features, or for a
-        detector that estimates a covariance one axis per five rows.
-    standardize
-        Bring every feature to mean 0 and standard deviation 1 on the training rows.
-    random_state
-        Seed, where the detector takes one; NumPy's global one is set during the call and restored,
-        for some of PyOD's detectors draw from that.
+    Defaults are made for ``n_rows``: the same for the refits on parts of the rows, so that their
+    scores compare. ``max_dims`` is as for :class:`~pyimgano.models.classical.ClassicalDetector`.
+    NumPy's global seed is set during a call and restored, for some of PyOD's detectors draw from
+    that.
     """
 
     def __init__(
@@ -93,11 +80,8 @@ class RowDetector:
     def fit(self, rows: NDArray[np.float32]) -> Self:
         """Learn from (n, d) rows of normal images.
 
-        Raises
-        ------
-        InvalidInputError
-            The detector cannot learn from these rows, such as constant ones; names the detector
-            and gives its own reason.
+        Rows that it cannot learn from, such as constant ones, are an InvalidInputError that names
+        the detector and gives its own reason.
         """
         cls = find_class(self.spec, self.params)
         values = self._fit_space(rows.astype(np.float64))

@@ -14,18 +14,10 @@ from pyimgano.images.reading import read_image
 
 @dataclass(frozen=True)
 class Reading:
-    """The limits that whoever reads a file for a detector must keep to.
+    """The limits that whoever reads a file for a detector must keep to."""
 
-    Attributes
-    ----------
-    max_pixels
-        Larger files are refused.
-    bit_depth
-        Bits used in 16-bit files; None: all 16.
-    """
-
-    max_pixels: int = MAX_PIXELS
-    bit_depth: int | None = None
+    max_pixels: int = MAX_PIXELS  #: Larger files are refused.
+    bit_depth: int | None = None  #: Bits used in 16-bit files; None: all 16.
 
     @classmethod
     def of(cls, detector: Any) -> Self:

@@ -12,21 +12,9 @@ from pyimgano.scorers.base import PatchScorer
 
 @dataclass(frozen=True)
 class FittedState:
-    """What a detector has learnt, beside its feature extractor.
+    """What a detector has learnt, beside its feature extractor."""
 
-    Attributes
-    ----------
-    params
-        Constructor's arguments at the time of the fit.
-    facts
-        Numbers, texts and lists of texts.
-    tensors
-        Arrays.
-    scorer
-        The fitted scorer of a detector that has one.
-    """
-
-    params: dict[str, Any]
-    facts: dict[str, Any]
-    tensors: dict[str, NDArray[Any]]
-    scorer: PatchScorer | None = None
+    params: dict[str, Any]  #: Constructor's arguments at the time of the fit.
+    facts: dict[str, Any]  #: Numbers, texts and lists of texts.
+    tensors: dict[str, NDArray[Any]]  #: Arrays.
+    scorer: PatchScorer | None = None  #: The fitted scorer of a detector that has one.

@@ -54,14 +54,7 @@ def training_images(X: Iterable[ImageInput], y: Any) -> Sequence[ImageInput]:
 def each_once(images: Sequence[Image], kind: str, *, stacklevel: int = 2) -> Sequence[Image]:
     """Images without files that are listed before, with a :class:`RepeatedImageWarning`.
 
-    Parameters
-    ----------
-    images
-        Paths or arrays; every array is kept.
-    kind
-        What kind of images they are, for the warning.
-    stacklevel
-        Of the warning.
+    Every array is kept; ``kind`` says in the warning what kind of images they are.
     """
     seen: set[str] = set()
     once: list[Image] = []

@@ -18,22 +18,12 @@ from pyimgano.persistence.storable import arrays_of
 
 @dataclass(frozen=True)
 class Kind:
-    """How a file holds extractors of a kind.
+    """How a file holds extractors of a kind."""
 
-    Attributes
-    ----------
-    describe
-        Header entries out of the extractor, the detector's parameters, and whether the network is
-        to be in the file.
-    restore
-        The way back.
-    has_weights
-        Whether they lie in a file of their own.
-    """
-
+    #: Header entries of an extractor, the detector's parameters, whether to embed the network.
     describe: Callable[[Any, Mapping[str, Any], bool], dict[str, Any]]
-    restore: Callable[[Source], Any]
-    has_weights: bool = False
+    restore: Callable[[Source], Any]  #: The way back.
+    has_weights: bool = False  #: Whether they lie in a file of their own.
 
 
 _BANK = Kind(filter_banks.describe_bank, filter_banks.restore_bank)
@@ -57,13 +47,7 @@ _HOMES = {
 def describe_features(
     features: Any, params: Mapping[str, Any], *, embed_backbone: bool = False
 ) -> dict[str, Any]:
-    """Header entries of an extractor, whose ONNX model the file may hold.
-
-    Raises
-    ------
-    InvalidInputError
-        It is none that a file can hold.
-    """
+    """Header entries of an extractor, whose ONNX model the file may hold."""
     kind = _kind_of(features)
     return {"kind": kind, **_KINDS[kind].describe(features, params, embed_backbone)}
 
@@ -100,14 +84,8 @@ def feature_tensors(
 def restore_features(source: Source) -> Any:
     """A working extractor; takes its tensors out of ``tensors`` and completes ``params``.
 
-    Raises
-    ------
-    Malformed
-        The entries or the tensors do not fit.
-    WeightsError
-        A backbone's weights are not at hand, or are others.
-    UnknownNameError
-        Nobody has registered the backbone here; names it.
+    Entries or tensors that do not fit are Malformed, a backbone's weights that are not at hand, or
+    are others, a WeightsError, and a backbone that nobody has registered here an UnknownNameError.
     """
     kind = _KINDS[source.entry["kind"]]
     if source.weights is not None and not kind.has_weights:

@@ -47,21 +47,8 @@ def write_container(
 ) -> None:
     """Write a header and tensors, atomically; the same input gives the same bytes.
 
-    Parameters
-    ----------
-    path
-        The file.
-    header
-        Ready for JSON; no NaN, no infinity.
-    tensors
-        float16, float32, float64 or uint8.
-
-    Raises
-    ------
-    OutputError
-        It cannot be written; names the file.
-    Malformed
-        The header is too large.
+    The header is ready for JSON, without NaN and infinity, and Malformed if it is too large;
+    tensors are float16, float32, float64 or uint8.
     """
     arrays = {
         name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -96,10 +83,8 @@ def write_container(
 def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
     """The header and the tensors of a file whose checksum is right.
 
-    Raises
-    ------
-    DetectorFileError
-        The file cannot be read, is none of this format, of a newer version, or damaged.
+    A file that cannot be read, is none of this format, of a newer version, or damaged, is a
+    DetectorFileError that names it.
     """
     try:
         return unpack(_read(path))
@@ -111,13 +96,7 @@ def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensor
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], Tensors]:
-    """The header and the tensors in a file's content.
-
-    Raises
-    ------
-    Malformed
-        On anything else.
-    """
+    """The header and the tensors in a file's content; anything else is Malformed."""
     _check_start(data)
     if checksum(data) != data[_START : _START + _DIGITS].decode("latin-1"):
         raise Malformed("the file is damaged or cut short: its checksum does not fit")

@@ -63,13 +63,7 @@ def encode(
 
 
 def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
-    """Checked header entries, and the state; takes its tensors out of ``tensors``.
-
-    Raises
-    ------
-    Malformed
-        Something is missing, unknown or out of its range.
-    """
+    """Checked header entries, and the state; takes its tensors out of ``tensors``."""
     entries = check_header(header)
     params = entries["params"]
     scores = _take_scores(tensors)
@@ -138,13 +132,7 @@ def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> N
 def check_params(
     kind: str, given: Mapping[str, Any], scorer: PatchScorer | None, bank_dtype: str
 ) -> None:
-    """Refuse parameters that no file can hold, and such a scorer.
-
-    Raises
-    ------
-    Malformed, InvalidInputError
-        Say which.
-    """
+    """Refuse parameters that no file can hold, and such a scorer."""
     if bank_dtype not in ("float32", "float16"):
         raise InvalidInputError(f'bank_dtype must be "float32" or "float16", got {bank_dtype!r}')
     if scorer is not None:

@@ -180,12 +180,9 @@ def _info_sha256(features: Any) -> str:
 
 
 def registered_name(backbone: Any) -> str:
-    """The name of a backbone that is given as an object: what its class is registered under.
+    """The name that the class of a backbone, given as an object, is registered under.
 
-    Raises
-    ------
-    InvalidInputError
-        Its class is not registered, or says not what files hold of it.
+    A class that is not, or that says not what files hold of it, is an InvalidInputError.
     """
     cls = type(backbone)
     found = BACKBONES.find(cls.kind) if is_storable(cls) else None

@@ -29,10 +29,8 @@ _NARROW, _MOST_NARROW = 64, 100_000
 def describe_scorer(scorer: PatchScorer, bank_dtype: str) -> dict[str, Any]:
     """Header entry of a scorer, fitted or not.
 
-    Raises
-    ------
-    InvalidInputError
-        Its class is not registered, or it has no memory bank that ``bank_dtype`` could be of.
+    An InvalidInputError tells that its class is not registered, or that it has no memory bank that
+    ``bank_dtype`` could be of.
     """
     cls: Any = type(scorer)
     kind = getattr(cls, "kind", "")
@@ -68,13 +66,7 @@ def scorer_tensors(scorer: Any, bank_dtype: str) -> tuple[Tensors, dict[str, Any
 
 
 def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
-    """A fitted scorer from checked header entries; takes its tensors out of ``tensors``.
-
-    Raises
-    ------
-    Malformed
-        A tensor is missing or cannot be.
-    """
+    """A fitted scorer from checked header entries; takes its tensors out of ``tensors``."""
     if entries["detector"] == "patchcore":  # whose parameters are the scorer's
         cls: Any = MemoryBankScorer
         names = cls.PARAMETERS.keys() & entries["params"].keys()

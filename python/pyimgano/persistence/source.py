@@ -16,27 +16,11 @@ PREFIX = "features."
 
 @dataclass(frozen=True)
 class Source:
-    """A file's extractor on the way back.
+    """A file's extractor on the way back."""
 
-    Attributes
-    ----------
-    entry
-        What the header says of it.
-    params
-        The detector's parameters, completed on the way.
-    tensors
-        Those of the file; an extractor's are taken out.
-    weights
-        The file of weights that the user names.
-    folder
-        Where the detector file is.
-    allow_onnx
-        Whether an ONNX model may be read.
-    """
-
-    entry: Mapping[str, Any]
-    params: dict[str, Any]
-    tensors: Tensors
-    weights: str | os.PathLike[str] | None = None
-    folder: Path = Path()
-    allow_onnx: bool = False
+    entry: Mapping[str, Any]  #: What the header says of it.
+    params: dict[str, Any]  #: The detector's parameters, completed on the way.
+    tensors: Tensors  #: Those of the file; an extractor's are taken out.
+    weights: str | os.PathLike[str] | None = None  #: The file of weights that the user names.
+    folder: Path = Path()  #: Where the detector file is.
+    allow_onnx: bool = False  #: Whether an ONNX model may be read.

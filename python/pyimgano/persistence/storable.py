@@ -30,10 +30,7 @@ def parameters_of(part: Any) -> dict[str, Any]:
 def arrays_of(part: Any, title: str, prefix: str) -> Tensors:
     """What a storable object has learnt, under names with a prefix.
 
-    Raises
-    ------
-    InvalidInputError
-        An array or a name is none that a file holds; the message has the title.
+    An array or a name that no file holds is an InvalidInputError with the title.
     """
     tensors, whose = {}, f"its {title} {type(part).__name__}"
     for name, value in asked(whose, part.to_state).items():
@@ -49,13 +46,7 @@ def arrays_of(part: Any, title: str, prefix: str) -> Tensors:
 
 
 def take_arrays(tensors: Tensors, prefix: str) -> Tensors:
-    """All tensors with a prefix, taken out, without it.
-
-    Raises
-    ------
-    Malformed
-        One holds values that nothing can have.
-    """
+    """All tensors with a prefix, taken out, without it."""
     names = [name for name in tensors if name.startswith(prefix)]
     return {
         name.removeprefix(prefix): take(

@@ -17,12 +17,8 @@ def take(
     low: float,
     high: float,
 ) -> NDArray[Any]:
-    """Take a tensor out; of a shape (None: any length from 1), a dtype, and a range.
-
-    Raises
-    ------
-    Malformed
-        It is absent or something else.
+    """Take a tensor out, which must have a shape (None: any length from 1), a dtype, and a
+    range.
     """
     array = tensors.pop(name, None)
     if array is None:

@@ -30,13 +30,9 @@ def find_file(
     """The file with a size and SHA-256, and its content, which is read once.
 
     It is looked for as given, else where it was, else beside the detector file. On the word of a
-    detector file only a regular file of just that size is opened, and none on a network share or
-    in ``/proc``, ``/sys`` or ``/dev``.
-
-    Raises
-    ------
-    WeightsError
-        The given file has another hash (both are named), or there is none (``weights=`` is named).
+    detector file only a regular file of just that size is opened, and none on a network share or in
+    ``/proc``, ``/sys`` or ``/dev``. A WeightsError names both hashes if the given file has another,
+    or ``weights=`` if there is none.
     """
     if given is not None:
         return os.fspath(given), _given(given, name, n_bytes, expected)

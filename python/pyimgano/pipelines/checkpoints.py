@@ -22,14 +22,9 @@ FORMAT = 1
 
 
 class Checkpoints:
-    """One file per finished category and seed, with the parameters that it was computed with.
+    """One file per finished category and seed, ``<folder>/categories/<category>-seed<k>.json``.
 
-    Parameters
-    ----------
-    folder
-        The run's output folder; the files are ``<folder>/categories/<category>-seed<k>.json``.
-    fingerprint
-        Everything that results depend on and that all categories have in common.
+    Each holds the fingerprint: everything that results depend on and all categories have in common.
     """
 
     def __init__(self, folder: Path, fingerprint: Mapping[str, Any]) -> None:
@@ -37,17 +32,9 @@ class Checkpoints:
         self._fingerprint = _plain(fingerprint)
 
     def check(self, *, overwrite: bool = False) -> None:
-        """Make the folder ready.
+        """Make the folder ready; ``overwrite`` removes what other runs left there.
 
-        Parameters
-        ----------
-        overwrite
-            Remove what other runs left there, and what this one would otherwise take up.
-
-        Raises
-        ------
-        InvalidInputError
-            The folder holds results of a run with other parameters; says which.
+        Without it an InvalidInputError tells in what the results that are there differ.
         """
         make_folder(self._folder)
         for path, data in self._files():
@@ -61,15 +48,7 @@ class Checkpoints:
                 )
 
     def load(self, category: str, seed: int, images: str) -> CategoryResult | None:
-        """A finished result, or None if there is none for just these images.
-
-        Parameters
-        ----------
-        category, seed
-            Which one.
-        images
-            Digest of the category, see :func:`images_digest`.
-        """
+        """A finished result, or None if there is none for images of this digest."""
         data = _read(self._path(category, seed))
         if data is None or data["fingerprint"] != self._fingerprint or data["images"] != images:
             return None

@@ -47,21 +47,15 @@ def evaluate_category(
     ----------
     detector
         Any detector with ``fit`` and ``iter_predict``; maps are optional.
-    dataset
-        The category.
+    dataset, category, seed
+        The category, and what the result is called.
     train
         The training images to learn from; None for all of the category.
-    category, seed
-        What the result is called.
-    metric_size, integration_limit
-        As for :func:`~pyimgano.evaluation.evaluate_detector`.
-    metrics
+    metric_size, integration_limit, metrics
         As for :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark`.
     output
         Folder that gets ``pictures/<category>-seed<k>`` with small pictures of all test images, and
         ``<category>/overlays`` with ``n_overlays`` larger ones of each kind; None: no pictures.
-    n_overlays
-        0: no larger pictures.
     verbose
         Progress bars.
     """

@@ -21,23 +21,10 @@ ODD = "odd"
 
 
 class Learning:
-    """A detector that learns from good photos, and the page about them.
+    """A detector that learns from good photos, and the page about them, if there is to be one.
 
-    Parameters
-    ----------
-    model
-        Name of the detector.
-    report
-        HTML page about the photos; None: no page.
-    check
-        Called with the detector before anything that takes time.
-    **parameters
-        Of the detector.
-
-    Raises
-    ------
-    PyimganoError
-        Parameters do not fit, or the page cannot be written: known before anything is learnt.
+    Parameters that do not fit, what ``check`` refuses in the detector, and a page that cannot be
+    written are errors before anything is learnt.
     """
 
     def __init__(
@@ -72,20 +59,9 @@ class Learning:
 def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
     """Fit a detector on good photos and tell of them.
 
-    Parameters
-    ----------
-    detector
-        Not fitted yet, or to be fitted anew.
-    paths
-        The photos.
-    leave_out
-        Photos not to learn from: names or paths, with ``*`` and ``?`` as in a shell; ``"odd"`` for
-        those that stand apart, which takes a second fit.
-
-    Raises
-    ------
-    InvalidInputError
-        No photo has a name that is to be left out, or none is left.
+    ``leave_out`` has photos not to learn from: names or paths, with ``*`` and ``?`` as in a shell;
+    ``"odd"`` for those that stand apart, which takes a second fit. An InvalidInputError says that
+    no photo has such a name, or that none is left.
     """
     patterns = [one for one in leave_out if one != ODD]
     kept, dropped = _part(paths, patterns)

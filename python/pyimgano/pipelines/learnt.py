@@ -16,17 +16,7 @@ def is_learnt(detector: Any, image: ImageInput) -> bool:
 
 
 def say_learnt(learnt: Sequence[str], total: int, so: str) -> list[str]:
-    """A note on images that were learnt from, and what follows; none where there is no such one.
-
-    Parameters
-    ----------
-    learnt
-        Their paths.
-    total
-        Images in all.
-    so
-        What follows from it.
-    """
+    """A note on images that were learnt from, and what follows; none where there is no such one."""
     if not learnt:
         return []
     are = "is an image" if len(learnt) == 1 else "are images"

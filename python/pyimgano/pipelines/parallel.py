@@ -28,15 +28,10 @@ def count_workers(n_jobs: int | None) -> int:
 
 
 def run_each(work: Callable[[T], R], items: Sequence[T], n_jobs: int | None = None) -> Iterator[R]:
-    """Results of ``work`` as they are finished; in order with one worker.
+    """Results of ``work``, which can be pickled, as they are finished; in order with one worker.
 
-    Parameters
-    ----------
-    work, items
-        A function that can be pickled, and its arguments.
-    n_jobs
-        As in scikit-learn: None means 1 unless inside ``joblib.parallel_config``, -1 all cores.
-        With several, each worker gets its share of the machine's cores as threads.
+    ``n_jobs`` is as in scikit-learn: None means 1 unless inside ``joblib.parallel_config``, -1 all
+    cores. With several, each worker gets its share of the machine's cores as threads.
     """
     n_workers = min(count_workers(n_jobs), max(1, len(items)))
     if n_workers == 1 and not _inside_cluster():

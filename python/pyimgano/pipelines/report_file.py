@@ -19,21 +19,8 @@ Key = tuple[str, str, int]
 class ReportFile:
     """The report of a folder, rewritten as results come.
 
-    Parameters
-    ----------
-    output
-        The folder.
-    wanted
-        What the run will compute.
-    overwrite
-        Whether an earlier report may lose what is not wanted now.
-
-    Raises
-    ------
-    InvalidInputError
-        The earlier report holds results that this run will not; says which.
-    OutputError
-        A file of that name is no result of an earlier run.
+    An InvalidInputError tells which results of an earlier report ``wanted`` lacks, unless
+    ``overwrite``.
     """
 
     def __init__(

@@ -26,24 +26,13 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class Scored:
-    """A prediction, the image it was made of, and what it took.
-
-    Attributes
-    ----------
-    prediction
-        With the file's path.
-    image
-        The decoded file, (H, W) or (H, W, 3), uint8 or uint16.
-    ms
-        Milliseconds of decoding and scoring; images of one batch share what they were scored in.
-    decode_ms
-        Milliseconds of decoding alone.
-    """
+    """A prediction with the file's path, the image it was made of, and what it took."""
 
     prediction: Prediction
-    image: NDArray[Any]
+    image: NDArray[Any]  #: The decoded file, (H, W) or (H, W, 3), uint8 or uint16.
+    #: Milliseconds of decoding and scoring; images of one batch share what they were scored in.
     ms: float
-    decode_ms: float
+    decode_ms: float  #: Milliseconds of decoding alone.
 
 
 @dataclass(frozen=True)
@@ -65,22 +54,9 @@ def predict_stream(
     Files are decoded in a thread of their own while others are scored. Memory holds a batch and at
     most three decoded images ahead of it, whatever the number of paths.
 
-    Parameters
-    ----------
-    detector
-        Fitted.
-    paths
-        Asked for as they are needed; an :class:`~pyimgano.types.Unreadable` is passed on.
-    with_maps
-        False leaves out the anomaly maps.
-    batch_size
-        Images scored in one pass, at most the detector's own ``batch_size``. With 1 an image
-        is scored as soon as its path is known.
-
-    Raises
-    ------
-    NotFittedError
-        The detector is not fitted.
+    Paths are asked for as they are needed; an :class:`~pyimgano.types.Unreadable` is passed on.
+    ``batch_size`` images, at most the detector's own ``batch_size``, are scored in one pass; with 1
+    an image is scored as soon as its path is known.
     """
     reader = _Reader(paths, Reading.of(detector))
     try:

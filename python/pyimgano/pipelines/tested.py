@@ -34,20 +34,9 @@ _SCALE_IMAGES = 8
 class Pictures:
     """The pictures of a category: small ones of all test images, large ones of a few.
 
-    Parameters
-    ----------
-    detector
-        Fitted.
-    train
-        Its training images.
-    labels
-        0 or 1 for each test image; None where they are unknown.
-    root
-        Folder of the run.
-    names
-        What the large and the small ones are called after.
-    n_large
-        As for :func:`~pyimgano.reporting.gallery.choose_images`; 0: no large ones.
+    ``labels`` are None where they are unknown; ``names`` are what the large and the small ones are
+    called after; ``n_large`` is as for :func:`~pyimgano.reporting.gallery.choose_images`, 0 for
+    none.
     """
 
     def __init__(
@@ -84,32 +73,19 @@ class Pictures:
 
 @dataclass
 class Tested:
-    """What the test images of a category gave, in order.
+    """What the test images of a category gave, in order."""
 
-    Attributes
-    ----------
-    predictions
-        Without maps.
-    masks, maps
-        At the size of the metrics; empty unless metrics need them, no maps if the detector has
-        none.
-    pictures
-        Names of the small pictures by kind, for each image; empty without pictures.
-    learnt
-        Images without a known defect that the detector has learnt from.
-    unmarked
-        Defect images whose mask marks nothing.
-    seconds
-        Wall time of decoding and scoring.
-    """
-
-    predictions: list[Prediction] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)  #: Without maps.
+    #: At the size of the metrics; empty unless metrics need them, as the maps.
     masks: list[NDArray[np.uint8]] = field(default_factory=list)
+    #: Empty also for a detector without maps.
     maps: list[NDArray[np.float32]] = field(default_factory=list)
+    #: Names of the small ones by kind; empty without pictures.
     pictures: list[dict[str, str]] = field(default_factory=list)
+    #: Images without a known defect that the detector has learnt from.
     learnt: list[str] = field(default_factory=list)
-    unmarked: list[str] = field(default_factory=list)
-    seconds: float = 0.0
+    unmarked: list[str] = field(default_factory=list)  #: Defect images whose mask marks nothing.
+    seconds: float = 0.0  #: Of decoding and scoring.
 
 
 def run_tests(
@@ -122,29 +98,10 @@ def run_tests(
     with_pixels: bool = True,
     metric_size: int | None = None,
 ) -> Tested:
-    """Score the test images of a category.
+    """Score the test images of a category; an error names the file at fault.
 
-    Parameters
-    ----------
-    detector
-        Fitted.
-    split
-        The images, and what is known of them.
-    timer
-        Gets the seconds of reading, of masks and of pictures.
-    advance
-        Called after each image.
-    pictures
-        Takes each image with its map and mask; None: nobody needs them.
-    with_pixels, metric_size
-        Whether metrics need masks and maps, and at which size; None: native.
-
-    Raises
-    ------
-    ImageReadError
-        An image cannot be read or scored; names it.
-    DatasetError
-        A mask does not fit its image; names it.
+    The timer gets the seconds of reading, of masks and of pictures; ``advance`` is called after
+    each image; ``metric_size`` is the side of masks and maps that metrics need, None for native.
     """
     tested = Tested()
     seconds = timer.seconds

@@ -58,18 +58,8 @@ def gallery_folder(category: str) -> str:
 class Gallery:
     """Panels of the images that :func:`choose_images` will choose, made while they are scored.
 
-    Memory holds the pictures of those that may still be chosen, at most twice ``n``.
-
-    Parameters
-    ----------
-    detector
-        Fitted.
-    folder
-        Where the panels go.
-    labels
-        0 or 1 for each image that will come; None where they are unknown.
-    n
-        As for :func:`choose_images`.
+    Memory holds the pictures of those that may still be chosen, at most twice ``n``. ``labels`` are
+    of the images that will come; None where they are unknown.
     """
 
     def __init__(

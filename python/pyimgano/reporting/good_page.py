@@ -31,22 +31,7 @@ _MOST = 24
 
 
 def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: Detector) -> None:
-    """Write the page: photos to look at with their heat maps, equal ones, all scores.
-
-    Parameters
-    ----------
-    path
-        The file.
-    good
-        What the fit says.
-    detector
-        That was just fitted on these photos.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
-    """
+    """Write the page: photos to look at with their heat maps, equal ones, all scores."""
     scale = MapScale.of(detector)
     odd = [
         _card(

@@ -25,14 +25,8 @@ PICTURE_BYTES = 23_000_000
 def html_page(results: Results, folder: Path, *, picture_bytes: int = PICTURE_BYTES) -> str:
     """The page as text; every name in it is escaped.
 
-    Parameters
-    ----------
-    results
-        One run or several.
-    folder
-        Folder that the pictures named in the results are in.
-    picture_bytes
-        Most bytes of pictures; those of mistakes come first, and the page says what was left out.
+    ``folder`` has the pictures that are named in the results. Those of mistakes come first, up to
+    ``picture_bytes``; the page says what was left out.
     """
     runs = runs_of(results)
     blocks = blocks_of(runs)

@@ -21,23 +21,10 @@ def legend(
     values: Sequence[tuple[str, float]],
     outlines: Mapping[str, tuple[int, int, int]],
 ) -> NDArray[np.uint8]:
-    """The colour scale with values marked on it, and a key to the outlines.
+    """The colour scale with values marked on it, over grey, and a key to the outlines.
 
-    Parameters
-    ----------
-    width
-        Of the picture, in pixels.
-    scale
-        Colour scale; it is drawn over grey, as it is over an image.
-    values
-        Finite values of the map and what they are, for the bar; the order does not matter.
-    outlines
-        Colours by what they outline; empty: no key.
-
-    Returns
-    -------
-    ndarray
-        uint8 (height, width, 3), RGB, on white.
+    Returns uint8 (height, width, 3), RGB, on white. ``values`` are finite values of the map and
+    what they are; ``outlines`` are colours by what they outline.
     """
     bar_width = min(width, _WIDEST) - 2 * _MARGIN
     units = (np.arange(bar_width) + 0.5) / bar_width

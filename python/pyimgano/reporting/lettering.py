@@ -24,19 +24,9 @@ _RTL_RUN = re.compile(rf"[{_RTL}](?:[{_RTL}\d .,_-]*[{_RTL}])?")
 
 
 def band(text: str, width: int) -> NDArray[np.uint8]:
-    """Lines of text on white, the first one bold.
+    """Lines of text on white, the first one bold: uint8 (lines * LINE_HEIGHT, width, 3), RGB.
 
-    Parameters
-    ----------
-    text
-        One or more lines; what is wider than the picture goes on in the next line.
-    width
-        Of the picture, in pixels.
-
-    Returns
-    -------
-    ndarray
-        uint8 (lines * LINE_HEIGHT, width, 3), RGB.
+    What is wider than ``width`` pixels goes on in the next line.
     """
     first, *others = (_wrapped(as_drawn(line), width - 2 * _MARGIN) for line in text.split("\n"))
     lines = [(line, _BOLD) for line in first]

@@ -21,20 +21,9 @@ class OutputFolder(Closing):
     """A folder for results, created if missing, that no other run writes to until it is closed.
 
     What is written there is noted in a hidden list (:mod:`pyimgano.utils.output_list`), before it
-    is written. The list is locked; the system lets go of the lock however the run ends.
-
-    Parameters
-    ----------
-    path
-        The folder.
-    command
-        Whose results these are.
-
-    Raises
-    ------
-    OutputError
-        It cannot be written to, another run is writing to it, or it holds results of another
-        command; names it.
+    is written. The list is locked; the system lets go of the lock however the run ends. An
+    OutputError tells that another run is writing to it, or that it holds results of another
+    command.
     """
 
     def __init__(self, path: str | os.PathLike[str], command: str) -> None:
@@ -60,12 +49,8 @@ class OutputFolder(Closing):
             raise
 
     def claim(self, name: str) -> Path:
-        """A file that may be written or replaced.
-
-        Raises
-        ------
-        OutputError
-            There is such a file, and no earlier run wrote it; names it.
+        """A file that may be written or replaced; an OutputError if no earlier run wrote what is
+        there.
         """
         self.check(name)
         if name not in self._own:
@@ -94,9 +79,8 @@ class OutputFolder(Closing):
         return name
 
     def claim_pictures(self, name: str) -> str:
-        """A folder for pictures, which need not be there yet; it is never taken as input.
-
-        The one asked for, with a number where that is the user's own.
+        """A folder for pictures, never taken as input; with a number where the name is the user's
+        own.
         """
         free, number = name, 1
         while f"{free}/" not in self._own and _holds_something(self.path / free):
@@ -106,13 +90,7 @@ class OutputFolder(Closing):
         return free
 
     def mark_pictures(self, name: str) -> None:
-        """Note a folder for pictures under just that name.
-
-        Raises
-        ------
-        OutputError
-            It is the user's own.
-        """
+        """Note a folder for pictures under just that name; the user's own is an OutputError."""
         folder = self.path / name
         if f"{name}/" not in self._own and _holds_something(folder):
             raise OutputError(

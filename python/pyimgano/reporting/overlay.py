@@ -18,17 +18,10 @@ GREEN = (90, 230, 90)
 
 @dataclass(frozen=True)
 class MapScale:
-    """How map values become colours, the same for all images of a detector.
+    """How map values become colours, the same for all images of a detector."""
 
-    Attributes
-    ----------
-    floor
-        No colour at or below it.
-    threshold
-        Highest value that normal images are expected to reach: half of the colour scale.
-    """
-
-    floor: float
+    floor: float  #: No colour at or below it.
+    #: Highest value that normal images are expected to reach: half of the colour scale.
     threshold: float
 
     @classmethod
@@ -75,23 +68,9 @@ def heat_overlay(
     scale: MapScale,
     marked: NDArray[Any] | None = None,
 ) -> NDArray[np.uint8]:
-    """Blend a heat map into an RGB image; normal surface keeps its look.
+    """Blend a heat map (H, W) into an RGB image, uint8 (H, W, 3); normal surface keeps its look.
 
-    Parameters
-    ----------
-    image
-        uint8 (H, W, 3), RGB.
-    anomaly_map
-        float32 (H, W).
-    scale
-        Colour scale.
-    marked
-        The pixels of the defect regions, (H, W), to be outlined in white; None: no regions.
-
-    Returns
-    -------
-    ndarray
-        uint8 (H, W, 3), RGB.
+    The pixels ``marked`` are outlined in white.
     """
     colours, alpha = _heat(anomaly_map, scale)
     hot = alpha > 0  # seldom much of an image

@@ -20,19 +20,11 @@ _TYPES = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg"}
 
 @dataclass
 class Pictures:
-    """Picture files as data URIs, each once, up to a total size.
-
-    Attributes
-    ----------
-    uris
-        In the order in which they were first asked for.
-    left_out
-        How many did not fit.
-    """
+    """Picture files as data URIs, each once, in the order asked for, up to a total size."""
 
     budget: int
     uris: list[str] = field(default_factory=list)
-    left_out: int = 0
+    left_out: int = 0  #: How many did not fit.
     _known: dict[str, int] = field(default_factory=dict)
     _spent: int = 0
 

@@ -40,32 +40,8 @@ def panel(
     image that is shown smaller than it is, a third panel has the pixels around the peak of the
     strongest region as they are, and a blue frame shows where.
 
-    Parameters
-    ----------
-    image
-        uint8 or uint16, (H, W) or (H, W, 3), RGB.
-    prediction
-        With an anomaly map of (H, W).
-    scale
-        Colour scale of the heat map.
-    rule
-        Decides what the regions are.
-    caption
-        One or more lines.
-    mask
-        The known defect, (H, W); not 0 is defect.
-    bit_depth
-        Bits used in 16-bit images; None: all 16.
-
-    Returns
-    -------
-    ndarray
-        uint8 (h, w, 3), RGB.
-
-    Raises
-    ------
-    InvalidInputError
-        There is no map, or it holds NaN or infinity.
+    The image is uint8 or uint16, (H, W) or (H, W, 3), RGB, map and mask are (H, W); the result is
+    uint8 (h, w, 3), RGB. A map that is missing, or holds NaN or infinity, is an InvalidInputError.
     """
     values, level = rule.cut(prediction)
     size = panel_size(image.shape)
@@ -103,8 +79,7 @@ def verdict_panel(
 ) -> NDArray[np.uint8]:
     """The panel of one prediction, which has a map.
 
-    The caption tells verdict and score, the name, and in further lines how the image is unlike the
-    good photos.
+    The caption tells verdict and score, the name, and how the image is unlike the good photos.
     """
     first = f"{prediction.verdict}  score {prediction.score:.3f}, threshold {threshold:.3f}"
     caption = "\n".join((first, name, *prediction.warnings))

@@ -21,16 +21,7 @@ SIDE, HEAT_SIDE, QUALITY = 288, 160, 80
 class PictureWriter:
     """Writes image, heat map and mask of one test image after the other; keeps none in memory.
 
-    Parameters
-    ----------
-    root
-        Folder of the run: the names handed out are relative to it.
-    name
-        The pictures go to ``<root>/pictures/<name>``.
-    scale
-        Colours of the heat maps.
-    bit_depth
-        Bits used in 16-bit images; None: all 16.
+    They go to ``<root>/pictures/<name>``; the names handed out are relative to ``root``.
     """
 
     def __init__(

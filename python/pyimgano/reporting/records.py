@@ -45,17 +45,7 @@ class RecordFiles(Closing):
     """Records as JSON Lines and as CSV, a line per record as soon as it is known.
 
     What was added is on disk whenever and however the program ends; a record that the disk has no
-    room for is in neither file.
-
-    Parameters
-    ----------
-    lines, table
-        The two files; what is there is replaced.
-
-    Raises
-    ------
-    OutputError
-        A file cannot be written to; names it.
+    room for is in neither file. A file that cannot be written to is an OutputError.
     """
 
     def __init__(self, lines: Path, table: Path) -> None:

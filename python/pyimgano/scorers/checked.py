@@ -20,11 +20,6 @@ class CheckedScorer:
 
     What the other raises, or gives that cannot be true, is one :class:`InvalidInputError` that
     names its class.
-
-    Parameters
-    ----------
-    scorer
-        The other one.
     """
 
     def __init__(self, scorer: PatchScorer) -> None:

@@ -17,14 +17,10 @@ from pyimgano.utils.text import shown
 class FeatureStore:
     """Rows of float32 features, image after image, without ever holding them twice.
 
-    Parameters
-    ----------
-    n_images
-        Images to expect: together with the first one's rows it sizes the first allocation.
-    spill_dir
-        Folder for a temporary file that holds the rows in place of memory; None: memory. The file
-        has no name (on Windows: one that goes with the file), so that nothing stays behind, however
-        the process ends. It lives as long as an array of its rows.
+    ``n_images`` to expect and the first one's rows size the first allocation. In ``spill_dir`` a
+    temporary file holds the rows in place of memory. It has no name (on Windows: one that goes with
+    the file), so that nothing stays behind, however the process ends. It lives as long as an array
+    of its rows.
     """
 
     def __init__(self, n_images: int, spill_dir: str | os.PathLike[str] | None = None) -> None:

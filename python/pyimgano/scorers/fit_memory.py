@@ -31,25 +31,10 @@ def check_fit_memory(
     coreset_ratio: float,
     spill_dir: str | os.PathLike[str] | None,
 ) -> None:
-    """Refuse a training set whose features will not fit.
+    """Refuse a training set whose features will not fit: NotEnoughMemoryError with what would help.
 
-    Parameters
-    ----------
-    n_images
-        Images in the training set.
-    grid
-        Height, width and depth of the first image's features, taken for all.
-    coreset_ratio
-        Share of rows that the bank will hold.
-    spill_dir
-        Where features go in place of memory.
-
-    Raises
-    ------
-    NotEnoughMemoryError
-        With the numbers, and what would help.
-    OutputError
-        The disk of ``spill_dir`` has no room for them.
+    ``grid`` has height, width and depth of the first image's features, taken for all. With
+    ``spill_dir``, where features go in place of memory, a disk without room is an OutputError.
     """
     height, width, depth = grid
     n_rows = n_images * height * width

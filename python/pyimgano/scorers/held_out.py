@@ -33,31 +33,15 @@ def score_held_out(
 
     Images that show the same picture (:mod:`~pyimgano.images.twins`) are left out together.
     Dropping an image's own rows from the bank is not enough: patches of other images that only
-    those rows covered would be left without a neighbour, and scores would come out too high (by
-    11 % on average on MVTec AD screw, which turns a false-positive rate of 10 % into 1.5 %). So
-    the holes are filled as the coreset itself is built: of the uncovered patches of other images
-    the farthest is added, until all are again within the coreset's covering radius. That costs
-    two searches of all patches, and no second coreset.
+    those rows covered would be left without a neighbour, and scores would come out too high (by 11
+    % on average on MVTec AD screw, which turns a false-positive rate of 10 % into 1.5 %). So the
+    holes are filled as the coreset itself is built: of the uncovered patches of other images the
+    farthest is added, until all are again within the coreset's covering radius. That costs two
+    searches of all patches, and no second coreset.
 
-    Parameters
-    ----------
-    store
-        Patches of the n training images, N rows in all.
-    shapes
-        Patch grid (h, w) of each image.
-    group
-        int64 (n,), for each image the first one that shows the same picture; two at least differ.
-    picks
-        int64, sorted: the rows in the memory bank.
-    bank_rows
-        float32, these rows: the memory bank.
-    n_neighbors
-        As in the detector's score.
-    n_threads
-        Threads of the searches; None for the default.
-
-    Notes
-    -----
+    The store has the patches of the n training images, N rows in all, ``shapes`` their grids (h,
+    w); ``group`` is int64 (n,), for each image the first one that shows the same picture, two of
+    which differ. ``picks``, sorted, are the rows in the memory bank, ``bank_rows`` these rows.
     Beside the features and the bank it holds the search index and about 80 bytes per row.
     """
     rows, own = store.rows, group[store.image_of_row()]

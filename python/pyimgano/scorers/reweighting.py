@@ -14,22 +14,11 @@ def reweight(
 ) -> float:
     """Equation 7 of Roth et al. (CVPR 2022): an image's score counts less in a dense neighbourhood.
 
-    Parameters
-    ----------
-    patch
-        float32 (d,), the patch that is farthest from the bank.
-    distance
-        Its distance to the matched (nearest) bank row.
-    neighbours
-        float32 (k, d), the bank rows nearest to the matched row, itself included.
-    is_match
-        bool (k,), which of them is the matched row.
-
-    Returns
-    -------
-    float
-        ``distance`` times one minus the softmax share of the matched row, in float64; with no
-        other neighbour ``distance`` itself, for the weight would be 0 for every image.
+    ``patch``, float32 (d,), is the one that is farthest from the bank, ``distance`` that to its
+    matched (nearest) bank row; ``neighbours``, float32 (k, d), are the bank rows nearest to that,
+    itself included, and ``is_match`` says which it is. The result is ``distance`` times one minus
+    the softmax share of the matched row, in float64; with no other neighbour ``distance`` itself,
+    for the weight would be 0 for every image.
     """
     if len(neighbours) <= 1:
         return distance

@@ -19,22 +19,12 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO
     """A file to write to, which takes the place of ``path`` when the ``with`` block ends.
 
     A reader sees the old file or the new one. If anything goes wrong the old one stays and nothing
-    else is left; only a process that is killed may leave its temporary file, whose name starts
-    with a dot and ends in ``.tmp``. A link stays, and the file that it leads to is replaced.
+    else is left; only a process that is killed may leave its temporary file, whose name starts with
+    a dot and ends in ``.tmp``. A link stays, and the file that it leads to is replaced.
 
-    Parameters
-    ----------
-    path
-        The file.
-    sync
-        Wait until the content is on the disk, so that a power cut leaves the old file or the new
-        one; that takes milliseconds per file.
-
-    Raises
-    ------
-    OutputError
-        The disk is full, the folder cannot be written to, the path is a folder, a device, a pipe
-        or the like; names the file.
+    ``sync`` waits until the content is on the disk, so that a power cut leaves the old file or the
+    new one; that takes milliseconds per file. An OutputError names the file: the disk is full, the
+    folder cannot be written to, the path is a folder, a device, a pipe or the like.
     """
     target = Path(path)
     try:
@@ -58,13 +48,7 @@ def replacing(path: str | os.PathLike[str], *, sync: bool = True) -> Iterator[IO
 
 
 def regular_target(path: Path) -> Path:
-    """The file to replace: what a link leads to, unless that is there and is no regular file.
-
-    Raises
-    ------
-    OSError
-        It is a folder, a device, a pipe or the like, a link to itself, or cannot be looked at.
-    """
+    """The file to replace: what a link leads to, unless that is there and is no regular file."""
     target = Path(os.path.realpath(path))
     try:
         mode = os.stat(target).st_mode

@@ -16,11 +16,8 @@ def asked(
 ) -> Any:
     """The result of a function of somebody else's.
 
-    Raises
-    ------
-    PyimganoError
-        Of ``error_class``: it raised something that is no error of this package. ``what`` is named,
-        and the first line of what it raised.
+    What it raises that is no error of this package becomes one of ``error_class``, with ``what``
+    and the first line of what it raised.
     """
     try:
         return function(*args)

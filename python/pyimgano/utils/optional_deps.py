@@ -13,18 +13,9 @@ from pyimgano.utils.requirements import install_hint
 
 
 def optional_import(name: str) -> tuple[ModuleType | None, BaseException | None]:
-    """Import a module if that is possible.
+    """Import a module if that is possible: ``(module, None)``, or ``(None, exception)``.
 
-    Parameters
-    ----------
-    name
-        Dotted module name.
-
-    Returns
-    -------
-    tuple
-        ``(module, None)``, or ``(None, exception)``. A package that is installed but broken counts
-        as missing, whatever it raises on import.
+    A package that is installed but broken counts as missing, whatever it raises on import.
     """
     try:
         return import_module(name), None
@@ -48,24 +39,12 @@ SAFE_VERSIONS = {"torch": "2.10", "onnx": "1.21", "onnxruntime": "1.28"}
 
 
 def require(name: str, *, extra: str, purpose: str = "", reads_files: bool = False) -> ModuleType:
-    """Import a module that an optional feature needs.
+    """Import a module that an optional feature needs, and that ``extra`` installs.
 
-    Parameters
-    ----------
-    name
-        Dotted module name.
-    extra
-        The extra of pyimgano that installs it.
-    purpose
-        What it is needed for, to complete "... is needed for ...".
-    reads_files
-        Whether it is to read files of others: versions older than `SAFE_VERSIONS` are refused.
-
-    Raises
-    ------
-    MissingDependencyError
-        An ``ImportError`` of one line that names the package and how to install it, or why the
-        installed one does not import or is too old.
+    ``purpose`` completes "... is needed for ...". If it ``reads_files`` of others, versions older
+    than `SAFE_VERSIONS` are refused. A :class:`MissingDependencyError` (an ``ImportError``) of one
+    line names the package and how to install it, or why the installed one does not import or is too
+    old.
     """
     module, error = optional_import(name)
     top = name.partition(".")[0]

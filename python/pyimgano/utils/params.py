@@ -108,13 +108,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def check_declared(given: Any) -> None:
-    """Check the parameters of an object that declares them in ``PARAMETERS``.
-
-    Raises
-    ------
-    InvalidInputError
-        One is out of its range; names it.
-    """
+    """Check the parameters of an object that declares them in ``PARAMETERS``."""
     if callable(getattr(given, "check_params", None)):
         given.check_params()
         return

@@ -32,15 +32,7 @@ def requirements() -> tuple[list[str], dict[str, list[str]]]:
 
 
 def install_hint(extra: str, package: str = "") -> str:
-    """The command that installs an extra's packages.
-
-    Parameters
-    ----------
-    extra
-        Name of an extra of pyimgano.
-    package
-        Named where the metadata do not know the extra.
-    """
+    """The command that installs an extra's packages; ``package`` if the metadata know none."""
     packages = requirements()[1].get(extra) or [package or extra]
     return " ".join(["pip install", *(f'"{each}"' for each in packages)])
 

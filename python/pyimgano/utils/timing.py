@@ -13,10 +13,7 @@ from pathlib import Path
 class StageTimer:
     """Seconds spent per named stage; the same stage may be entered many times.
 
-    Parameters
-    ----------
-    seconds
-        Where to add to, by default a new dict; timers of several threads may share one.
+    They are added to ``seconds``, by default a new dict; timers of several threads may share one.
     """
 
     _lock = threading.Lock()

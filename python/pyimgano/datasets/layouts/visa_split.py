@@ -17,36 +17,21 @@ _VALUES = {"split": ("train", "test"), "label": ("normal", "anomaly")}
 
 @dataclass(frozen=True)
 class SplitRow:
-    """One image of the split file.
+    """One image of the split file."""
 
-    Attributes
-    ----------
-    where
-        File and line, for messages.
-    category, split
-        The object, and ``train`` or ``test``.
-    label
-        0 normal, 1 anomalous.
-    image, mask
-        As written, relative to the set's root; ``mask`` is None where the cell is empty.
-    """
-
-    where: str
-    category: str
-    split: str
-    label: int
-    image: str
-    mask: str | None
+    where: str  #: File and line, for messages.
+    category: str  #: The object.
+    split: str  #: ``train`` or ``test``.
+    label: int  #: 0 normal, 1 anomalous.
+    image: str  #: As written, relative to the set's root, as the mask.
+    mask: str | None  #: None where the cell is empty.
 
 
 def read_split(path: Path) -> list[SplitRow]:
     """Read and check a whole split file.
 
-    Raises
-    ------
-    DatasetError
-        Names the file and the line: a column or a value is missing or unknown, an anomaly among
-        the training images, a path that leaves the set, an image that is listed twice.
+    A DatasetError names the file and the line: a column or a value is missing or unknown, an
+    anomaly among the training images, a path that leaves the set, an image that is listed twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -110,13 +95,7 @@ def _refuse_repeats(rows: list[SplitRow]) -> None:
 
 
 def resolve(root: Path, row: SplitRow, column: Literal["image", "mask"]) -> str:
-    """The file that a row's ``image`` or ``mask`` names; its suffix may be in another case.
-
-    Raises
-    ------
-    DatasetError
-        There is no such file; names the split file's line and the path looked for.
-    """
+    """The file that a row's ``image`` or ``mask`` names; its suffix may be in another case."""
     named = row.image if column == "image" else row.mask
     if named is None:
         raise DatasetError(f"{row.where}: anomaly {row.image!r} has no mask")

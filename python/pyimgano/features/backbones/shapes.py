@@ -27,12 +27,8 @@ def take_samples(
 ) -> list[Sample]:
     """Two samples; one where the network takes no other size; none where it takes no size tried.
 
-    Parameters
-    ----------
-    shapes
-        Shapes for a size, None where the network does not take it.
-    only
-        Sizes tried where no pair goes.
+    ``shapes`` gives None for a size that the network does not take; ``only`` are sizes tried where
+    no pair goes.
     """
     for sizes in (*_PAIRS, *((size,) for size in only)):
         found = [Sample(size, one) for size in sizes if (one := shapes(size)) is not None]
@@ -44,14 +40,7 @@ def take_samples(
 def stride(samples: Sequence[Sample], layer: str, axes: tuple[int, int] = (2, 3)) -> int:
     """Pixels between neighbouring values of a layer; 0 if that cannot be told.
 
-    Parameters
-    ----------
-    samples
-        One or two.
-    layer
-        Its name.
-    axes
-        Those of height and width in its shape.
+    ``axes`` are those of height and width in its shape.
     """
     # Of one sample, the size itself; of two, what one is larger by: borders have no part in it.
     first = samples[0] if len(samples) == 2 else Sample((0, 0), {layer: (0,) * 4})

@@ -19,30 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a cut network's outputs.
+    """What is known of a cut network's outputs."""
 
-    Attributes
-    ----------
-    layers
-        In the order asked for.
-    last
-        Layers whose channels are the last axis; of all others they are the second.
-    only_size
-        Height and width of the images that the network takes, where it takes no other.
-    """
-
-    layers: tuple[LayerInfo, ...]
+    layers: tuple[LayerInfo, ...]  #: In the order asked for.
+    #: Layers whose channels are the last axis; of all others they are the second.
     last: frozenset[str] = frozenset()
+    #: Height and width of the images that the network takes, where it takes no other.
     only_size: Size | tuple[None, None] = (None, None)
 
 
 def find_facts(body: nn.Module, layers: Sequence[str], backbone: str) -> Facts:
     """Look at each layer's output at two sizes.
 
-    Raises
-    ------
-    InvalidInputError
-        The axis of a layer cannot be told; names the layer.
+    A layer of which the axis of channels cannot be told is an InvalidInputError that names it.
     """
     samples = take_samples(lambda size: _shapes(body, size))
     last = frozenset(x for x in layers if samples and _is_last(samples, x, backbone))

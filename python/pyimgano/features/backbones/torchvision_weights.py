@@ -28,21 +28,9 @@ def load_weights(
 ) -> dict[str, Any]:
     """Fill a cut network; every parameter it holds must be in the weights.
 
-    Parameters
-    ----------
-    body
-        Network cut after the last layer in use, so that its parameters are just those needed.
-    backbone
-        Name in ``torchvision.models``.
-    weights
-        File, torchvision enum member or its name, or None for the default.
-    pretrained
-        False leaves the network as it is.
-
-    Returns
-    -------
-    dict
-        ``weights`` (name), ``weights_bytes`` and ``weights_sha256`` (None unless a file).
+    They are a file, a torchvision enum member or its name, or None for the default; with
+    ``pretrained=False`` the network stays as it is. Returns ``weights`` (name), ``weights_bytes``
+    and ``weights_sha256`` (None unless a file).
     """
     if not pretrained:
         if weights is not None:

@@ -35,33 +35,19 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Cells:
-    """Responses of one image.
+    """Responses of one image."""
 
-    Attributes
-    ----------
-    values : ndarray
-        float32 (h, w, levels, `PER_LEVEL`): responses averaged over cells.
-    light : ndarray
-        float64 (`N_LIGHT`,): what one number per image says about its lighting.
-    """
-
-    values: Array
+    values: Array  #: float32 (h, w, levels, `PER_LEVEL`): responses averaged over cells.
+    #: float64 (`N_LIGHT`,): what one number per image says about its lighting.
     light: NDArray[np.float64]
 
 
 def cells(image: Array, *, stride: int, levels: int, sigma: float) -> Cells:
-    """Filter responses of an image, averaged over a grid of cells.
+    """Filter responses of a float32 (H, W, 3) image, RGB in [0, 1], averaged over a grid of cells.
 
-    Parameters
-    ----------
-    image
-        float32 (H, W, 3), RGB in [0, 1].
-    stride
-        Cell size in pixels; the grid is (round(H / stride), round(W / stride)), at least 1 x 1.
-    levels
-        Octaves of the pyramid.
-    sigma
-        Smoothing before the finest derivatives, in pixels.
+    ``stride`` is the cell size in pixels; the grid is (round(H / stride), round(W / stride)), at
+    least 1 x 1. ``levels`` are octaves of the pyramid, ``sigma`` is the smoothing before the finest
+    derivatives, in pixels.
     """
     height, width = image.shape[:2]
     grid = (max(1, round(width / stride)), max(1, round(height / stride)))

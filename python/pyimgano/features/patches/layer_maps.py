@@ -142,13 +142,7 @@ class LayerPatches:
 
 
 def check_info(backbone: Backbone) -> None:
-    """Refuse facts about a backbone that cannot be.
-
-    Raises
-    ------
-    BackboneError
-        Names the backbone.
-    """
+    """Refuse facts about a backbone that cannot be: a BackboneError names it."""
     info = backbone.info
     numbers = [info.size_multiple, *(n for one in info.layers for n in (one.channels, one.stride))]
     if not info.layers or any(type(n) is not int or n < 0 for n in numbers):
@@ -167,21 +161,11 @@ def check_info(backbone: Backbone) -> None:
 
 
 def layer_maps(backbone: Backbone, batch: Array) -> Sequence[Any]:
-    """The maps of a backbone, checked against its info.
+    """The maps of a backbone, of a normalised batch, float32 (n, 3, H, W), checked against its
+    info.
 
-    Parameters
-    ----------
-    backbone
-        What gives them.
-    batch
-        float32 (n, 3, H, W), normalised.
-
-    Raises
-    ------
-    InvalidInputError
-        It does not take images of this size.
-    BackboneError
-        It fails, or gives something else than its info says.
+    A BackboneError tells that it fails, or gives something else than its info says; an
+    InvalidInputError, that it does not take images of this size.
     """
     info = backbone.info
     what = f"{info.name} (a batch of shape {batch.shape})"

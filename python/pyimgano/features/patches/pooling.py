@@ -24,15 +24,8 @@ Array = NDArray[np.float32]
 def aggregate(maps: Sequence[Tensor]) -> Array:
     """Average each map over 3 x 3 patches, bring all to the finest grid, concatenate.
 
-    Parameters
-    ----------
-    maps
-        float32 (n, c_i, h_i, w_i), all on one device, where it is computed.
-
-    Returns
-    -------
-    ndarray
-        float32 (n, h, w, sum of c_i), h and w those of the finest map.
+    The maps are float32 (n, c_i, h_i, w_i), all on one device, where it is computed; the result is
+    float32 (n, h, w, sum of c_i), h and w those of the finest map.
     """
     import torch
     from torch.nn import functional
@@ -53,18 +46,7 @@ def aggregate(maps: Sequence[Tensor]) -> Array:
 
 
 def aggregate_arrays(maps: Sequence[Array]) -> Array:
-    """What :func:`aggregate` does, on arrays: equal to it within 1e-6 of the largest value.
-
-    Parameters
-    ----------
-    maps
-        float32 (n, c_i, h_i, w_i).
-
-    Returns
-    -------
-    ndarray
-        float32 (n, h, w, sum of c_i), h and w those of the finest map.
-    """
+    """What :func:`aggregate` does, on arrays: equal to it within 1e-6 of the largest value."""
     height, width = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
     depth = sum(m.shape[1] for m in maps)
     out = np.empty((len(maps[0]), height, width, depth), dtype=np.float32)

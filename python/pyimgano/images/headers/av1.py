@@ -10,13 +10,7 @@ _SEQUENCE = 1
 
 
 def av1_sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Width and height of each sequence header in the data of one picture.
-
-    Raises
-    ------
-    DamagedError
-        The data are cut or hold no sequence header.
-    """
+    """Width and height of each sequence header in the data of one picture."""
     at, found = 0, False
     while at < len(data):
         head = data[at]

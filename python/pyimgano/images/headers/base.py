@@ -21,48 +21,25 @@ class UnsupportedError(HeaderError):
 
 @dataclass(frozen=True)
 class Header:
-    """The header of an image file.
+    """The header of an image file."""
 
-    Attributes
-    ----------
-    kind
-        Name of the format.
-    width, height
-        Of the stored pixels.
-    turned
-        Width and height change places when the picture is shown upright.
-    channels
-        1 for a grey picture, with or without alpha; None if the decoder knows best.
-    white
-        Largest value of a channel; None: 255 or 65535, as the decoder's type is.
-    pages
-        Pages, frames or pictures.
-    lossy
-        The format may have changed values.
-    inverted
-        Zero is white, which the decoder does not mind.
-    turns
-        Quarter turns (-3 to 3, anticlockwise) and flips (``"h"``, ``"v"``) that are left to do.
-    patches
-        Bytes to put in place, by offset, so that the decoder leaves colours as they are.
-    least_bytes
-        So long the file must be.
-    opaque
-        The picture is read only if its alpha is opaque: colours are multiplied by it.
-    """
-
-    kind: str
-    width: int
+    kind: str  #: Name of the format.
+    width: int  #: Of the stored pixels, as the height.
     height: int
-    turned: bool = False
+    turned: bool = False  #: Width and height change places when the picture is shown upright.
+    #: 1 for a grey picture, with or without alpha; None if the decoder knows best.
     channels: int | None = None
+    #: Largest value of a channel; None: 255 or 65535, as the decoder's type is.
     white: int | None = None
-    pages: int = 1
-    lossy: bool = False
-    inverted: bool = False
+    pages: int = 1  #: Pages, frames or pictures.
+    lossy: bool = False  #: The format may have changed values.
+    inverted: bool = False  #: Zero is white, which the decoder does not mind.
+    #: Quarter turns (-3 to 3, anticlockwise) and flips (``"h"``, ``"v"``) that are left to do.
     turns: tuple[int | str, ...] = ()
+    #: Bytes to put in place, by offset, so that the decoder leaves colours as they are.
     patches: tuple[tuple[int, bytes], ...] = ()
-    least_bytes: int = 0
+    least_bytes: int = 0  #: So long the file must be.
+    #: The picture is read only if its alpha is opaque: colours are multiplied by it.
     opaque: bool = False
 
     @property

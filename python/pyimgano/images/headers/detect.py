@@ -52,13 +52,7 @@ _OTHERS = (
 
 
 def read_header(file: BinaryIO) -> Header:
-    """The header of an image, as far as possible without reading its pixels.
-
-    Raises
-    ------
-    HeaderError
-        It is damaged, of a kind that is not read, or no image.
-    """
+    """The header of an image, as far as possible without reading its pixels."""
     source = Source(file)
     start = source.begins(16)
     if start[4:8] == b"ftyp":

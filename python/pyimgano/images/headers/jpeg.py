@@ -70,12 +70,8 @@ def _marker(source: Source, at: int) -> tuple[int, int]:
 
 
 def check_jpeg_data(data: bytes, header: Header) -> None:
-    """Check the data bit by bit.
-
-    Raises
-    ------
-    HeaderError
-        They are damaged, or coded in a way that is not read.
+    """Check the data bit by bit; what is damaged, or coded in a way that is not read, is an
+    error.
     """
     from pyimgano._rust import check_jpeg
 

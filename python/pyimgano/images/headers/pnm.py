@@ -42,13 +42,7 @@ def _parse(data: bytes) -> tuple[Header, int]:
 
 
 def decode_pnm(data: bytes) -> NDArray[Any]:
-    """The pixels, uint8 or uint16, (H, W) or (H, W, 3), RGB.
-
-    Raises
-    ------
-    DamagedError
-        They are not all there, or above the largest value.
-    """
+    """The pixels, uint8 or uint16, (H, W) or (H, W, 3), RGB."""
     header, at = _parse(data)
     if header.channels is None or header.white is None:
         raise DamagedError("damaged header")

@@ -31,13 +31,7 @@ class OnnxEngine(Protocol):
     """A model that is ready to run. Threads may share it."""
 
     def run(self, batch: Array) -> list[Array]:
-        """All outputs, in the order of the file, of a float32 (n, 3, h, w) batch.
-
-        Raises
-        ------
-        InvalidInputError
-            The model cannot take images of this size.
-        """
+        """All outputs, in the order of the file, of a float32 (n, 3, h, w) batch."""
         ...
 
 
@@ -144,16 +138,9 @@ FLOAT32_ENGINES = tuple(name for name in ENGINES if not name.endswith("-bf16"))
 def create_engine(name: str, model: OnnxModel) -> OnnxEngine:
     """A model made ready by the engine of that name.
 
-    Raises
-    ------
-    UnknownNameError
-        No such engine.
-    MissingDependencyError
-        Its package is not installed.
-    InvalidInputError
-        This CPU cannot compute in the precision that the name asks for.
-    WeightsError
-        It cannot read the model.
+    An UnknownNameError, MissingDependencyError, InvalidInputError or WeightsError tells that there
+    is no such engine, that its package is not installed, that this CPU cannot compute in the
+    precision that the name asks for, or that the engine cannot read the model.
     """
     if name not in _ENGINES:
         raise unknown_name("engine", name, ENGINES)

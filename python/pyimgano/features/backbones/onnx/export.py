@@ -40,33 +40,13 @@ def export_backbone(
     image_size: int = 256,
     used_at: tuple[int, int] | None = None,
 ) -> OnnxBackbone:
-    """The same backbone without torch, checked against the original.
+    """The same backbone without torch, for any number of images of any size, checked against it.
 
-    Parameters
-    ----------
-    backbone
-        What to export; its layers become the outputs, under their names.
-    engine
-        What runs the model from now on, and in the check.
-    image_size
-        Side of the square image that the export is traced with.
-    used_at
-        Height and width that the maps must agree at as well.
-
-    Returns
-    -------
-    OnnxBackbone
-        Takes any number of images of any size.
-
-    Raises
-    ------
-    MissingDependencyError
-        The package onnx is not installed.
-    WeightsError
-        torch cannot export the network, or the engine cannot read it.
-    InvalidInputError
-        The export does not give the network's maps (within `TOLERANCE`), at ``image_size``,
-        ``used_at``, or a larger or a small size.
+    Its layers become the outputs, under their names. ``engine`` runs the model from now on, and in
+    the check. The export is traced with a square image of ``image_size``, and must give the
+    network's maps (within `TOLERANCE`) there, at ``used_at``, and at a larger and a small size:
+    else an InvalidInputError. A network that torch cannot export, or the engine cannot read, is a
+    WeightsError.
     """
     if image_size < 1:
         raise InvalidInputError(f"image_size must be at least 1 pixel, got {image_size}")

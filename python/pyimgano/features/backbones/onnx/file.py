@@ -34,26 +34,16 @@ _FLOAT = 1
 
 @dataclass(frozen=True)
 class OnnxInput:
-    """The one input of a model.
-
-    Attributes
-    ----------
-    name : str
-        Its name in the file.
-    shape : tuple
-        One number or None (any) per axis; empty where the file says nothing.
-    """
+    """The one input of a model."""
 
     name: str
+    #: One number or None (any) per axis; empty where the file says nothing.
     shape: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """An ONNX model: its file's bytes, and what was understood of them.
-
-    ``ends`` holds the element type, by ONNX's number, and the dimensions of each output.
-    """
+    """An ONNX model: its file's bytes, and what was understood of them."""
 
     data: bytes
     name: str
@@ -61,6 +51,7 @@ class OnnxModel:
     outputs: tuple[str, ...]
     metadata: Mapping[str, str]
     graph: Graph
+    #: Element type, by ONNX's number, and dimensions of each output.
     ends: Mapping[str, tuple[int, int]]
     _taken: set[tuple[int, ...]] = field(default_factory=set)
 
@@ -69,12 +60,8 @@ class OnnxModel:
         return write_model(self.graph, self.ends)
 
     def check_batch(self, shape: tuple[int, ...]) -> None:
-        """Refuse a batch (n, 3, height, width) that the model cannot take, or takes too much for.
-
-        Raises
-        ------
-        InvalidInputError
-            Names the model and the operator.
+        """Refuse a batch (n, 3, height, width) that the model cannot take, or that takes too
+        much.
         """
         if shape in self._taken:
             return
@@ -97,21 +84,12 @@ class OnnxModel:
 
 
 def load_onnx(model: str | os.PathLike[str] | bytes, *, name: str = "model.onnx") -> OnnxModel:
-    """Read a model and check that it turns one batch of RGB images into maps.
+    """Read a model, a file or the content of one, and check that it turns RGB images into maps.
 
-    Parameters
-    ----------
-    model
-        File, or the content of one.
-    name
-        What messages call a model that comes as bytes.
-
-    Raises
-    ------
-    WeightsError
-        No such file; no ONNX model, or one cut short; anything in it that is not understood;
-        weights in other files; operators that networks of feature maps do not need, or parameters
-        that they should not have; not one float32 input (n, 3, height, width). Names the file.
+    A WeightsError names the file: there is none; it is no ONNX model, or one cut short; anything in
+    it is not understood; weights are in other files; there are operators that networks of feature
+    maps do not need, or parameters that they should not have; or not one float32 input (n, 3,
+    height, width).
     """
     if not isinstance(model, bytes):
         name, model = Path(model).name, _read(model)

@@ -34,21 +34,12 @@ class Misfit(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor while a model is checked.
+    """A tensor while a model is checked."""
 
-    Attributes
-    ----------
-    array : ndarray
-        Its values where they are known; else any, of its shape and dtype, in no memory.
-    known : bool
-        Whether the values are known.
-    constant : bool
-        Whether it does not depend on the image's pixels, so that engines may compute it once and
-        keep it.
-    """
-
+    #: Its values where they are known; else any, of its shape and dtype, in no memory.
     array: NDArray[Any]
-    known: bool
+    known: bool  #: Whether the values are known.
+    #: It does not depend on the image's pixels: engines may compute it once and keep it.
     constant: bool = False
 
     @property
@@ -237,12 +228,8 @@ def operator(
 def infer(call: Call) -> list[Value]:
     """The outputs of one operator.
 
-    Raises
-    ------
-    Refused
-        It is not in the list, or has inputs, outputs or attributes that it should not have.
-    Misfit
-        Its inputs do not go together.
+    It is Refused if it is not in the list, or has inputs, outputs or attributes that it should not
+    have; inputs that do not go together are a Misfit.
     """
     node = call.node
     found = OPERATORS.get(node.op)

@@ -36,13 +36,7 @@ class Estimate:
 
 
 def check_order(graph: Graph) -> None:
-    """Every tensor is made once, before it is used.
-
-    Raises
-    ------
-    Refused
-        One is not; names it.
-    """
+    """Every tensor is made once, before it is used: else Refused, by its name."""
     known = {*graph.weights, *graph.inputs}
     for node in graph.nodes:
         for name in node.inputs:
@@ -63,11 +57,6 @@ def nominal_ends(graph: Graph) -> dict[str, tuple[int, int]]:
     """Element type, by ONNX's number, and dimensions of each output.
 
     They are those for images of the size that the model asks for, or of a usual one.
-
-    Raises
-    ------
-    Refused
-        An operator is none of those allowed, or the model fits no size, or asks for too much.
     """
     ((_, shape),) = graph.inputs.values()
     n, _, height, width = shape or (None,) * 4
@@ -86,12 +75,8 @@ def nominal_ends(graph: Graph) -> dict[str, tuple[int, int]]:
 def walk(graph: Graph, shape: Sequence[int]) -> Estimate:
     """What a batch of this shape takes.
 
-    Raises
-    ------
-    Refused
-        An operator is none of those allowed, or has parameters it should not have.
-    Misfit
-        The model does not take this size, or would take too much memory or time.
+    An operator that is none of those allowed, or has parameters it should not have, is Refused; a
+    size that the model does not take, or takes too much memory or time for, is a Misfit.
     """
     ((name, (code, _)),) = graph.inputs.items()
     values = {k: Value(array, True, True) for k, array in graph.weights.items()}

@@ -87,13 +87,7 @@ class Graph:
 
 
 def read_model(data: bytes) -> tuple[Graph, dict[str, str]]:
-    """A model's graph and metadata.
-
-    Raises
-    ------
-    Malformed, Unsupported, External
-        Anything that is not understood to the last field.
-    """
+    """A model's graph and metadata; whatever is not understood in it is an error."""
     message = read_message(memoryview(data), MODEL, "the model", Budget())
     if "graph" not in message:
         raise Malformed("it holds no graph")

@@ -33,25 +33,14 @@ class Unsupported(Exception):
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message type.
+    """One field of a message type."""
 
-    Attributes
-    ----------
-    name : str
-        Key of its value.
-    kind : str or mapping
-        How the value is read; a mapping of numbers to fields for a message. ``"skip"`` is for
-        comments: their bytes are left alone. ``"refuse"`` makes the field an error.
-    repeated : bool
-        Whether it may stand more than once; its value is a list, then.
-    most : int
-        How often, at the most.
-    """
-
-    name: str
+    name: str  #: Key of its value.
+    #: How the value is read; a mapping of numbers to fields for a message. ``"skip"`` is for
+    #: comments: their bytes are left alone. ``"refuse"`` makes the field an error.
     kind: Kind | Mapping[int, Field]
-    repeated: bool = False
-    most: int = MOST_FIELDS
+    repeated: bool = False  #: Whether it may stand more than once; its value is a list, then.
+    most: int = MOST_FIELDS  #: How often, at the most.
 
 
 @dataclass
@@ -72,23 +61,9 @@ def read_message(
 ) -> dict[str, Any]:
     """The fields of one message by name: absent ones are left out, repeated ones are lists.
 
-    Parameters
-    ----------
-    data
-        Its bytes.
-    schema
-        Its fields by their numbers.
-    title
-        What errors call the message.
-    budget
-        Shared by all messages of a file.
-
-    Raises
-    ------
-    Malformed
-        An unknown field, another wire type, a field twice, a number that is not canonical.
-    Unsupported
-        A field that the schema refuses.
+    The schema has the fields by their numbers; the title is what errors call the message; all
+    messages of a file share a budget. An unknown field, another wire type, a field twice, or a
+    number that is not canonical is Malformed; a field that the schema refuses is Unsupported.
     """
     found: dict[str, Any] = {}
     for number, wire_type, value in _fields(data, budget):

@@ -35,15 +35,7 @@ Parts = list[bytes | memoryview]
 
 
 def write_model(graph: Graph, ends: Mapping[str, tuple[int, int]]) -> bytes:
-    """The bytes of a model.
-
-    Parameters
-    ----------
-    graph
-        The model.
-    ends
-        Element type, by ONNX's number, and dimensions of each output.
-    """
+    """The bytes of a model; ``ends`` are those of ``OnnxModel``."""
     used = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
     parts: Parts = []
     for node in graph.nodes:
