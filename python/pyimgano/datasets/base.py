@@ -118,10 +118,8 @@ class Dataset:
 
     Parameters
     ----------
-    root
-        Folder of the set.
-    category
-        Name of the category, see :meth:`list_categories`.
+    root, category
+        Folder of the set, and name of the category, see :meth:`list_categories`.
     resize
         Size that ``get_train_data`` and ``get_test_data`` bring images and masks to; None for
         native. Paths and the lazy masks of ``get_test_paths`` are always native.
@@ -132,10 +130,8 @@ class Dataset:
 
     Raises
     ------
-    DatasetError
-        The root does not exist, or no category is named.
-    UnknownNameError
-        No such category; lists those found.
+    DatasetError, UnknownNameError
+        The root does not exist, no category is named, or there is no such one; lists those found.
     """
 
     layout: Layout
@@ -197,18 +193,10 @@ class Dataset:
         return self.left_out.total + self.left_out.n_expected
 
     def samples(self, split: Split | None = None) -> list[Sample]:
-        """What the set knows about each image, sorted by path.
+        """What the set knows about each image of a split, or of all for None, sorted by path.
 
-        Parameters
-        ----------
-        split
-            ``"train"``, ``"test"`` or ``"validation"``; None for all.
-
-        Raises
-        ------
-        DatasetError
-            The split, or any of them for None, cannot be read; a mask is missing, where masks are
-            asked for; or an image is listed twice in a split.
+        A DatasetError tells that the split, or any of them for None, cannot be read, a mask is
+        missing, where masks are asked for, or an image is listed twice in a split.
         """
         found = self._list()
         wanted = set(get_args(Split)) if split is None else {split}
@@ -220,13 +208,7 @@ class Dataset:
         return [one for one in found if split in (None, one.split)]
 
     def get_train_paths(self) -> list[str]:
-        """Paths of the normal training images, sorted.
-
-        Raises
-        ------
-        DatasetError
-            There is none, or a folder cannot be read; names it.
-        """
+        """Paths of the normal training images, sorted; without any a DatasetError."""
         paths = [one.path for one in self.samples("train") if not one.label]
         if not paths:
             raise DatasetError(
@@ -238,13 +220,9 @@ class Dataset:
     def get_test_paths(self) -> TestSplit:
         """Paths, labels and masks of the test images, sorted by path.
 
-        ``labels`` is None where no image has one, ``masks`` where no image has any.
-
-        Raises
-        ------
-        DatasetError
-            A folder cannot be read, a defect image has no mask although others have, or some
-            images have labels and others have none; names the file.
+        ``labels`` is None where no image has one, ``masks`` where no image has any. A DatasetError
+        names the file: a folder cannot be read, a defect image has no mask although others have, or
+        some images have labels and others have none.
         """
         samples = self.samples("test")
         paths = [one.path for one in samples]

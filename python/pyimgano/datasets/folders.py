@@ -34,10 +34,8 @@ class FolderLayout:
 
     Parameters
     ----------
-    name
-        Name of the set.
-    good
-        Name of the folders that hold normal images.
+    name, good
+        Name of the set, and of the folders that hold normal images.
     typed
         Whether the other folders in ``test`` are called by the type of their defects.
     """

@@ -22,11 +22,6 @@ Part = Literal["train", "test", "validation", "masks"]
 class Listing(list[T]):
     """The samples of one category, and what a layout has to tell beside them.
 
-    Parameters
-    ----------
-    samples
-        What it starts with.
-
     Attributes
     ----------
     left_out : LeftOut
@@ -52,20 +47,9 @@ class Listing(list[T]):
     def images_in(self, folder: Path, *, deep: bool = True, skip: Iterable[Path] = ()) -> list[str]:
         """The images in a folder, of which there must be one; the rest is counted as left out.
 
-        Parameters
-        ----------
-        folder
-            The folder.
-        deep
-            Also those in folders below it.
-        skip
-            Folders below it that are not entered.
-
-        Raises
-        ------
-        DatasetError
-            The folder does not exist or has no image, or one below it cannot be read: half a class
-            is no class.
+        Those in folders below it are found with ``deep``, but for folders to ``skip``. A
+        DatasetError tells that the folder does not exist or has no image, or that one below it
+        cannot be read: half a class is no class.
         """
         if not os.path.isdir(folder) and not isinstance(error_of(folder), PermissionError):
             what = "is not a folder" if os.path.lexists(folder) else "does not exist"

@@ -51,17 +51,8 @@ def _plain(name: str) -> str:
 def register_layout(layout: Layout, *, overwrite: bool = False) -> None:
     """Make an image set known by its name: to :func:`load_dataset` and to every ``--dataset``.
 
-    Parameters
-    ----------
-    layout
-        Where the set keeps its files.
-    overwrite
-        Take the place of another set of that name.
-
-    Raises
-    ------
-    InvalidInputError
-        Another set has that name, or it has none.
+    It takes the place of another set of that name only with ``overwrite``: else, or if it has no
+    name, an InvalidInputError is raised.
     """
     name = getattr(layout, "name", None)
     if not isinstance(name, str) or not name:
@@ -88,21 +79,16 @@ def load_dataset(
 
     Parameters
     ----------
-    name
-        One of :func:`list_datasets`.
-    root
-        Folder of the set.
-    category
-        Category; may be None for ``custom``.
-    **kwargs
-        Further arguments of the set's class.
+    name, root
+        One of :func:`list_datasets`, and the set's folder.
+    category, **kwargs
+        Category, which may be None for ``custom``, and further arguments of the set's class.
 
     Raises
     ------
-    UnknownNameError
-        No such set, or no such category; lists what there is.
-    DatasetError
-        The folder does not have the layout; names the path.
+    UnknownNameError, DatasetError
+        No such set, or no such category: lists what there is. The folder does not have the
+        layout: names the path.
     """
     return _find(name).open(root, category, **kwargs)
 

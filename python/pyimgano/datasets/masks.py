@@ -30,17 +30,9 @@ _SHARED = "serving more than one image"
 class LazyMasks(Sequence[NDArray[np.uint8]]):
     """Ground-truth masks, each read when it is asked for.
 
-    Items are uint8 (H, W) with values 0 and 1, at the size of their image; a good image has an
-    all-zero mask. Every value of the file but 0 is a defect.
-
-    Parameters
-    ----------
-    images
-        Image paths, which give the sizes.
-    masks
-        The mask files of each image, whose defects are put together; None for a good image.
-    resize
-        Size that every mask is brought to (nearest neighbour); None for native.
+    Items are uint8 (H, W) with values 0 and 1, at the size of their image, whose path gives it.
+    Every value of a file but 0 is a defect; those of several files of an image are put together,
+    and a good image, with None, has an all-zero mask.
     """
 
     def __init__(

@@ -59,21 +59,10 @@ class Geometry:
 
     @classmethod
     def of(cls, source: Size, resize: Size | None = None, center_crop: Size | None = None) -> Self:
-        """The geometry of one image.
+        """The geometry of one image by its height and width, those to bring it to, or None, and
+        those of a centred crop after that, or None.
 
-        Parameters
-        ----------
-        source
-            Its height and width.
-        resize
-            Height and width to bring it to, or None for its own.
-        center_crop
-            Height and width of a centred crop after that, or None.
-
-        Raises
-        ------
-        InvalidInputError
-            The crop is larger than the resized image.
+        A crop larger than the resized image is an InvalidInputError.
         """
         outer = resize or source
         inner = center_crop or outer
@@ -88,17 +77,10 @@ class Geometry:
         return self.crop[2:]
 
     def forward(self, image: NDArray[Any]) -> NDArray[np.float32]:
-        """What a network sees of an image.
+        """What a network sees of an image, (H, W) or (H, W, 3) of any number type.
 
-        Parameters
-        ----------
-        image
-            (H, W) or (H, W, 3), of any number type.
-
-        Returns
-        -------
-        ndarray of float32, shape (h, w, 3)
-            A new array in the same range of values; a grey image has three equal channels.
+        Returns a new float32 (h, w, 3) array in the same range of values; a grey image has three
+        equal channels.
         """
         top, left, height, width = self.crop
         seen = resize_image(image.astype(np.float32), self.resized)
@@ -108,22 +90,11 @@ class Geometry:
         return np.ascontiguousarray(seen, dtype=np.float32)
 
     def to_source(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        """A map of the network's input as one of the source image, bilinear.
+        """A map of the network's input, float32 (h, w), as one of the source image, (H, W),
+        bilinear.
 
-        Parameters
-        ----------
-        seen
-            float32 (h, w), of the input's size.
-
-        Returns
-        -------
-        ndarray of float32, shape (H, W)
-            What was cropped away gets the map's lowest value: nothing was seen there.
-
-        Raises
-        ------
-        InvalidInputError
-            The map has another size.
+        What was cropped away gets the map's lowest value: nothing was seen there. A map of another
+        size is an InvalidInputError.
         """
         if seen.shape != self.size:
             raise InvalidInputError(f"a map of {seen.shape} for an input of {self.size}")

@@ -41,12 +41,10 @@ class Range:
 
     Attributes
     ----------
-    low, high
-        Its ends over the good photos, without odd ones.
+    low, high, lowest, highest
+        Its ends over the good photos without odd ones, and over all of them.
     least, most
         A value below or above them is told.
-    lowest, highest
-        Its ends over all of them.
     """
 
     low: float
@@ -58,16 +56,11 @@ class Range:
 
     @classmethod
     def of(cls, values: Iterable[float], below: float, above: float, offset: float = 0.0) -> Range:
-        """The range of positive values, on a logarithmic scale.
+        """The range of positive values, one per good photo, on a logarithmic scale.
 
-        Parameters
-        ----------
-        values
-            One per good photo.
-        below, above
-            Always allowed: so much less or more than the mean, as a share of it.
-        offset
-            Added to the values before the logarithm: near zero they are compared absolutely.
+        Always allowed is so much less (``below``) or more (``above``) than the mean, as a share of
+        it. The offset is added to the values before the logarithm: near zero they are compared
+        absolutely.
         """
         given = np.array(list(values))
         logs = np.log(given + offset)
@@ -132,13 +125,8 @@ class HealthRange:
     """What the good photos are like that a detector has learnt from.
 
     An image is told where it lies clearly outside: beyond every good photo and beyond what a
-    further one would reach, judged by how much they differ. A few odd ones among the good photos
-    do not widen what is expected.
-
-    Attributes
-    ----------
-    images
-        Figures of the good photos.
+    further one would reach, judged by how much they differ. A few odd ones among the good photos do
+    not widen what is expected.
     """
 
     images: tuple[ImageHealth, ...]
@@ -196,13 +184,7 @@ class HealthRange:
 
     @classmethod
     def from_array(cls, rows: NDArray[np.float64]) -> Self:
-        """What :meth:`to_array` gave.
-
-        Raises
-        ------
-        InvalidInputError
-            No images can have these figures.
-        """
+        """What :meth:`to_array` gave; figures that no images can have are an InvalidInputError."""
         known = np.where(rows == _ABSENT, 0.0, rows)
         colours = rows[:, 5:8]
         grey = (colours == _ABSENT).all(axis=1)

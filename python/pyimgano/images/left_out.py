@@ -18,13 +18,11 @@ class Reason:
 
     Attributes
     ----------
-    one, many
-        What it is called after the number 1, and after others.
+    one, many, what
+        What it is called after the number 1, and after others; files, folders or links.
     expected
         Nobody would miss it: it is counted, and neither shown nor an error where left-out files
         are one.
-    what
-        Files, folders or links.
     """
 
     one: str

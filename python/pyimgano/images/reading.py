@@ -98,10 +98,8 @@ class Mask:
     ----------
     pixels
         uint8 (H, W), 1 where any channel of the file is not zero.
-    lossy
-        Its format may have changed values.
-    values
-        Different values other than zero, of all channels.
+    lossy, values
+        Its format may have changed values; different values other than zero, of all channels.
     """
 
     pixels: NDArray[np.uint8]

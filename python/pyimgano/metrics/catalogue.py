@@ -56,10 +56,8 @@ def register_metric(metric: Metric, *, overwrite: bool = False) -> None:
 
     Raises
     ------
-    InvalidTypeError
-        It is no metric.
-    InvalidInputError
-        Its facts are impossible, or one of its keys is taken.
+    InvalidTypeError, InvalidInputError
+        It is no metric; its facts are impossible, or one of its keys is taken.
     """
     infos = _checked_infos(metric)
     for info in infos:

@@ -41,11 +41,9 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
         Short name, such as ``"patchcore"``.
     backbone, layers
         Name of a timm network and of its layers; None: anomalib's defaults.
-    weights
-        Local file with the backbone's weights, by timm's names (torchvision's ResNets share them).
-        None: what timm downloads.
-    pretrained
-        False: random weights in the backbone, for tests.
+    weights, pretrained
+        Local file with the backbone's weights, by timm's names (torchvision's ResNets share them);
+        None: what timm downloads. ``pretrained=False``: random weights, for tests.
     teacher_weights, imagenet_dir
         For EfficientAD, which cannot do without: its teacher's file, and a folder of natural
         images in sub-folders.
@@ -61,16 +59,8 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
     holdout
         For models that train: share of the images that is kept out of the training and gives
         ``threshold_``; 0: none.
-    device
-        torch device.
-    random_state
-        Seed of everything that is drawn.
-    contamination
-        Share of normal images that may exceed ``threshold_``.
-    on_bad_image
-        ``"raise"`` or ``"skip"`` (listed in ``skipped_``).
-    verbose
-        Show what anomalib shows.
+    device, random_state, contamination, on_bad_image, verbose
+        As in :class:`~pyimgano.models.PatchDetector`.
     **params
         Further parameters of anomalib's class.
 
@@ -177,10 +167,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order; maps at each image's own size.
 
-        Raises
-        ------
-        ImageReadError
-            At an unreadable file, after everything before it was yielded.
+        An unreadable file is an ImageReadError after everything before it was yielded.
         """
         self._check_fitted()
         timer = StageTimer(self.timings_)
@@ -192,12 +179,8 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
     def predict_anomaly_map(self, X: Iterable[ImageInput]) -> list[NDArray[np.float32]]:
-        """Anomaly maps, float32 (H, W) each at its image's own size.
-
-        Raises
-        ------
-        InvalidInputError
-            The model has no anomaly map.
+        """Anomaly maps, float32 (H, W) each at its image's own size; a model without any is an
+        error.
         """
         if not self._spec().has_map:
             raise InvalidInputError(

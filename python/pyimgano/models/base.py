@@ -51,9 +51,7 @@ class Detector(Fitted, SklearnApi, ABC):
     """
 
     def fit(self, X: Iterable[ImageInput], y: Any = None) -> Self:
-        """Learn from normal images.
-
-        If it fails or is interrupted, the detector stays as it was.
+        """Learn from normal images; if that fails or is interrupted, the detector stays as it was.
 
         Parameters
         ----------
@@ -66,10 +64,9 @@ class Detector(Fitted, SklearnApi, ABC):
         ------
         ImageReadError
             Names every file that cannot be read.
-        InvalidInputError
-            A parameter is out of range, or nothing can be learnt from these images.
-        InvalidTypeError
-            X is no list of images; says what to pass.
+        InvalidInputError, InvalidTypeError
+            A parameter is out of range, nothing can be learnt from these images, or X is no list of
+            images; says what to pass.
         """
         images = training_images(X, y)
         self.check_params()
@@ -109,16 +106,10 @@ class Detector(Fitted, SklearnApi, ABC):
         return np.array(scores, dtype=np.float64)
 
     def predict_one(self, image: ImageInput, *, with_map: bool = True) -> Prediction:
-        """What the detector says of one path or array.
+        """What the detector says of one path, or array as in :data:`~pyimgano.types.ImageInput`.
 
-        Several threads may share one detector. For an array no file is touched.
-
-        Parameters
-        ----------
-        image
-            A path, or an RGB or grey array (H, W) or (H, W, 3) of uint8 or uint16.
-        with_map
-            False leaves out the anomaly map.
+        Several threads may share one detector. For an array no file is touched. The map is left out
+        with ``with_map=False``.
         """
         (prediction,) = self.iter_predict([image], with_maps=with_map)
         return prediction
@@ -130,14 +121,8 @@ class Detector(Fitted, SklearnApi, ABC):
     def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
         """Where a training image differs from all others, float32 (H, W) at its own size.
 
-        None for a detector without maps, and after loading.
-
-        Parameters
-        ----------
-        number
-            Of the image, in :attr:`training_names_`.
-        image
-            The image itself, which is not kept.
+        It is that of a number in :attr:`training_names_`; the image itself is not kept. None for a
+        detector without maps, and after loading.
         """
         return None
 
@@ -202,12 +187,9 @@ class PixelDetector(Detector):
 
         Raises
         ------
-        InvalidInputError
-            ``normalize="image"``, after which no level holds for all maps.
-        NotFittedError
-            ``normalize="dataset"`` without a range.
-        InvalidTypeError
-            It is something else.
+        InvalidInputError, NotFittedError, InvalidTypeError
+            ``normalize="image"``, after which no level holds for all maps; ``normalize="dataset"``
+            without a range; something else.
         """
         if not isinstance(postprocess, AnomalyMapPostprocess | None):
             raise InvalidTypeError(

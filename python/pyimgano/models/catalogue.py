@@ -26,16 +26,10 @@ def register_model(
 
     Parameters
     ----------
-    name
-        Name for :func:`create_model`.
-    factory
-        Class or function that returns a detector.
-    summary
-        One line for listings.
-    tags
-        Words to filter by.
-    extra
-        The extra of pyimgano that it needs.
+    name, factory
+        Name for :func:`create_model`, and the class or function that returns a detector.
+    summary, tags, extra
+        For listings: one line, words to filter by, and the extra of pyimgano that it needs.
     overwrite
         Replace an entry of the same name.
     """

@@ -51,8 +51,6 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         given. One that learns is copied as ``sklearn.base.clone`` does before each fit: yours
         stays as it is, the fitted one is ``features_``. None:
         :class:`~pyimgano.features.patches.pooled.PooledFilterBank`.
-    random_state
-        Seed of everything that is drawn.
     standardize
         Bring each feature to mean 0 and standard deviation 1 on the training images.
     max_dims
@@ -60,24 +58,18 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         fifth of the number of images for MCD and GMM, which estimate a covariance.
     batch_size
         Images per call of ``extract``.
-    on_bad_image
-        ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
-        out and list them in ``skipped_``.
-    verbose
-        Show a progress bar while fitting.
+    random_state, on_bad_image, verbose
+        As in :class:`~pyimgano.models.PatchDetector`.
     **params
         Parameters of the PyOD detector.
 
     Attributes
     ----------
     decision_scores_ : ndarray
-        float64 (n,): scores of the training images, held out where that was possible.
-    threshold_source_ : str
-        Says whether they were.
-    skipped_ : list of str
-        Training images left out.
-    timings_ : dict
-        Seconds per stage of the last fit and of all predictions since.
+        float64 (n,): scores of the training images, held out where that was possible, which
+        ``threshold_source_`` says.
+    skipped_, timings_
+        As in :class:`~pyimgano.models.PatchDetector`.
     """
 
     PARAMETERS: ClassVar[Parameters] = {
@@ -156,10 +148,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order; these detectors have no maps.
 
-        Raises
-        ------
-        ImageReadError
-            At an unreadable file, after everything before it was yielded.
+        An unreadable file is an ImageReadError after everything before it was yielded.
         """
         self._check_fitted()
         timer = StageTimer(self.timings_)
@@ -189,10 +178,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def set_state(self, state: FittedState, features: ImageFeatures) -> None:
         """Restore what :meth:`get_state` gave, by a new fit on the same features.
 
-        Raises
-        ------
-        InvalidInputError
-            The new fit does not give the training scores of the old one.
+        An InvalidInputError tells that it does not give the training scores of the old one.
         """
         self.validate()
         rows, expected = state.tensors["rows"], state.tensors["train_scores"]

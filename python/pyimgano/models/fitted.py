@@ -51,11 +51,6 @@ class Fitted(ParamsMixin):
         """Whether the very same picture is among the training images, whatever its name.
 
         False where that is not known: after loading a file of an older version.
-
-        Raises
-        ------
-        ImageReadError
-            It cannot be read.
         """
         self._check_fitted()
         return bool(self._digests) and self._digest(image) in self._digests
@@ -103,10 +98,8 @@ class Fitted(ParamsMixin):
         ----------
         value
             Images with a score above it are anomalous; infinity for none.
-        source
-            Where it comes from, in words, for ``threshold_source_``.
-        false_positive_rate
-            What is known of its false-positive rate, for ``false_positive_rate_``.
+        source, false_positive_rate
+            Where it comes from, in words, and what is known of its false-positive rate.
 
         Notes
         -----
@@ -127,12 +120,8 @@ class Fitted(ParamsMixin):
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
 
     def get_state(self) -> FittedState:
-        """What was learnt, as plain numbers.
-
-        Raises
-        ------
-        InvalidInputError
-            It cannot be had without pickle.
+        """What was learnt, as plain numbers; an InvalidInputError if it cannot be had without
+        pickle.
         """
         self._check_fitted()
         rate = self.false_positive_rate_
@@ -154,14 +143,8 @@ class Fitted(ParamsMixin):
         return FittedState(params, facts, tensors)
 
     def set_state(self, state: FittedState, features: Any) -> None:
-        """Restore what :meth:`get_state` gave, on a detector with the same parameters.
-
-        Parameters
-        ----------
-        state
-            Its numbers.
-        features
-            The fitted feature extractor.
+        """Restore what :meth:`get_state` gave, and the extractor, on a detector of the same
+        parameters.
         """
         self._params_at_fit = self.get_params()
         self.features_ = features

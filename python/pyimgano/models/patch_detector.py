@@ -45,52 +45,45 @@ class PatchDetector(PixelDetector):
     scorer : PatchScorer or None
         Learns the patches of normal images and scores others, see
         :class:`~pyimgano.scorers.PatchScorer`. It is copied before each fit: yours stays as it is,
-        the fitted one is ``scorer_``. None: a memory bank,
-        :class:`~pyimgano.scorers.MemoryBankScorer`.
+        the fitted one is ``scorer_``. None: a :class:`~pyimgano.scorers.MemoryBankScorer`.
     layers : list of str or None
         Layers of the backbone; None: layer2 + layer3 of a ResNet, all outputs of an ONNX model.
     weights : path, enum, str or None
         Local weights file, torchvision enum or its name; None: ImageNet V1 by torchvision.
     pretrained : bool
         False: random weights, for tests.
-    image_size : int, (int, int) or None
-        S for (S, S), (height, width), or None for each image's own size.
+    image_size, preset : int, (int, int) or None; str or None
+        S for (S, S), (height, width), or None for each image's own size. ``preset="paper"``: resize
+        to 256, centre crop to 224, whatever ``image_size`` says.
     normalization : str or tuple
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
-    device : str
-        torch device of the backbone.
+    device, engine : str; str or None
+        torch device of the backbone. What runs an ONNX backbone: ``"opencv"`` (None is that too),
+        ``"onnxruntime"`` (extra ``onnx``), ``"openvino"`` or ``"openvino-bf16"`` (extra
+        ``openvino``; the latter is faster, less precise, and only for CPUs with bfloat16).
     batch_size : int
         Images per forward pass.
     random_state : int
         Seed of everything that is drawn.
     contamination : float
         Share of normal images that may exceed ``threshold_``.
-    preset : str or None
-        ``"paper"``: resize to 256, centre crop to 224, whatever ``image_size`` says.
     gaussian_sigma : float
         Smoothing of the map, in pixels at ``image_size``.
-    bit_depth : int or None
-        Bits used in 16-bit images; None: all 16.
-    max_pixels : int
-        Larger image files are refused before they are decoded.
+    bit_depth, max_pixels : int or None; int
+        Bits used in 16-bit images; None: all 16. Larger image files are refused before decoding.
     on_bad_image : str
         ``"raise"``: one error that names every unreadable training image; ``"skip"``: leave them
         out and list them in ``skipped_``.
     verbose : bool
         Show a progress bar while fitting.
-    engine : str or None
-        What runs an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``),
-        ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less
-        precise, and only for CPUs with bfloat16); None: ``"opencv"``, and for all other backbones.
 
     Attributes
     ----------
     features_, scorer_
         The fitted extractor and scorer.
-    threshold_ : float
-        See :func:`~pyimgano.models.threshold.held_out_threshold`.
     map_threshold_ : float
-        The same for the highest value of an image's map.
+        As ``threshold_`` (:func:`~pyimgano.models.threshold.held_out_threshold`), of the highest
+        value of an image's map.
     map_level_ : float
         Median of the held-out maps: the level of normal surface, for displays.
     decision_scores_ : ndarray
@@ -239,22 +232,8 @@ class PatchDetector(PixelDetector):
     ) -> Iterator[Prediction]:
         """Predictions one by one, in order, in one backbone pass.
 
-        Parameters
-        ----------
-        X
-            Paths or arrays.
-        with_maps
-            False leaves out the anomaly maps.
-
-        Yields
-        ------
-        Prediction
-            With ``anomaly_map`` float32 (H, W) at the image's own size.
-
-        Raises
-        ------
-        ImageReadError
-            At an unreadable file, after everything before it was yielded.
+        ``anomaly_map`` is float32 (H, W) at the image's own size, None with ``with_maps=False``. An
+        unreadable file is an ImageReadError after everything before it was yielded.
         """
         self._check_fitted()
         timer, scorer = StageTimer(self.timings_), CheckedScorer(self.scorer_)

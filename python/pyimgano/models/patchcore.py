@@ -26,27 +26,16 @@ _SCORER: Parameters = {
 class PatchCore(PatchDetector):
     """Nearest neighbours among the patch features of normal images.
 
-    A :class:`~pyimgano.models.PatchDetector` with a
-    :class:`~pyimgano.scorers.MemoryBankScorer` whose parameters are the detector's own.
+    A :class:`~pyimgano.models.PatchDetector` with a :class:`~pyimgano.scorers.MemoryBankScorer`
+    whose parameters are the detector's own.
 
     Parameters
     ----------
-    backbone
-        A torchvision backbone; ``"embedded"``, which needs no torch, no weights file and no
-        network; or an ONNX file (``"path/to/model.onnx"``), which needs no torch.
-    coreset_ratio
-        Share of the training patches kept as memory bank, in (0, 1].
-    n_neighbors
-        Bank rows in the re-weighting of the image score.
-    knn_backend
-        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"``, ``"faiss"``, another name given
-        to :func:`~pyimgano.neighbors.register_neighbors`, or a
-        :class:`~pyimgano.neighbors.NearestNeighbors`, which no file can hold.
-    spill_dir
-        Folder where ``fit`` keeps the features in a temporary file in place of memory; None: in
-        memory. It must have room for 4 bytes x d per patch.
-    layers, weights, pretrained, image_size, normalization, device, batch_size, random_state
-    contamination, preset, gaussian_sigma, bit_depth, max_pixels, on_bad_image, verbose, engine
+    coreset_ratio, n_neighbors, knn_backend, spill_dir
+        As in :class:`~pyimgano.scorers.MemoryBankScorer`.
+    backbone, layers, weights, pretrained, image_size, normalization, device, batch_size
+    random_state, contamination, preset, gaussian_sigma, bit_depth, max_pixels, on_bad_image
+    verbose, engine
         As in :class:`~pyimgano.models.PatchDetector`.
 
     Attributes

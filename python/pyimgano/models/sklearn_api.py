@@ -40,11 +40,8 @@ class SklearnApi:
     def fit_predict(self: _Fitted, X: Iterable[ImageInput], y: Any = None) -> NDArray[np.int64]:
         """Fit, and the labels of the training images by their own held-out scores, int64 (n,).
 
-        Raises
-        ------
-        InvalidInputError
-            Not every image was used: one was given twice, or left out by
-            ``on_bad_image="skip"``. The detector is fitted, ``labels_`` are of those used.
+        An InvalidInputError tells that not every image was used: one was given twice, or left out
+        by ``on_bad_image="skip"``. The detector is fitted, ``labels_`` are of those used.
         """
         images = check_images(X)
         labels: NDArray[np.int64] = self.fit(images, y).labels_
@@ -70,17 +67,12 @@ class SklearnApi:
         method
             ``"linear"``: 0 at the lowest held-out score of the training images, 1 at the highest,
             clipped outside. ``"unify"``: erf((s - mean) / (std * sqrt(2))) of these scores, 0 below
-            the mean (Kriegel et al., 2011).
+            the mean (Kriegel et al., 2011). Two of them are needed, else an InvalidInputError.
 
         Returns
         -------
         ndarray
             float64 (n, 2): one minus the second column, and the score on that scale.
-
-        Raises
-        ------
-        InvalidInputError
-            There were too few training images for a scale.
         """
         Choice("linear", "unify").check("method", method)
         found = self.decision_function(X)

@@ -23,20 +23,11 @@ DEFAULT_TARGET = 0.1
 
 @dataclass(frozen=True)
 class HeldOutThreshold:
-    """A threshold from normal images that were held out.
-
-    Attributes
-    ----------
-    value
-        To be used as ``score > value``.
-    rate
-        What is known of its false-positive rate.
-    set_by
-        Number of the image whose score it is; None where no single image sets it.
-    """
+    """A threshold from normal images that were held out, to be used as ``score > value``."""
 
     value: float
-    rate: FalsePositiveRate
+    rate: FalsePositiveRate  #: What is known of its false-positive rate.
+    #: Number of the image whose score it is; None where no single image sets it.
     set_by: int | None
 
 

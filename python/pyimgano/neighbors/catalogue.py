@@ -80,15 +80,7 @@ def is_search(value: Any) -> bool:
 
 
 class CheckedNeighbors:
-    """A search that stands before another and refuses answers that are none, by its name.
-
-    Parameters
-    ----------
-    name
-        What errors call it.
-    index
-        The other one.
-    """
+    """A search that stands before another and refuses answers that are none, by its name."""
 
     def __init__(self, name: str, index: NearestNeighbors) -> None:
         if not is_search(index):

@@ -45,12 +45,8 @@ class Operating:
 
     Attributes
     ----------
-    threshold
-        The threshold.
-    n_false_alarms, n_normal
-        Normal images above it, and all.
-    n_found, n_anomalous
-        Anomalous images above it, and all.
+    n_false_alarms, n_normal, n_found, n_anomalous
+        Normal images above it, and all; anomalous images above it, and all.
     """
 
     threshold: float
@@ -118,10 +114,8 @@ def run_calibrate(
         A rate for ``"fpr"`` (default 0.1, as in fit) and ``"recall"``.
     threshold
         The threshold itself; images, if any, only show what it does.
-    strict
-        Raise if a file or folder is left out that somebody could miss.
-    verbose
-        Progress bar.
+    strict, verbose
+        Raise if a file or folder is left out that somebody could miss; show a progress bar.
 
     Raises
     ------
@@ -172,12 +166,10 @@ def run_calibrate(
 
 
 def attach_postprocess(detector: Detector, steps: str) -> str:
-    """Attach post-processing to a detector, and say in words which.
+    """Attach post-processing to a fitted detector, and say in words which.
 
     Parameters
     ----------
-    detector
-        Fitted.
     steps
         As for :meth:`~pyimgano.postprocess.AnomalyMapPostprocess.parse`; a component filter without
         a threshold takes the level of the detector's maps. ``"none"``: maps are taken as they are.

@@ -15,16 +15,8 @@ from pyimgano.pipelines.good_photos import Learning
 
 @dataclass(frozen=True)
 class GoodCheck:
-    """What was found.
-
-    Attributes
-    ----------
-    good
-        The photos.
-    skipped
-        Unreadable photos that were left out.
-    left_out
-        Other files and folders that were left out.
+    """What was found: the photos, unreadable ones, and other files and folders that were left
+    out.
     """
 
     good: GoodPhotos
@@ -49,17 +41,16 @@ def run_check_good(
     sources
         As for :func:`~pyimgano.images.sources.stream_images`.
     report
-        HTML page with pictures; None: no page.
+        HTML page about the photos, with pictures; None: no page.
     leave_out
-        As for :func:`~pyimgano.pipelines.good_photos.fit_good`.
-    model
-        Name of the detector.
+        Photos not to learn from: names or paths, with ``*`` and ``?`` as in a shell; ``"odd"`` for
+        those that stand apart, which takes a second fit.
     strict
         Raise if a file or folder is left out that somebody could miss.
     verbose
         Progress bars.
-    **model_kwargs
-        Parameters of the model.
+    model, **model_kwargs
+        Name of the detector, and its parameters.
 
     Raises
     ------

@@ -104,20 +104,10 @@ def run_detect(
         As for :func:`~pyimgano.images.sources.stream_images`; images in sub-folders count too.
     output
         Folder for the results; created if missing, and never taken as input.
-    model
-        Name of a detector.
     overlays
         False writes no pictures; a detector without anomaly maps has none to write.
-    leave_out
-        As for :func:`~pyimgano.pipelines.good_photos.fit_good`.
-    report
-        HTML page about the good photos; None: no page.
-    strict
-        Raise if a file or folder is left out that somebody could miss.
-    verbose
-        Progress bars.
-    **model_kwargs
-        Parameters of the model.
+    model, leave_out, report, strict, verbose, **model_kwargs
+        As for :func:`~pyimgano.pipelines.check_good.run_check_good`, of the normal images.
 
     Raises
     ------

@@ -25,12 +25,8 @@ class FitRun:
     ----------
     path, size, sha256
         The file, its bytes and their digest.
-    n_images
-        Images that were learnt from.
-    skipped
-        Unreadable images that were left out.
-    left_out
-        Other files and folders that were left out.
+    n_images, skipped, left_out
+        Images that were learnt from, unreadable ones, and other files that were left out.
     bank_shape
         Rows and columns of the memory bank; None for a detector without one.
     good
@@ -68,31 +64,18 @@ def run_fit(
         As for :func:`~pyimgano.images.sources.stream_images`.
     output
         The file; one of that name is replaced when the new one is complete.
-    model
-        Name of the detector.
     bank_dtype, embed_backbone
         As for :meth:`~pyimgano.models.base.Detector.save`.
-    leave_out
-        As for :func:`~pyimgano.pipelines.good_photos.fit_good`.
-    report
-        HTML page about the photos; None: no page.
-    strict
-        Raise if a file or folder is left out that somebody could miss.
-    verbose
-        Progress bars.
-    **model_kwargs
-        Parameters of the model.
+    model, leave_out, report, strict, verbose, **model_kwargs
+        As for :func:`~pyimgano.pipelines.check_good.run_check_good`.
 
     Raises
     ------
-    DatasetError
-        A source has no images; or, with ``strict``, something was left out.
-    InvalidInputError
-        Such a detector cannot be stored; known before anything is learnt.
-    ImageReadError
-        Names every file that cannot be read.
-    OutputError
-        The file cannot be written; known before anything is learnt.
+    DatasetError, ImageReadError
+        As :func:`~pyimgano.pipelines.check_good.run_check_good` does.
+    InvalidInputError, OutputError
+        Such a detector cannot be stored, or the file cannot be written; known before anything is
+        learnt.
     """
     with LeftOut.counted(strict) as left_out:
         paths = gather_images(sources, left_out=left_out)

@@ -59,9 +59,8 @@ class Learning:
 def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
     """Fit a detector on good photos and tell of them.
 
-    ``leave_out`` has photos not to learn from: names or paths, with ``*`` and ``?`` as in a shell;
-    ``"odd"`` for those that stand apart, which takes a second fit. An InvalidInputError says that
-    no photo has such a name, or that none is left.
+    ``leave_out`` is as for :func:`~pyimgano.pipelines.check_good.run_check_good`. An
+    InvalidInputError says that no photo has such a name, or that none is left.
     """
     patterns = [one for one in leave_out if one != ODD]
     kept, dropped = _part(paths, patterns)

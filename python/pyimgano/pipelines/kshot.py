@@ -19,16 +19,8 @@ from pyimgano.reporting.results import CategoryResult
 
 @dataclass(frozen=True)
 class KShotResult:
-    """All runs with one number of training images.
-
-    Attributes
-    ----------
-    category : str
-        The category.
-    k : int
-        Training images of each run.
-    runs : list of CategoryResult
-        One per seed; each has the seed and all figures.
+    """All runs of a category with k training images, one per seed; each has the seed and all
+    figures.
     """
 
     category: str
@@ -74,19 +66,13 @@ def run_kshot(
         As for :func:`~pyimgano.datasets.load_dataset`.
     k
         Numbers of training images. With one seed the images of a smaller k are among those of a
-        larger one.
+        larger one; with all images the seeds differ in the model's own randomness alone.
     seeds
         One run each per k; the seed draws the images and is the model's ``random_state``.
-    model
-        Name of a pixel detector.
-    metric_size, integration_limit
-        As for :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark`.
-    verbose
-        Progress bars.
+    model, metric_size, integration_limit, verbose, **model_kwargs
+        As for :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark`; a pixel detector.
     on_result
         Called with k and the result of each run.
-    **model_kwargs
-        Parameters of the model.
 
     Returns
     -------
@@ -100,11 +86,6 @@ def run_kshot(
         seeds.
     PyimganoError
         As loading, fitting and evaluating do: the first failure ends the run.
-
-    Notes
-    -----
-    With k equal to the number of training images every seed has the same images: what is left is
-    the model's own randomness.
     """
     shots = [k] if isinstance(k, (int, np.integer)) else list(k)
     if not shots or not seeds:

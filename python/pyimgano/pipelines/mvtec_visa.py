@@ -44,16 +44,8 @@ def build_default_detector(
 ) -> Any:
     """A detector with the settings that benchmark tables are quoted for.
 
-    Parameters
-    ----------
-    model
-        Name of a model.
-    device
-        Torch device.
-    pretrained
-        False: random backbone weights, for tests.
-    **kwargs
-        Further parameters of the model.
+    ``pretrained=False`` gives it random backbone weights, for tests; ``kwargs`` are further
+    parameters of the model.
     """
     return create_model(model, device=device, pretrained=pretrained, **kwargs)
 
@@ -63,12 +55,7 @@ def resolve_categories(
 ) -> list[str]:
     """The categories asked for, all of them for None or ``"all"``.
 
-    Raises
-    ------
-    DatasetError
-        There is none below ``root``.
-    UnknownNameError
-        One does not exist; lists those found.
+    A DatasetError tells that there is none below ``root``, an UnknownNameError lists those found.
     """
     found = list_categories(dataset, root)
     if not found:

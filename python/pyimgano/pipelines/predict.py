@@ -146,16 +146,9 @@ class PredictRun:
     def records(self, paths: Iterable[str | Unreadable]) -> Generator[Record, None, None]:
         """One record per path, in order, each written to the output folder before it is yielded.
 
-        Parameters
-        ----------
-        paths
-            As :func:`~pyimgano.images.sources.stream_images` gives them.
-
-        Raises
-        ------
-        OutputError
-            Another run is writing to the output folder, it holds a file that would be replaced and
-            is no result of an earlier run, or it cannot be written to.
+        Paths are as :func:`~pyimgano.images.sources.stream_images` gives them. An OutputError tells
+        that another run is writing to the output folder, that it holds a file that would be
+        replaced and is no result of an earlier run, or that it cannot be written to.
         """
         if self._folder is None:
             yield from self._scored(paths, None, None)

@@ -26,10 +26,9 @@ class RegionRule:
 
     Attributes
     ----------
-    map_threshold
-        The level of a detector's ``map_threshold_``; infinity where it has none.
-    map_level
-        The map's level on normal surface, ``map_level_``; None where it is not known.
+    map_threshold, map_level
+        The detector's ``map_threshold_``, infinity where it has none, and its ``map_level_``, the
+        level on normal surface; None where it is not known.
     postprocess
         Makes the maps that are decided by and shown, and that both levels go with; None: the maps
         stay as they are.
@@ -64,17 +63,8 @@ class RegionRule:
         that, although the score is above the threshold, it is the one region around the peak of the
         map before post-processing that exceeds half the way from normal surface to the peak.
 
-        Parameters
-        ----------
-        prediction
-            With an anomaly map.
-        limit
-            As for :func:`~pyimgano.postprocess.find_regions`.
-
-        Raises
-        ------
-        InvalidInputError
-            There is no map, or it holds NaN or infinity.
+        ``limit`` is as for :func:`~pyimgano.postprocess.find_regions`. A map that is missing, or
+        holds NaN or infinity, is an InvalidInputError.
         """
         return find_regions(*self.cut(prediction), limit=limit)
 

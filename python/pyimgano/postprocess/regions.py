@@ -19,18 +19,14 @@ DEFAULT_LIMIT = 20
 
 @dataclass(frozen=True)
 class Region:
-    """One connected region of an anomaly map.
+    """One connected region of an anomaly map, in pixels of the map, which are those of the image.
 
     Attributes
     ----------
-    x, y
-        Left and top of its box, in pixels of the map, which are those of the source image.
-    width, height
-        Size of the box; the box covers columns ``x`` to ``x + width - 1``.
-    area
-        Pixels of the region itself.
-    score
-        The highest value of the map in it.
+    x, y, width, height
+        Its box, which covers columns ``x`` to ``x + width - 1``.
+    area, score
+        Pixels of the region itself, and the highest value of the map in it.
     peak_x, peak_y
         Where that is; of equal values the first in reading order.
     """
@@ -56,18 +52,10 @@ class Region:
 
 @dataclass(frozen=True)
 class Regions:
-    """The regions of one image, the highest score first.
-
-    Attributes
-    ----------
-    found
-        At most as many as were asked for.
-    total
-        How many there are.
-    """
+    """The regions of one image, the highest score first: at most as many as were asked for."""
 
     found: tuple[Region, ...]
-    total: int
+    total: int  #: How many there are.
 
     def __iter__(self) -> Iterator[Region]:
         return iter(self.found)

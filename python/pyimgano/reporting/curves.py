@@ -17,10 +17,9 @@ class ScoreCurves:
 
     Attributes
     ----------
-    roc
-        (false-positive rate, true-positive rate), from (0, 0) to (1, 1).
-    pr
-        (recall, precision), from the highest score down.
+    roc, pr
+        (False-positive rate, true-positive rate), from (0, 0) to (1, 1); (recall, precision), from
+        the highest score down.
     """
 
     roc: Points

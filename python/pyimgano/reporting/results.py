@@ -93,22 +93,18 @@ class BenchmarkResult:
 
     Attributes
     ----------
-    detector
-        The detector in one line, with the parameters that differ from their defaults.
-    parameters
-        All parameters of the detector.
-    metric_rule
-        How pixel metrics were computed: size, rule, integration limit.
+    detector, parameters
+        The detector in one line, with the parameters that differ from their defaults; all of them.
+    metric_rule, metric_size, integration_limit
+        How pixel metrics were computed, in words, and the two numbers in it.
+    metrics
+        Keys of the metrics that were asked for by name; empty where none were.
     versions
         Of Python and of the packages that took part.
     label
         What the run is called beside others; empty for the model's name.
     folder
         Where its pictures are, seen from the folder of the report.
-    metric_size, integration_limit
-        The two numbers in the rule.
-    metrics
-        Keys of the metrics that were asked for by name; empty where none were.
     """
 
     dataset: str

@@ -22,21 +22,10 @@ def register_scorer(scorer: Scorer, *, summary: str = "", overwrite: bool = Fals
     ----------
     scorer : type
         A class that is a :class:`~pyimgano.scorers.PatchScorer` and a
-        :class:`~pyimgano.extend.Storable`.
+        :class:`~pyimgano.extend.Storable`: an InvalidInputError says what it lacks, or that its
+        kind is taken (unless ``overwrite``). It is returned, so that this can be a decorator.
     summary
         One line for listings.
-    overwrite
-        Replace a class of the same kind.
-
-    Returns
-    -------
-    type
-        The class, so that this can be a decorator.
-
-    Raises
-    ------
-    InvalidInputError
-        The kind is taken, or the class cannot be stored; says what it lacks.
     """
     if not isinstance(scorer, type) or not is_storable(scorer):
         raise InvalidInputError(

@@ -120,12 +120,8 @@ def cloned(name: str, given: T) -> T:
     """A copy, without what it has learnt, of an object that is the value of a parameter.
 
     By ``get_params`` as ``sklearn.base.clone`` makes it, else from copies of the attributes that
-    ``PARAMETERS`` names, else by ``copy.deepcopy``.
-
-    Raises
-    ------
-    InvalidInputError
-        It cannot be copied; ``name`` is the parameter.
+    ``PARAMETERS`` names, else by ``copy.deepcopy``. One that cannot be copied is an
+    InvalidInputError.
     """
     try:
         if not callable(getattr(given, "get_params", None)) and hasattr(given, "PARAMETERS"):

@@ -116,10 +116,8 @@ class CustomDataset(Dataset):
         training.
     resize, load_masks
         As in :class:`~pyimgano.datasets.base.Dataset`.
-    normal_dir
-        Normal training images.
-    test_good_dir, test_defect_dir
-        Labelled test images.
+    normal_dir, test_good_dir, test_defect_dir
+        Normal training images, and labelled test images.
     mask_dir
         Masks of the images in ``test_defect_dir``: ``<stem>_mask`` or ``<stem>``.
     test_dir

@@ -36,10 +36,9 @@ class SyntheticDataset(MVTecDataset):
 
     Parameters
     ----------
-    root
-        Folder of the set; created if missing.
-    category
-        One of :data:`~pyimgano.datasets.synthetic.CATEGORIES`.
+    root, category
+        Folder of the set, created if missing, and one of
+        :data:`~pyimgano.datasets.synthetic.CATEGORIES`.
     resize, load_masks
         As in :class:`~pyimgano.datasets.base.Dataset`.
     **generation

@@ -24,23 +24,14 @@ def register_backbone(
     Parameters
     ----------
     name
-        Name for users.
+        Name for users; one of another backbone is an InvalidInputError unless ``overwrite``.
     factory
         Class or function that returns a :class:`~pyimgano.extend.Backbone`. Of the detector's
         parameters ``layers``, ``weights``, ``pretrained``, ``normalization``, ``device`` and
         ``engine`` it gets those that the user set and that it takes by name; one that it does not
         take is an error. If it does not take ``layers``, users choose among those of its info.
-    summary
-        One line for listings.
-    extra
-        The extra of pyimgano that it needs.
-    overwrite
-        Replace an entry of the same name.
-
-    Raises
-    ------
-    InvalidInputError
-        The name belongs to another backbone.
+    summary, extra
+        For listings: one line, and the extra of pyimgano that it needs.
     """
     BACKBONES.add(Entry(name, factory, summary, extra=extra), overwrite=overwrite)
 

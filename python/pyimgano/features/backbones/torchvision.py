@@ -138,23 +138,11 @@ class TorchvisionBackbone:
     ) -> OnnxBackbone:
         """The same backbone as an ONNX model, for detectors that are to run without torch.
 
-        The model is exported in memory (extra ``export``), its maps are compared with this
-        one's, and its bytes are ``to_onnx().onnx_bytes()``.
-
-        Parameters
-        ----------
-        engine
-            What runs the model, as in ``OnnxBackbone``.
-        image_size
-            Side of the square image that the export is traced and checked with; the result takes
-            images of any size.
-        used_at
-            A further (height, width) to check it at.
-
-        Raises
-        ------
-        WeightsError, InvalidInputError
-            The network cannot be exported, or its export does not give the same maps.
+        The model is exported in memory (extra ``export``), its maps are compared with this one's,
+        and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked with a square image
+        of side ``image_size``, and checked at a further (height, width) ``used_at``; it takes
+        images of any size. A WeightsError or InvalidInputError tells that the network cannot be
+        exported, or that its export does not give the same maps.
         """
         from pyimgano.features.backbones.onnx.export import export_backbone
 

@@ -138,17 +138,10 @@ class FilterBank(ParamsMixin):
     def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
         """Learn lighting, scale and principal axes from normal images, in one pass.
 
-        Parameters
-        ----------
-        images
-            float32 (H, W, 3), RGB in [0, 1], at the size that `extract` will be given.
-        random_state
-            Which images are kept where there are more than the sample holds.
-
-        Raises
-        ------
-        InvalidInputError
-            A parameter is out of range, an image has an unusable shape, or there is no image.
+        They are float32 (H, W, 3), RGB in [0, 1], at the size that `extract` will be given;
+        ``random_state`` decides which are kept where there are more than the sample holds. A
+        parameter out of range, an image of an unusable shape, or no image at all is an
+        InvalidInputError.
         """
         self.check_params()
         light, sample = self._read(images, np.random.default_rng(random_state))
@@ -159,18 +152,10 @@ class FilterBank(ParamsMixin):
         return self
 
     def extract(self, image: Array) -> Array:
-        """Patch features of one image.
+        """Patch features of one image, float32 (H, W, 3), RGB in [0, 1], of at least 8 x 8 pixels.
 
-        Parameters
-        ----------
-        image
-            float32 (H, W, 3), RGB in [0, 1]; both sides at least 8 pixels.
-
-        Returns
-        -------
-        ndarray
-            float32 (h, w, n_features_out); h = round(H / stride), w = round(W / stride), at
-            least 1.
+        Returns float32 (h, w, n_features_out); h = round(H / stride), w = round(W / stride), at
+        least 1.
         """
         measured = self._cells(image)  # first: of images that are too small nothing is learnt
         if not hasattr(self, "axes_"):

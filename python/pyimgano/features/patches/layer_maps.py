@@ -27,26 +27,20 @@ _LOST = 4
 class LayerPatches:
     """Layers of a backbone, pooled as PatchCore does, on the grid of the finest one.
 
+    Threads may share an extractor as far as they may share its backbone.
+
     Parameters
     ----------
-    backbone
-        What gives the maps.
-    layers
-        Names out of those of the backbone, in the order in which their channels are joined; None:
-        all of them.
+    backbone, layers
+        What gives the maps, and names out of those of its layers, in the order in which their
+        channels are joined; None: all of them.
     batch_size
         Images per pass.
 
     Raises
     ------
-    BackboneError
-        The backbone's info is none that a backbone can have.
-    UnknownNameError
-        No such layer; lists those there are.
-
-    Notes
-    -----
-    Threads may share an extractor as far as they may share its backbone.
+    BackboneError, UnknownNameError
+        The backbone's info is none that a backbone can have; no such layer, lists those there are.
     """
 
     needs_fit = False
@@ -86,24 +80,11 @@ class LayerPatches:
         )
 
     def extract_batch(self, images: Sequence[Array]) -> list[PatchGrid]:
-        """Patches of each image; images of equal size share a pass.
+        """Patches of each image, float32 (H, W, 3), RGB in [0, 1]; images of equal size share a
+        pass.
 
-        Parameters
-        ----------
-        images
-            float32 (H, W, 3), RGB in [0, 1].
-
-        Returns
-        -------
-        list of PatchGrid
-            On the grid of the finest layer.
-
-        Raises
-        ------
-        InvalidInputError
-            The backbone does not take images of this size.
-        BackboneError
-            It fails, or gives something else than its info says; names it.
+        An InvalidInputError tells that the backbone does not take images of this size, a
+        BackboneError, that it fails or gives something else than its info says.
         """
         grids: list[PatchGrid] = []
         for same in equal_sizes(images, self.batch_size):

@@ -66,13 +66,7 @@ class Parameter(ABC):
         return self if self.stored else None
 
     def accept(self, value: Any) -> Any:
-        """A plain value of Python or JSON, as the constructor takes it.
-
-        Raises
-        ------
-        Unfit
-            It can be none of this parameter's.
-        """
+        """A plain value of Python or JSON, as the constructor takes it, or Unfit."""
         if value is None and self.none is not False:
             return None
         return self._accept(value)
@@ -80,18 +74,8 @@ class Parameter(ABC):
     def check(self, name: str, value: Any) -> Any:
         """A value that was given to a constructor; NumPy's numbers and arrays become plain ones.
 
-        Parameters
-        ----------
-        name
-            Of the parameter, for the error.
-        value
-            Anything.
-
-        Raises
-        ------
-        InvalidInputError
-            Names the parameter and says what it may be. A wrong type is no other error than a
-            wrong value, for people set either by mistake.
+        An InvalidInputError names the parameter and says what it may be. A wrong type is no other
+        error than a wrong value, for people set either by mistake.
         """
         try:
             return self.accept(plain(value))
@@ -101,13 +85,7 @@ class Parameter(ABC):
             ) from None
 
     def parse(self, word: str) -> Any:
-        """A word of the command line as a value; bounds are left to :meth:`check`.
-
-        Raises
-        ------
-        Unfit
-            It is no such value.
-        """
+        """A word of the command line as a value, or Unfit; bounds are left to :meth:`check`."""
         try:
             return self._parse(word)
         except Unfit:
