@@ -66,6 +66,7 @@ docs/production
 docs/thresholds
 docs/images
 docs/onnx
+docs/methods
 docs/few-shot
 docs/files
 ```

@@ -35,6 +35,9 @@ REFUSED = {
 }
 #: Fewer trees are quicker; eight numbers of which most are equal are too few for the others.
 GIVEN: dict[str, dict[str, Any]] = {
+    "patchcore": {"coreset_ratio": 0.25},
+    "vision_patchcore": {"coreset_ratio": 0.25},
+    "padim": {"n_features": 8},
     "vision_iforest": {"n_estimators": 10},
     "vision_loda": {"feature_extractor": PooledFilterBank(16)},
     "vision_pca": {"feature_extractor": PooledFilterBank(16)},
@@ -51,7 +54,7 @@ class Columns:
 
 def build(name: str) -> Detector:
     if "core" in model_info(name)["tags"]:
-        given: dict[str, Any] = {"backbone": "embedded", "image_size": 16, "coreset_ratio": 0.25}
+        given: dict[str, Any] = {"backbone": "embedded", "image_size": 16, **GIVEN.get(name, {})}
     else:
         pytest.importorskip("pyod", reason="needs the extra pyod")
         given = {"feature_extractor": Columns(), **GIVEN.get(name, {})}

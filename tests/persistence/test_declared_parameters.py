@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyimgano
-from pyimgano import create_model
+from pyimgano import create_model, list_models
 from pyimgano.errors import InvalidInputError
 from pyimgano.models import PatchDetector
 from pyimgano.persistence.encode import _encode_params
@@ -39,6 +39,14 @@ OTHERS = {
         "on_bad_image": "skip",
         "verbose": True,
     },
+    "padim": {
+        "backbone": "embedded",
+        "image_size": (16, 24),
+        "n_features": 5,
+        "selection": "principal",
+        "regularization": 0.5,
+        "image_score": ("map_top", 0.25),
+    },
     "classical": {
         "detector": "knn",
         "contamination": 0.25,
@@ -68,5 +76,6 @@ def test_what_is_set_comes_back(kind: str, tmp_path: Path) -> None:
 
 
 def test_the_registrys_storable_detectors_are_all_here() -> None:
-    registered = {type(create_model("patchcore")), type(create_model("vision_knn"))}
+    core = {type(create_model(name)) for name in list_models("core")}
+    registered = {*core, type(create_model("vision_knn"))}
     assert {detector_class(kind) for kind in CLASSES} == registered | {PatchDetector}

@@ -34,7 +34,7 @@ class _Use:
         if isinstance(self.default, bool):
             return "yes" if self.default else "no"
         if isinstance(self.default, tuple):
-            return "x".join(map(str, self.default))
+            return (":" if isinstance(self.default[0], str) else "x").join(map(str, self.default))
         return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 

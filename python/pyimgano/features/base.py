@@ -24,10 +24,13 @@ class PatchGrid:
         float32 (h * w, d): one feature vector per patch, row by row of the grid.
     shape
         (h, w) of the grid.
+    parts
+        How many features come from each layer of a backbone, in order; none: it has no layers.
     """
 
     rows: NDArray[np.float32]
     shape: tuple[int, int]
+    parts: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, array: NDArray[np.float32]) -> Self:

@@ -80,6 +80,13 @@ for _name in ("patchcore", "vision_patchcore"):
         tags=("pixel", "memory bank", "core"),
     )
 
+register_model(
+    "padim",
+    _lazy("pyimgano.models.padim", "PaDiM"),
+    summary="Normal law of the patch features at each place (Defard et al., 2020)",
+    tags=("pixel", "core"),
+)
+
 for _name, _detector in DETECTORS.items():
     register_model(
         f"vision_{_name}",

@@ -80,7 +80,7 @@ FEATURES: Parameters = {
         metavar="M,S", help="imagenet, or mean,std of the network's input"
     ),
     "image_size": ImagePreprocessor.PARAMETERS["resize"],
-    "preset": Choice("paper", none=True, help="as in the paper: resize to 256, centre crop to 224"),
+    "preset": Choice("paper", none=True, help="as in the paper, input size included"),
 }
 #: What else every patch detector has.
 PATCHES: Parameters = {

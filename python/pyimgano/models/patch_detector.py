@@ -11,29 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
-from pyimgano.features import PatchExtractor, PatchGrid, build_features
-from pyimgano.features.base import extract_patches
+from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
-from pyimgano.images.fingerprint import digest, fingerprint
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
-from pyimgano.models.base import PixelDetector
+from pyimgano.images.fingerprint import fingerprint
+from pyimgano.images.preprocess import LoadedImage, each_image
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
+from pyimgano.models.patch_features import PatchFeatures
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.scorers.base import PatchScorer, PatchScores, is_scorer
 from pyimgano.scorers.checked import CheckedScorer
+from pyimgano.scorers.image_score import ImageScore, is_of_map, patch_rule, summarise
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.parameters import Opaque
-from pyimgano.utils.params import check_declared, cloned
+from pyimgano.utils.params import check_declared, cloned, take_common
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
 
-class PatchDetector(PixelDetector):
+class PatchDetector(PatchFeatures):
     """Any extractor of patch features with any scorer.
 
     Parameters
@@ -107,7 +107,11 @@ class PatchDetector(PixelDetector):
         **PATCHES,
     }
 
-    features_: PatchExtractor
+    #: Of a subclass with a scorer of its own: its class, whose parameters are the detector's too.
+    SCORER: ClassVar[Any] = None
+    #: What the score of an image is, where that is a parameter.
+    image_score: ImageScore
+
     scorer_: PatchScorer
     map_threshold_: float
     map_level_: float
@@ -154,19 +158,24 @@ class PatchDetector(PixelDetector):
         self.verbose = verbose
         self.engine = engine
 
+    def __init_subclass__(cls) -> None:
+        take_common(cls, PatchDetector, without=("scorer",))
+
     def build_scorer(self) -> PatchScorer:
-        """A scorer that has learnt nothing, by the parameters; a subclass may choose its own."""
-        return MemoryBankScorer() if self.scorer is None else cloned("scorer", self.scorer)
+        """A scorer that has learnt nothing, by the parameters."""
+        if self.SCORER is None:
+            return MemoryBankScorer() if self.scorer is None else cloned("scorer", self.scorer)
+        shared = self.SCORER.PARAMETERS.keys() & self.PARAMETERS.keys()
+        given = {name: getattr(self, name) for name in shared}
+        if "image_score" in given:
+            given["image_score"] = patch_rule(given["image_score"])
+        scorer: PatchScorer = self.SCORER(**given)
+        return scorer
 
     def check_params(self) -> None:
         """Check the parameters alone, those that the scorer declares among them."""
         super().check_params()
-        check_declared(self.scorer)
-
-    def validate(self) -> None:
-        """Check the parameters and that the backbone and its weights can be had, without images."""
-        super().validate()
-        self._build_features()
+        check_declared(self.build_scorer() if self.SCORER is not None else self.scorer)
 
     def _fit(self, images: Sequence[ImageInput]) -> None:
         """Have the extractor and the scorer learn; the thresholds come from held-out scores.
@@ -215,12 +224,12 @@ class PatchDetector(PixelDetector):
         if (n_pictures := len(np.unique(groups))) > 1:
             twins = None if n_pictures == len(groups) else groups
             self._held_out = scorer.held_out(twins)
-            scores = np.array([one.image for one in self._held_out])
             maps = (
-                self._mapper.at_input(one.distances, size)
+                (one, self._mapper.at_input(one.distances, size))
                 for one, size in zip(self._held_out, sizes, strict=True)
             )
-            peaks, levels = np.array([(one.max(), np.median(one)) for one in maps], np.float64).T
+            found = [(self._score(one, map_), map_.max(), np.median(map_)) for one, map_ in maps]
+            scores, peaks, levels = np.array(found, np.float64).T
         self._learn_threshold(scores, groups, how="each left out of what was learnt")
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)
@@ -247,11 +256,20 @@ class PatchDetector(PixelDetector):
             return zip(loaded, scores, strict=True)
 
         for loaded, found in in_batches(each_image(X), self.batch_size, run):
-            anomaly_map = None
-            if with_maps:
+            score, anomaly_map = found.image, None
+            if with_maps or self._scores_maps():
                 with timer.stage("map"):
-                    anomaly_map = self._mapper.to_source(found.distances, loaded)
-            yield self._prediction(loaded.path, found.image, anomaly_map, loaded.health)
+                    at_input = self._mapper.at_input(found.distances, loaded.geometry.size)
+                    score = self._score(found, at_input)
+                    anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
+            yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
+
+    def _scores_maps(self) -> bool:
+        return is_of_map(getattr(self, "image_score", "max"))
+
+    def _score(self, found: PatchScores, at_input: NDArray[np.float32]) -> float:
+        """The score of an image: its scorer's, or that of its map at the features' input size."""
+        return summarise(at_input, self.image_score) if self._scores_maps() else found.image
 
     def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
         """Where a training image differs from all others, float32 (H, W) at its own size."""
@@ -259,21 +277,6 @@ class PatchDetector(PixelDetector):
             return None
         loaded = self._preprocessor.load(image)
         return self._mapper.to_source(self._held_out[number].distances, loaded)
-
-    def _digest(self, image: ImageInput) -> bytes:
-        return digest(self._preprocessor.load(image).pixels)
-
-    def _extract_patch_features(
-        self, image: ImageInput
-    ) -> tuple[NDArray[np.float32], tuple[int, int]]:
-        """Features of one image, float32 (h * w, d), and the patch grid (h, w)."""
-        self._check_fitted()
-        (patches,) = self._extract([self._preprocessor.load(image)], StageTimer())
-        return patches.rows, patches.shape
-
-    def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
-        with timer.stage("backbone"):
-            return extract_patches(self.features_, [loaded.pixels for loaded in batch])
 
     def get_state(self) -> FittedState:
         """The thresholds, and the scorer."""
@@ -290,30 +293,4 @@ class PatchDetector(PixelDetector):
             self.scorer_ = state.scorer
         self.map_threshold_ = state.facts["map_threshold"]
         self.map_level_ = state.facts["map_level"]
-        super().set_state(state, features)
-
-    def _build_preprocessor(self) -> ImagePreprocessor:
-        size, crop = self._sizes()
-        return ImagePreprocessor(
-            size, center_crop=crop, bit_depth=self.bit_depth, max_pixels=self.max_pixels
-        )
-
-    def _sizes(self) -> tuple[ImageSize, int | None]:
-        """What images are brought to, and the centred crop after that."""
-        return (self.image_size, None) if self.preset is None else (256, 224)
-
-    def _build_features(self) -> PatchExtractor:
-        features = build_features(
-            self.backbone,
-            layers=self.layers,
-            weights=self.weights,
-            pretrained=self.pretrained,
-            normalization=self.normalization,
-            device=self.device,
-            batch_size=self.batch_size,
-            engine=self.engine,
-        )
-        size, crop = self._sizes()
-        if (seen := as_size(crop or size)) is not None:
-            features.check_size(*seen)
-        return features
+        super().set_state(state, self._aggregating(features))

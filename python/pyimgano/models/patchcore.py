@@ -47,6 +47,7 @@ class PatchCore(PatchDetector):
     """
 
     PARAMETERS: ClassVar[Parameters] = {**FEATURES, **_SCORER, **PATCHES}
+    SCORER = MemoryBankScorer
 
     scorer_: MemoryBankScorer
 
@@ -99,16 +100,7 @@ class PatchCore(PatchDetector):
         self.knn_backend = knn_backend
         self.spill_dir = spill_dir
 
-    def check_params(self) -> None:
-        """Check the parameters alone."""
-        super().check_params()
-        self.build_scorer().check_params()
-
     @property
     def memory_bank_(self) -> NDArray[np.float32]:
         """float32 (m, d), the patch features that are kept."""
         return self.scorer_.memory_bank_
-
-    def build_scorer(self) -> MemoryBankScorer:
-        """The memory bank, empty."""
-        return MemoryBankScorer(**{name: getattr(self, name) for name in _SCORER})

@@ -17,7 +17,12 @@ from pyimgano.images.health_range import COLUMNS, HealthRange
 from pyimgano.kernels import version
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.container import Malformed, Tensors
-from pyimgano.persistence.header import check_header, detector_class, detector_parameters
+from pyimgano.persistence.header import (
+    check_header,
+    detector_class,
+    detector_parameters,
+    has_scorer,
+)
 from pyimgano.persistence.networks import named_backbone
 from pyimgano.persistence.rules import encode_float
 from pyimgano.persistence.scorers import describe_scorer, restore_scorer, scorer_tensors
@@ -57,7 +62,7 @@ def encode(
         "bank": bank,
         "versions": _versions(features),
     }
-    if kind == "patch" and state.scorer is not None:
+    if has_scorer(kind) and state.scorer is not None:
         header["scorer"] = describe_scorer(state.scorer, bank_dtype)
     return header, tensors
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CLASSES = {
     "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
     "patch": ("pyimgano.models.patch_detector", "PatchDetector"),
+    "padim": ("pyimgano.models.padim", "PaDiM"),
     "classical": ("pyimgano.models.classical", "ClassicalDetector"),
 }
 #: A parameter of somebody else's class.
@@ -53,11 +54,7 @@ _PYOD_VALUE = Either(
     Text(64, r"[A-Za-z0-9_.-]*"),
     ListOf(Number(-1e6, 1e6)),
 )
-_FURTHER: dict[str, dict[str, Parameter]] = {
-    "patchcore": {},
-    "patch": {},
-    "classical": {"params": Named(_PYOD_VALUE, 64)},
-}
+_FURTHER: dict[str, Parameter] = {"params": Named(_PYOD_VALUE, 64)}
 
 
 def detector_class(kind: str) -> type[Detector]:
@@ -67,10 +64,16 @@ def detector_class(kind: str) -> type[Detector]:
     return found
 
 
+def has_scorer(kind: str) -> bool:
+    """Whether files have an entry for the scorer; a PatchCore's follows from its parameters."""
+    return kind not in ("patchcore", "classical")
+
+
 @cache
 def detector_parameters(kind: str) -> Fields:
     """The rule of the entry ``params``: what the class declares, and PyOD's own parameters."""
-    return Fields({**stored_parameters(detector_class(kind).PARAMETERS), **_FURTHER[kind]})
+    declared = stored_parameters(detector_class(kind).PARAMETERS)
+    return Fields({**declared, **(_FURTHER if kind == "classical" else {})})
 
 
 _NAMES = ListOf(Text(), 1)
@@ -141,8 +144,7 @@ _OF_PATCHES = {
     "onnx": ONNX,
     "registered": REGISTERED,
 }
-#: The kinds of features of each kind of detector.
-FEATURES = {"patchcore": _OF_PATCHES, "patch": _OF_PATCHES, "classical": {"pooled": POOLED}}
+_OF_IMAGES = {"pooled": POOLED}
 
 _FITTED: dict[str, Parameter] = {
     "threshold": Extended(),
@@ -177,11 +179,7 @@ _WITH_MAPS = Fields(
     },
     absent={**_OLDER, "postprocess": None},
 )
-FITTED = {
-    "patchcore": _WITH_MAPS,
-    "patch": _WITH_MAPS,
-    "classical": Fields(_FITTED, absent=_OLDER),
-}
+_WITHOUT_MAPS = Fields(_FITTED, absent=_OLDER)
 _CHANGE = Fields(
     {
         "measured": Text(500, ANY_TEXT),
@@ -192,11 +190,8 @@ _CHANGE = Fields(
     none=True,
 )
 _STORED_BANK = {"dtype": Choice("float32", "float16"), "change": _CHANGE}
-_BANK = {
-    "patchcore": Fields(_STORED_BANK),
-    "patch": Fields(_STORED_BANK, none=True),
-    "classical": Choice(none=True),
-}
+_BANK = {"patchcore": Fields(_STORED_BANK), "classical": Choice(none=True)}
+_MAYBE_BANK = Fields(_STORED_BANK, none=True)
 
 
 def check_header(header: Any) -> dict[str, Any]:
@@ -214,7 +209,7 @@ def check_header(header: Any) -> dict[str, Any]:
             raise Malformed(f"its header lacks the entry {name!r}")
     kind, features = entry("detector", Choice(*CLASSES), header["detector"]), header["features"]
     features_kind: Any = features.get("kind") if isinstance(features, dict) else None
-    allowed = FEATURES[kind]
+    allowed: dict[str, Fields] = _OF_IMAGES if kind == "classical" else _OF_PATCHES
     if not isinstance(features_kind, str) or features_kind not in allowed:
         raise Malformed(f"'features' are not of the kind {' or '.join(allowed)}")
     rules = {
@@ -222,11 +217,11 @@ def check_header(header: Any) -> dict[str, Any]:
         "detector": Choice(kind),
         "params": detector_parameters(kind),
         "features": allowed[features_kind],
-        "fitted": FITTED[kind],
-        "bank": _BANK[kind],
+        "fitted": _WITHOUT_MAPS if kind == "classical" else _WITH_MAPS,
+        "bank": _BANK.get(kind, _MAYBE_BANK),
         "versions": Named(Text(100), 64),
     }
-    if kind == "patch":
+    if has_scorer(kind):
         given = header.get("scorer")
         scorer_kind = given.get("kind") if isinstance(given, dict) else None
         if not isinstance(scorer_kind, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.scorers.catalogue import register_scorer
+from pyimgano.scorers.gaussian import GaussianScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 
-__all__ = ["MemoryBankScorer", "PatchScorer", "PatchScores", "register_scorer"]
+__all__ = ["GaussianScorer", "MemoryBankScorer", "PatchScorer", "PatchScores", "register_scorer"]

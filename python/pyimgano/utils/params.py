@@ -35,6 +35,22 @@ def check_declaration(cls: type[Any]) -> None:
             raise InvalidInputError(f"{cls.__name__}: its {lacks} {name!r}")
 
 
+def take_common(cls: type[Any], base: type[Any], without: Iterable[str] = ()) -> None:
+    """Let a constructor that ends in ``**common`` be known by the parameters of a base as well.
+
+    It hands them on to the base's. Its signature, and with it ``get_params``, then has them all,
+    but for those ``without`` that the class sets itself.
+    """
+    given = inspect.signature(cls.__init__)
+    own = [one for one in given.parameters.values() if one.name != "common"]
+    if len(own) == len(given.parameters):
+        return
+    known = {one.name for one in own} | set(without)
+    further = inspect.signature(base.__init__).parameters.values()
+    both = [*own, *(one for one in further if one.name not in known)]
+    cls.__init__.__signature__ = given.replace(parameters=both)
+
+
 class ParamsMixin:
     """``get_params`` / ``set_params`` over the constructor's arguments.
 

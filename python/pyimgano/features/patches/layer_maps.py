@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.backbones.base import Backbone, LayerInfo
 from pyimgano.features.base import PatchGrid, equal_sizes
 from pyimgano.features.normalization import normalised, resolve_normalization
-from pyimgano.features.patches.pooling import aggregate, aggregate_arrays
+from pyimgano.features.patches.pooling import POOLED, Aggregation, aggregate, aggregate_arrays
 from pyimgano.registry import unknown_name
 from pyimgano.utils.foreign import asked
 from pyimgano.utils.parameters import Count
@@ -25,7 +26,7 @@ _LOST = 4
 
 
 class LayerPatches:
-    """Layers of a backbone, pooled as PatchCore does, on the grid of the finest one.
+    """Layers of a backbone on the grid of the finest one, pooled as PatchCore does.
 
     Threads may share an extractor as far as they may share its backbone.
 
@@ -44,6 +45,8 @@ class LayerPatches:
     """
 
     needs_fit = False
+    #: How the layers are brought together, which is the detector's affair.
+    aggregation: Aggregation = POOLED
 
     def __init__(
         self,
@@ -89,7 +92,8 @@ class LayerPatches:
         grids: list[PatchGrid] = []
         for same in equal_sizes(images, self.batch_size):
             self.check_size(*same[0].shape[:2])
-            grids.extend(map(PatchGrid.of, self._forward(same)))
+            rows, parts = self._forward(same)
+            grids.extend(replace(PatchGrid.of(one), parts=parts) for one in rows)
         return grids
 
     def get_state(self) -> dict[str, NDArray[Any]]:
@@ -104,17 +108,18 @@ class LayerPatches:
         info = self.backbone.info
         return {"backbone": info.name, "layers": list(self.layers), **info.origin}
 
-    def _forward(self, images: Sequence[Array]) -> Array:
+    def _forward(self, images: Sequence[Array]) -> tuple[Array, tuple[int, ...]]:
+        """Features (n, h, w, d), and of which widths they consist."""
         info = self.backbone.info
         batch = normalised(images, info.normalization)
         maps = layer_maps(self.backbone, batch)
         chosen = [maps[i] for i in self._picks]
         join = aggregate_arrays if isinstance(chosen[0], np.ndarray) else aggregate
-        rows = join(chosen)
+        rows = join(chosen, self.aggregation)
         # The sum is NaN or infinite if any value is; only then is it worth a second look.
         if not np.isfinite(rows.sum(dtype=np.float64)) and not np.isfinite(rows).all():
             raise self._not_finite(chosen)
-        return rows
+        return rows, self.aggregation.parts([one.shape[1] for one in chosen])
 
     def _not_finite(self, maps: Sequence[Any]) -> BackboneError:
         bad = [n for n, m in zip(self.layers, maps, strict=True) if not np.isfinite(m.sum().item())]

@@ -7,7 +7,7 @@ and the options of the command line with their help all come from there.
 from __future__ import annotations
 
 from pyimgano.utils.parameters.base import Parameter, Unfit
-from pyimgano.utils.parameters.compound import Either, ListOf, Normalization, Size
+from pyimgano.utils.parameters.compound import Either, ListOf, Normalization, Size, Worded
 from pyimgano.utils.parameters.single import (
     Choice,
     Count,
@@ -36,4 +36,5 @@ __all__ = [
     "Size",
     "Text",
     "Unfit",
+    "Worded",
 ]

@@ -76,6 +76,31 @@ class Either(Parameter):
 
 
 @dataclass(frozen=True)
+class Worded(Parameter):
+    """A word with a value, ``("top", 0.01)``; an option takes ``top:0.01``."""
+
+    word: str
+    item: Parameter
+
+    def _wanted(self) -> str:
+        return f'("{self.word}", value) with a value {self.item.wanted}'
+
+    def _accept(self, value: Any) -> tuple[str, Any]:
+        if not isinstance(value, (list, tuple)) or len(value) != 2 or value[0] != self.word:
+            raise Unfit(value, self.wanted)
+        try:
+            return self.word, self.item.accept(plain(value[1]))
+        except Unfit:
+            raise Unfit(value, self.wanted) from None
+
+    def _parse(self, word: str) -> tuple[str, Any]:
+        first, colon, rest = word.partition(":")
+        if first != self.word or not colon:
+            raise Unfit(word, f"{self.word}:VALUE")
+        return self.word, self.item.parse(rest)
+
+
+@dataclass(frozen=True)
 class Size(Parameter):
     """The size of an image: S for S x S, or (height, width).
 
