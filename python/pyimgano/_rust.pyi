@@ -29,6 +29,7 @@ def greedy_coreset(
     start: int,
     n_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
+    counts: dict[str, int] | None = None,
 ) -> NDArray[np.int64]: ...
 
 @final
@@ -45,6 +46,7 @@ class KnnIndex:
         k: int,
         groups: NDArray[np.int64] | None = None,
         n_threads: int | None = None,
+        counts: dict[str, int] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
     def content(self) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]: ...
     @property

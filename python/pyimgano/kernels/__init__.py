@@ -22,10 +22,12 @@ from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
 from pyimgano.kernels.curves import PixelMetrics, pixel_curves, pixel_metrics, pro_curve
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
+from pyimgano.kernels.stats import SearchStats
 
 __all__ = [
     "KnnIndex",
     "PixelMetrics",
+    "SearchStats",
     "component_stats",
     "filter_components",
     "greedy_coreset",

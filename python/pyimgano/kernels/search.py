@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pyimgano import _rust
 from pyimgano.errors import InvalidInputError
 from pyimgano.kernels.arguments import at_least, float32_rows, group_ids, threads
+from pyimgano.kernels.stats import SearchStats, counters
 
 
 def greedy_coreset(
@@ -21,6 +22,7 @@ def greedy_coreset(
     random_state: int | np.random.Generator | None = None,
     n_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
+    stats: SearchStats | None = None,
 ) -> NDArray[np.int64]:
     """Greedy k-center selection: the rows that a PatchCore memory bank keeps.
 
@@ -44,6 +46,8 @@ def greedy_coreset(
     progress : callable, optional
         Called a few times a second as ``progress(done, total)`` in picks, from the calling thread.
         What it raises ends the selection and propagates.
+    stats : SearchStats, optional
+        Counters that this selection is added to: what lower bounds spared it.
 
     Returns
     -------
@@ -89,7 +93,9 @@ def greedy_coreset(
         start = int(np.random.default_rng(random_state).integers(len(rows)))
     else:
         start = at_least("start", start, 0)
-    return _rust.greedy_coreset(rows, n_samples, start, threads(n_threads), progress)
+    return _rust.greedy_coreset(
+        rows, n_samples, start, threads(n_threads), progress, *counters(stats)
+    )
 
 
 class KnnIndex:
@@ -156,6 +162,7 @@ class KnnIndex:
         *,
         groups: ArrayLike | None = None,
         n_threads: int | None = None,
+        stats: SearchStats | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The `k` nearest rows of the bank for each query, nearest first.
 
@@ -169,6 +176,8 @@ class KnnIndex:
             An id per query, exactly where the bank has groups: its rows of that id are skipped.
         n_threads : int, optional
             Threads to use: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
+        stats : SearchStats, optional
+            Counters that this search is added to: what lower bounds spared it.
 
         Returns
         -------
@@ -193,7 +202,8 @@ class KnnIndex:
         of a row per thread; never a matrix of queries by bank.
         """
         rows, ids = float32_rows("queries", queries), group_ids(groups)
-        return self._index.query(rows, at_least("k", k, 1), ids, threads(n_threads))
+        k = at_least("k", k, 1)
+        return self._index.query(rows, k, ids, threads(n_threads), *counters(stats))
 
 
 def _rebuilt(bank: NDArray[np.float32], groups: NDArray[np.int64] | None) -> KnnIndex:

@@ -32,12 +32,14 @@ mod principal_axes;
 mod projection;
 mod score;
 pub mod simd;
+mod stats;
 pub mod task;
 pub mod threads;
 
 pub use error::{Error, Result};
 pub use matrix::Matrix;
 pub use monitor::{Monitor, Silent};
+pub use stats::SearchStats;
 
 /// The examples of the README.
 #[cfg(doctest)]

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use numpy::{Element, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyimgano_core::{Error, Matrix, Monitor, Result};
+use pyimgano_core::{Error, Matrix, Monitor, Result, SearchStats};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 pyo3::import_exception!(pyimgano.errors, InvalidInputError);
 pyo3::import_exception!(pyimgano.errors, NotEnoughMemoryError);
@@ -29,6 +30,16 @@ pub fn matrix<'a>(name: &str, array: &'a PyReadonlyArray2<'_, f32>) -> PyResult<
 /// The values of a contiguous array, without a copy.
 pub fn slice<'a, T: Element>(name: &str, array: &'a PyReadonlyArray1<'_, T>) -> PyResult<&'a [T]> {
     array.as_slice().map_err(|_| not_contiguous(name))
+}
+
+/// Adds a search's counters to those that the caller asked for, by name.
+pub fn add_stats(counts: Option<&Bound<'_, PyDict>>, stats: SearchStats) -> PyResult<()> {
+    let Some(counts) = counts else { return Ok(()) };
+    for (name, more) in stats.named() {
+        let so_far = counts.get_item(name)?.map_or(Ok(0), |value| value.extract::<u64>())?;
+        counts.set_item(name, so_far + more)?;
+    }
+    Ok(())
 }
 
 /// Anomaly maps, all of one precision.

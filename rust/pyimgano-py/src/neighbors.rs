@@ -3,8 +3,9 @@
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2};
 use pyimgano_core::neighbors;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-use crate::convert::{Signals, matrix, slice, to_py};
+use crate::convert::{Signals, add_stats, matrix, slice, to_py};
 
 type Answer<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
 type Content<'py> = (Bound<'py, PyArray2<f32>>, Option<Bound<'py, PyArray1<i64>>>);
@@ -30,7 +31,7 @@ impl KnnIndex {
             .map(Self)
     }
 
-    #[pyo3(signature = (queries, k, groups=None, n_threads=None))]
+    #[pyo3(signature = (queries, k, groups=None, n_threads=None, counts=None))]
     fn query<'py>(
         &self,
         py: Python<'py>,
@@ -38,11 +39,13 @@ impl KnnIndex {
         k: usize,
         groups: Option<PyReadonlyArray1<'py, i64>>,
         n_threads: Option<usize>,
+        counts: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Answer<'py>> {
         let queries = matrix("queries", &queries)?;
         let groups = groups.as_ref().map(|ids| slice("groups", ids)).transpose()?;
-        let found = Signals::new(None)
-            .run(py, |monitor| self.0.query(queries, k, groups, n_threads, monitor))?;
+        let (found, stats) = Signals::new(None)
+            .run(py, |monitor| self.0.query_with_stats(queries, k, groups, n_threads, monitor))?;
+        add_stats(counts, stats)?;
         let shape = [queries.rows(), k];
         let distances = PyArray1::from_vec(py, found.distances).reshape(shape)?;
         let indices = PyArray1::from_vec(py, found.indices).reshape(shape)?;

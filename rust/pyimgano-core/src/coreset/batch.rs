@@ -8,7 +8,7 @@ use crate::bounds::half;
 use crate::projection::{PREFIX, PROJECTION};
 use crate::simd::{PANEL, Queries};
 use crate::task::Progress;
-use crate::{Result, memory};
+use crate::{Result, SearchStats, memory};
 
 /// Candidates in panels of 64, in order of their places.
 struct Candidates {
@@ -24,6 +24,7 @@ struct Candidates {
     targets: Vec<Target>,
     /// Per panel its first candidate in picking order.
     firsts: Vec<(f64, u32, usize)>,
+    stats: SearchStats,
 }
 
 /// Picks up to `most` of the `chosen`, as long as they come before all other rows, and returns
@@ -49,6 +50,7 @@ pub(super) fn greedy(
     for (place, nearest) in chosen.places.iter().zip(&all.nearest) {
         cover.nearest[*place as usize] = *nearest;
     }
+    cover.stats += all.stats;
     Ok(picks)
 }
 
@@ -88,6 +90,7 @@ impl Candidates {
             panels,
             targets,
             firsts: vec![],
+            stats: SearchStats::default(),
         };
         for i in 0..n {
             let lane = all.lane(i, cover.features.cols());
@@ -135,6 +138,7 @@ impl Candidates {
         let (which, threshold) = ([pick as u32], [half(f64::from(self.norms[pick]))]);
         let mut masks = Vec::with_capacity(1);
         let mut near = [0.0; PANEL];
+        let mut left = 0;
         for panel in 0..self.targets.len() {
             let queries = Queries { rows: &self.projections, dims: PREFIX };
             let projections = &self.panels[panel * STEP..(panel + 1) * STEP];
@@ -145,13 +149,18 @@ impl Candidates {
                 let longs = &self.longs[panel * PANEL * PROJECTION..];
                 let longs = &longs[..longs.len().min(PANEL * PROJECTION)];
                 let mut kept = self.targets[panel].sift(simd, &long, longs, masks[0], &mut near);
+                left += u64::from(kept.count_ones());
                 while kept != 0 {
                     let r = kept.trailing_zeros() as usize;
                     kept &= kept - 1;
                     let i = panel * PANEL + r;
                     let row = cover.values(self.places[i] as usize);
-                    let closer = self.targets[panel].closer(simd, r, row, values, self.nearest[i]);
-                    if let Some(squared) = closer {
+                    let Some(squared) = self.targets[panel].closer(simd, r, row, values) else {
+                        self.stats.by_row += 1;
+                        continue;
+                    };
+                    self.stats.refined += 1;
+                    if squared < self.nearest[i] {
                         self.nearest[i] = squared;
                         let lane = self.lane(i, dims);
                         self.targets[panel].set(r, lane);
@@ -163,5 +172,7 @@ impl Candidates {
                 self.firsts[panel] = self.first_of(panel);
             }
         }
+        self.stats.candidates += self.rows.len() as u64;
+        self.stats.by_projection += self.rows.len() as u64 - left;
     }
 }

@@ -1,9 +1,9 @@
 //! What is known of all rows between two batches.
 
-use crate::Matrix;
 use crate::ball_tree::BallTree;
 use crate::projection::Projected;
 use crate::simd::Simd;
+use crate::{Matrix, SearchStats};
 
 /// Marks a row that is picked already.
 pub const PICKED: f64 = -1.0;
@@ -22,6 +22,8 @@ pub struct Cover<'a> {
     /// By place: squared distance to the nearest pick, or [`PICKED`].
     pub nearest: Vec<f64>,
     pub simd: Simd,
+    /// What all passes so far took.
+    pub stats: SearchStats,
 }
 
 impl Cover<'_> {

@@ -7,7 +7,7 @@ use crate::principal_axes::Axes;
 use crate::projection::Projected;
 use crate::simd::Simd;
 use crate::task::{self, Progress};
-use crate::{Error, Matrix, Monitor, Result, bounds, check, memory};
+use crate::{Error, Matrix, Monitor, Result, SearchStats, bounds, check, memory};
 
 /// `n_samples` row numbers in pick order: `start`, then always the row farthest from all picks.
 ///
@@ -21,6 +21,17 @@ pub fn greedy(
     n_threads: Option<usize>,
     monitor: &dyn Monitor,
 ) -> Result<Vec<usize>> {
+    greedy_with_stats(features, n_samples, start, n_threads, monitor).map(|(picks, _)| picks)
+}
+
+/// As [`greedy`], and what the lower bounds spared it.
+pub fn greedy_with_stats(
+    features: Matrix<'_>,
+    n_samples: usize,
+    start: usize,
+    n_threads: Option<usize>,
+    monitor: &dyn Monitor,
+) -> Result<(Vec<usize>, SearchStats)> {
     let rows = features.rows();
     if rows == 0 || features.cols() == 0 {
         return Err(Error::Argument(format!(
@@ -47,7 +58,7 @@ pub fn greedy(
     task::run(n_threads, monitor, n_samples, |progress| {
         let largest = check::finite("features", features, simd, progress)?;
         if n_samples == 1 {
-            Ok(vec![start])
+            Ok((vec![start], SearchStats::default()))
         } else if bounds::RANGE.contains(&largest) {
             batched(features, n_samples, start, simd, progress)
         } else {
@@ -62,12 +73,13 @@ fn batched(
     start: usize,
     simd: Simd,
     progress: &Progress,
-) -> Result<Vec<usize>> {
+) -> Result<(Vec<usize>, SearchStats)> {
     let axes = Axes::of(features, simd, progress)?;
     let mut projections = Projected::of(features, &axes, simd, progress)?;
     let blocks = BallTree::of(&projections, progress)?;
     projections.reorder(&blocks.rows, progress)?;
-    let mut cover = Cover { features, projections, blocks, nearest: vec![], simd };
+    let stats = SearchStats::all_refined(features.rows() - 1);
+    let mut cover = Cover { features, projections, blocks, nearest: vec![], simd, stats };
     cover.nearest = plain::distances(features, &cover.blocks.rows, start, simd, progress)?;
     let mut picks = memory::reserved(n_samples)?;
     picks.push(start);
@@ -81,7 +93,7 @@ fn batched(
         }
         size = candidates::next_size(size, made.len(), features.rows());
     }
-    Ok(picks)
+    Ok((picks, cover.stats))
 }
 
 #[cfg(test)]
@@ -96,8 +108,8 @@ mod tests {
             let mut values: Vec<f32> = (0..90u8).map(f32::from).collect();
             values[20..50].fill(bad);
             let rows = Matrix::new(&values, 90, 1).expect("fits");
-            let ends = |picks: Result<Vec<usize>>| {
-                let mut picks = picks.expect("runs");
+            let ends = |outcome: Result<(Vec<usize>, SearchStats)>| {
+                let (mut picks, _) = outcome.expect("runs");
                 picks.sort_unstable();
                 assert_eq!(picks, (0..90).collect::<Vec<_>>());
             };
@@ -129,8 +141,15 @@ mod tests {
             let start = next() as usize % n;
             for simd in Simd::all() {
                 let progress = Progress::default();
-                let expected = plain::greedy(rows, n_samples, start, simd, &progress);
-                prop_assert_eq!(batched(rows, n_samples, start, simd, &progress), expected);
+                let plainly = plain::greedy(rows, n_samples, start, simd, &progress);
+                let (expected, all) = plainly.expect("runs");
+                let (picks, stats) =
+                    batched(rows, n_samples, start, simd, &progress).expect("runs");
+                prop_assert_eq!(picks, expected);
+                prop_assert_eq!((all.candidates, all.pruned()), (all.refined, 0));
+                prop_assert_eq!(stats.candidates, stats.pruned() + stats.refined);
+                // All rows are candidates of the one batch.
+                prop_assert_eq!(stats.candidates as usize, (n - 1) * n_samples);
             }
         }
     }

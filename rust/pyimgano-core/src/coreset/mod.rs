@@ -31,4 +31,4 @@ mod greedy;
 mod plain;
 mod refine;
 
-pub use greedy::greedy;
+pub use greedy::{greedy, greedy_with_stats};

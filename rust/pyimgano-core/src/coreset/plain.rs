@@ -5,20 +5,21 @@ use rayon::prelude::*;
 use super::cover::{PICKED, precedes};
 use crate::simd::Simd;
 use crate::task::Progress;
-use crate::{Matrix, Result, memory};
+use crate::{Matrix, Result, SearchStats, memory};
 
-/// The plain algorithm.
+/// The plain algorithm, and what it took.
 pub(super) fn greedy(
     features: Matrix<'_>,
     n_samples: usize,
     start: usize,
     simd: Simd,
     progress: &Progress,
-) -> Result<Vec<usize>> {
+) -> Result<(Vec<usize>, SearchStats)> {
     let mut nearest = memory::filled(features.rows(), f64::INFINITY)?;
     let mut picks = memory::reserved(n_samples)?;
     picks.push(start);
     nearest[start] = PICKED;
+    let mut computed = 0;
     while picks.len() < n_samples {
         let last = features.row(picks[picks.len() - 1]);
         let best = nearest
@@ -27,18 +28,23 @@ pub(super) fn greedy(
             .with_min_len(512)
             .map(|(row, value)| {
                 progress.check()?;
-                if *value > 0.0 {
+                let open = *value > 0.0;
+                if open {
                     *value = value.min(simd.squared_distance(features.row(row), last));
                 }
-                Ok((*value, row as u32))
+                Ok(((*value, row as u32), usize::from(open)))
             })
-            .try_reduce(|| (PICKED, u32::MAX), |a, b| Ok(if precedes(b, a) { b } else { a }))?;
-        let row = best.1 as usize;
+            .try_reduce(
+                || ((PICKED, u32::MAX), 0),
+                |(a, m), (b, n)| Ok((if precedes(b, a) { b } else { a }, m + n)),
+            )?;
+        computed += best.1;
+        let row = best.0.1 as usize;
         nearest[row] = PICKED;
         picks.push(row);
         progress.add(1);
     }
-    Ok(picks)
+    Ok((picks, SearchStats::all_refined(computed)))
 }
 
 /// Squared distances of `rows` to row `start`, which itself is marked as picked.

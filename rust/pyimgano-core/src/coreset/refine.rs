@@ -8,7 +8,7 @@ use crate::bounds::{dot_threshold, half, limit, near_limit};
 use crate::projection::{PREFIX, PROJECTION};
 use crate::simd::{PANEL, Queries, Simd};
 use crate::task::Progress;
-use crate::{Result, memory};
+use crate::{Result, SearchStats, memory};
 
 /// One row of a [`Target`].
 pub(super) struct Lane {
@@ -70,21 +70,10 @@ impl Target {
         simd.sift(pick, rows, mask, &self.long, near)
     }
 
-    /// The squared distance of lane `r`, whose row has `values`, to `pick`, if below `nearest`.
+    /// The squared distance of lane `r`, whose row has `values`, to `pick`, if it may come closer.
     #[inline]
-    pub fn closer(
-        &self,
-        simd: Simd,
-        r: usize,
-        values: &[f32],
-        pick: &[f32],
-        nearest: f64,
-    ) -> Option<f64> {
-        if simd.near(values, pick) > self.full[r] {
-            return None;
-        }
-        let squared = simd.squared_distance(values, pick);
-        (squared < nearest).then_some(squared)
+    pub fn closer(&self, simd: Simd, r: usize, values: &[f32], pick: &[f32]) -> Option<f64> {
+        (simd.near(values, pick) <= self.full[r]).then(|| simd.squared_distance(values, pick))
     }
 
     /// Whether lane `r` is still within reach of a pick that looked so `near`.
@@ -162,16 +151,17 @@ impl Scratch {
 pub(super) fn refine(cover: &mut Cover<'_>, places: &[u32], progress: &Progress) -> Result<()> {
     let picks = Picks::new(cover, places)?;
     let mut nearest = std::mem::take(&mut cover.nearest);
-    let outcome = nearest.par_chunks_mut(PANEL).enumerate().try_for_each_init(
-        Scratch::new,
-        |scratch, (block, nearest)| {
+    let outcome = nearest
+        .par_chunks_mut(PANEL)
+        .enumerate()
+        .map_init(Scratch::new, |scratch, (block, nearest)| {
             progress.check()?;
-            fold_block(cover, &picks, block, nearest, scratch);
-            Ok(())
-        },
-    );
+            Ok(fold_block(cover, &picks, block, nearest, scratch))
+        })
+        .try_reduce(SearchStats::default, |a, b| Ok(a + b));
     cover.nearest = nearest;
-    outcome
+    cover.stats += outcome?;
+    Ok(())
 }
 
 fn fold_block(
@@ -180,7 +170,10 @@ fn fold_block(
     block: usize,
     nearest: &mut [f64],
     scratch: &mut Scratch,
-) {
+) -> SearchStats {
+    let pairs = picks.places.len() * nearest.len();
+    let mut stats = SearchStats { candidates: pairs as u64, ..SearchStats::default() };
+    let mut within = 0;
     let first = block * PANEL;
     let longs = &cover.projections.long[first * PROJECTION..(first + nearest.len()) * PROJECTION];
     let ball = &cover.blocks.balls[block];
@@ -201,7 +194,7 @@ fn fold_block(
     for (p, bias) in picks.biases.iter().enumerate() {
         let farthest = nearest.iter().copied().fold(0.0, f64::max);
         if farthest <= 0.0 {
-            return;
+            break;
         }
         // Picks that may come closer to any row of the block.
         let edge = limit(farthest, ball.slack + f64::from(picks.slack) + ball.radius);
@@ -221,6 +214,7 @@ fn fold_block(
         let (which, halves) = (&scratch.which, &scratch.halves);
         cover.simd.reach(panel, &target.bias, projections, which, halves, &mut scratch.masks);
         scratch.pairs.clear();
+        within += which.len() * nearest.len();
         for (pick, mask) in which.iter().zip(&scratch.masks) {
             if *mask == 0 {
                 continue;
@@ -233,6 +227,7 @@ fn fold_block(
                 scratch.pairs.push((scratch.near[r], r as u32, *pick));
             }
         }
+        stats.by_projection += (which.len() * nearest.len() - scratch.pairs.len()) as u64;
         // The nearest first: most of the others are then out of reach.
         scratch.pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         for (i, (near, r, pick)) in scratch.pairs.iter().enumerate() {
@@ -243,14 +238,22 @@ fn fold_block(
             }
             let r = *r as usize;
             if !target.reaches(r, *near) {
+                stats.by_projection += 1;
                 continue;
             }
             let pick = cover.values(picks.places[*pick as usize] as usize);
             let values = cover.values(first + r);
-            if let Some(squared) = target.closer(cover.simd, r, values, pick, nearest[r]) {
+            let Some(squared) = target.closer(cover.simd, r, values, pick) else {
+                stats.by_row += 1;
+                continue;
+            };
+            stats.refined += 1;
+            if squared < nearest[r] {
                 nearest[r] = squared;
                 target.set(r, lane(r, squared));
             }
         }
     }
+    stats.by_ball = (pairs - within) as u64;
+    stats
 }

@@ -1,7 +1,7 @@
 //! Places for answers.
 
 use super::query_batch::QueryBatch;
-use crate::{Result, memory};
+use crate::{Result, SearchStats, memory};
 
 /// Distances and row numbers, `k` for each query, nearest first.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub(super) struct Slot<'a> {
     pub bounds: Vec<f64>,
     /// Whether the answers are there.
     pub answered: bool,
+    /// What the answers took.
+    pub stats: SearchStats,
 }
 
 /// Where the answers to each tile of queries go; every thread has as many tiles, of equal size,
@@ -43,5 +45,6 @@ pub(super) fn slots<'a>(
         indices,
         bounds: vec![],
         answered: false,
+        stats: SearchStats::default(),
     }))
 }

@@ -21,9 +21,13 @@ impl Bank {
         &self.data[place * self.cols..(place + 1) * self.cols]
     }
 
+    /// Rows of block `b`.
+    pub fn count(&self, b: usize) -> usize {
+        (self.rows.len() - b * PANEL).min(PANEL)
+    }
+
     /// A bit for each place of block `b` that holds a row.
     pub fn present(&self, b: usize) -> u64 {
-        let count = (self.rows.len() - b * PANEL).min(PANEL);
-        u64::MAX >> (PANEL - count)
+        u64::MAX >> (PANEL - self.count(b))
     }
 }

@@ -15,7 +15,7 @@ use crate::bounds::{U, dot_threshold, half, limit, near_limit};
 use crate::principal_axes::subtract;
 use crate::projection::square;
 use crate::simd::{PANEL, Queries};
-use crate::{Result, memory};
+use crate::{Result, SearchStats, memory};
 
 /// Bytes of queries that one thread works on at a time: they stay in the second-level cache.
 const BYTES: usize = 640 << 10;
@@ -138,6 +138,7 @@ fn scan(
     let mut masks = memory::reserved(count)?;
     let queries = Queries { rows: &centred, dims: d };
     let (mut packed, mut kept) = (Packed::new(), 0);
+    let mut stats = SearchStats::default();
     for b in 0..bank.rows.len().div_ceil(PANEL) {
         batch.progress.check()?;
         let present = bank.present(b);
@@ -156,18 +157,23 @@ fn scan(
         }
         for (i, (a, mask)) in active.iter_mut().zip(&masks).enumerate() {
             let mut mask = mask & present;
+            stats.by_row += u64::from((present & !mask).count_ones());
             if mask == 0 {
                 continue;
             }
             while mask != 0 {
                 let place = b * PANEL + mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                a.refine(bank, batch, place);
+                a.refine(bank, batch, place, &mut stats);
             }
             if bytes.is_some() {
                 a.far = rows.far(i, a.top.radius());
             }
         }
+    }
+    stats.candidates = (active.len() * bank.rows.len()) as u64;
+    if let Some(slot) = slots.first_mut() {
+        slot.stats += stats;
     }
     let mut done = active.into_iter();
     for slot in slots.iter_mut() {
@@ -184,11 +190,23 @@ fn scan(
 
 impl Active {
     #[inline]
-    fn refine(&mut self, bank: &Bank, batch: &QueryBatch<'_>, place: usize) {
+    fn refine(
+        &mut self,
+        bank: &Bank,
+        batch: &QueryBatch<'_>,
+        place: usize,
+        stats: &mut SearchStats,
+    ) {
         let (query, values) = (batch.queries.row(self.query), bank.values(place));
-        if !batch.eligible(bank, self.query, place) || batch.simd.near(query, values) > self.full {
+        if !batch.eligible(bank, self.query, place) {
+            stats.excluded += 1;
             return;
         }
+        if batch.simd.near(query, values) > self.full {
+            stats.by_row += 1;
+            return;
+        }
+        stats.refined += 1;
         let squared = batch.simd.squared_distance(query, values);
         if self.top.put(Found { squared, row: bank.rows[place] as usize }) {
             self.full = near_limit(self.top.radius(), bank.cols);

@@ -111,6 +111,7 @@ impl Tile<'_> {
                 let squared = simd.squared_distance(query, self.bank.values(*place));
                 self.tops[q].put(Found { squared, row: self.bank.rows[*place] as usize });
             }
+            self.stats.probed += close.len() as u64;
             let seeds = &mut self.seeds[q];
             seeds.extend(close.iter().map(|(_, place)| *place));
             seeds.sort_unstable();

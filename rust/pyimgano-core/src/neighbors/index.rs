@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::answers::{Neighbors, slots};
+use super::answers::{Neighbors, Slot, slots};
 use super::bank::Bank;
 use super::query_batch::QueryBatch;
 use super::structure::Structure;
@@ -12,7 +12,7 @@ use super::{dense, plain, pruned};
 use crate::principal_axes::centre_of;
 use crate::simd::Simd;
 use crate::task::{self, Progress};
-use crate::{Error, Matrix, Monitor, Result, bounds, check, memory};
+use crate::{Error, Matrix, Monitor, Result, SearchStats, bounds, check, memory};
 
 /// Smaller banks are scanned: their axes would cost more than they save.
 const SMALL: usize = 1024;
@@ -128,6 +128,18 @@ impl KnnIndex {
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<Neighbors> {
+        self.query_with_stats(queries, k, groups, n_threads, monitor).map(|(found, _)| found)
+    }
+
+    /// As [`KnnIndex::query`], and what the lower bounds spared it.
+    pub fn query_with_stats(
+        &self,
+        queries: Matrix<'_>,
+        k: usize,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<(Neighbors, SearchStats)> {
         if queries.cols() != self.cols() {
             return Err(Error::Argument(format!(
                 "queries must have {} columns as the bank, got {}",
@@ -161,16 +173,19 @@ impl KnnIndex {
             let distances = memory::filled(cells, f32::INFINITY)?;
             let mut out = Neighbors { distances, indices: memory::filled(cells, -1)? };
             let batch = QueryBatch { queries, k, groups, simd, progress };
-            if bounds::RANGE.contains(&largest) {
-                self.bounded(&batch, &mut out)?;
+            let stats = if bounds::RANGE.contains(&largest) {
+                self.bounded(&batch, &mut out)?
             } else {
-                plain::answer(&self.bank, &batch, &mut out.distances, &mut out.indices)?;
-            }
-            Ok(out)
+                plain::answer(&self.bank, &batch, &mut out.distances, &mut out.indices)?
+            };
+            Ok((out, stats))
         })
     }
 
-    fn bounded(&self, batch: &QueryBatch<'_>, out: &mut Neighbors) -> Result<()> {
+    fn bounded(&self, batch: &QueryBatch<'_>, out: &mut Neighbors) -> Result<SearchStats> {
+        let sum =
+            |slots: &[Slot<'_>]| slots.iter().fold(SearchStats::default(), |a, b| a + b.stats);
+        let mut stats = SearchStats::default();
         let mut slots = slots(batch, pruned::TILE, out)?;
         if let Some(structure) = self.structure.as_ref().filter(|_| batch.k <= FEW) {
             let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -187,10 +202,12 @@ impl KnnIndex {
                 given_up.fetch_add(slots.len() - good, Ordering::Relaxed);
                 Ok(())
             })?;
+            stats = sum(&slots);
             slots.retain(|slot| !slot.answered);
         }
         let bytes = self.structure.as_ref().and_then(Structure::bytes);
-        dense::answer(&self.bank, bytes, batch, &mut slots)
+        dense::answer(&self.bank, bytes, batch, &mut slots)?;
+        Ok(stats + sum(&slots))
     }
 }
 

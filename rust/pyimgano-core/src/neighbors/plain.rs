@@ -5,18 +5,21 @@ use rayon::prelude::*;
 use super::bank::Bank;
 use super::query_batch::QueryBatch;
 use super::topk::{Found, TopK};
-use crate::Result;
+use crate::{Result, SearchStats};
 
-/// Answers all queries of the batch.
+/// Answers all queries of the batch, and tells what that took.
 pub(super) fn answer(
     bank: &Bank,
     batch: &QueryBatch<'_>,
     distances: &mut [f32],
     indices: &mut [i64],
-) -> Result<()> {
-    distances.par_chunks_mut(batch.k).zip(indices.par_chunks_mut(batch.k)).enumerate().try_for_each(
-        |(q, (distances, indices))| {
+) -> Result<SearchStats> {
+    let places = distances.par_chunks_mut(batch.k).zip(indices.par_chunks_mut(batch.k));
+    places
+        .enumerate()
+        .map(|(q, (distances, indices))| {
             let query = batch.queries.row(q);
+            let mut stats = SearchStats::default();
             let mut top = TopK::new(batch.k, bank.rows.len(), f64::INFINITY)?;
             for first in (0..bank.rows.len()).step_by(1024) {
                 batch.progress.check()?;
@@ -24,12 +27,15 @@ pub(super) fn answer(
                     if batch.eligible(bank, q, place) {
                         let squared = batch.simd.squared_distance(query, bank.values(place));
                         top.put(Found { squared, row: bank.rows[place] as usize });
+                        stats.refined += 1;
                     }
                 }
             }
             top.write(distances, indices);
             batch.progress.add(1);
-            Ok(())
-        },
-    )
+            stats.candidates = bank.rows.len() as u64;
+            stats.excluded = stats.candidates - stats.refined;
+            Ok(stats)
+        })
+        .try_reduce(SearchStats::default, |a, b| Ok(a + b))
 }

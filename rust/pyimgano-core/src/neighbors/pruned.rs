@@ -17,7 +17,7 @@ use crate::ball_tree::{Ball, STEP};
 use crate::bounds::{Tight, half, near_limit};
 use crate::projection::{PREFIX, PROJECTION, Projected};
 use crate::simd::{PANEL, Queries, Simd};
-use crate::{Result, memory};
+use crate::{Result, SearchStats, memory};
 
 /// Queries answered together.
 pub(super) const TILE: usize = PANEL;
@@ -54,6 +54,7 @@ pub(super) struct Tile<'a> {
     pub(super) sight: Sight<'a>,
     /// Work done, and work that a dense scan would have been.
     pub(super) spent: usize,
+    pub(super) stats: SearchStats,
 }
 
 /// Tiles that go through the blocks together, so that a block's rows are fetched once for all.
@@ -106,6 +107,8 @@ pub(super) fn answer(
         }
         batch.progress.add(slot.count);
         slot.answered = true;
+        slot.stats = tile.stats;
+        slot.stats.candidates = (slot.count * bank.rows.len()) as u64;
     }
     Ok(())
 }
@@ -123,7 +126,7 @@ struct Buffers {
     dots: Vec<i32>,
 }
 
-/// As [`Tile::prune_rows`], on bytes; returns what that took.
+/// As [`Tile::prune_rows`], on bytes; returns what that took and what it pruned.
 fn prune_quantized(
     bank: &Bank,
     (asked, bytes): (&QuantizedBatch, &QuantizedRows),
@@ -131,7 +134,7 @@ fn prune_quantized(
     (mut mask, limits): (u64, &[i32; PANEL]),
     simd: Simd,
     buffers: &mut Buffers,
-) -> usize {
+) -> (usize, SearchStats) {
     buffers.which.clear();
     buffers.whole.clear();
     while mask != 0 {
@@ -154,7 +157,12 @@ fn prune_quantized(
     }
     let tried = pairs.len();
     asked.refine_codes(bytes, b, simd, pairs, &mut buffers.dots);
-    which.len() * PANEL + CLOSE / 2 * tried
+    let stats = SearchStats {
+        by_projection: (which.len() * bank.count(b) - tried) as u64,
+        by_row: (tried - pairs.len()) as u64,
+        ..SearchStats::default()
+    };
+    (which.len() * PANEL + CLOSE / 2 * tried, stats)
 }
 
 impl<'a> Tile<'a> {
@@ -201,6 +209,7 @@ impl<'a> Tile<'a> {
             seeds: vec![vec![]; slot.count],
             sight,
             spent: 0,
+            stats: SearchStats::default(),
         })
     }
 
@@ -219,24 +228,31 @@ impl<'a> Tile<'a> {
         let simd = self.batch.simd;
         let all = u64::MAX >> (PANEL - self.tops.len());
         buffers.pairs.clear();
+        let (mask, limits) = match &self.sight {
+            Sight::Quantized(asked, bytes) => asked.prune_ball(bytes, b, simd),
+            Sight::Exact(_) => (self.prune_ball(ball, buffers), [0; PANEL]),
+        };
+        let mask = mask & all;
+        self.stats.by_ball += ((all & !mask).count_ones() as usize * self.bank.count(b)) as u64;
+        if mask == 0 {
+            return;
+        }
         match &self.sight {
             Sight::Quantized(asked, bytes) => {
-                let (mask, limits) = asked.prune_ball(bytes, b, simd);
-                if mask & all == 0 {
-                    return;
-                }
-                let mask = (mask & all, &limits);
-                self.spent += prune_quantized(self.bank, (asked, bytes), b, mask, simd, buffers);
+                let mask = (mask, &limits);
+                let (spent, stats) =
+                    prune_quantized(self.bank, (asked, bytes), b, mask, simd, buffers);
+                self.spent += spent;
+                self.stats += stats;
             }
-            Sight::Exact(projections) => match self.prune_ball(ball, buffers) & all {
-                0 => return,
-                mask => self.prune_rows(projections, (b, ball), mask, buffers),
-            },
+            Sight::Exact(projections) => self.prune_rows(projections, (b, ball), mask, buffers),
         }
         let seeds = &self.seeds;
         let settled =
             |q: u32, r: u32| seeds[q as usize].binary_search(&(b * PANEL + r as usize)).is_ok();
+        let left = buffers.pairs.len();
         buffers.pairs.retain(|(q, r)| !settled(*q, *r));
+        self.stats.refined += (left - buffers.pairs.len()) as u64;
         for (q, r) in &buffers.pairs {
             self.refine(*q as usize, b * PANEL + *r as usize);
         }
@@ -305,19 +321,24 @@ impl<'a> Tile<'a> {
                 buffers.pairs.push((*q, r));
             }
         }
+        let tried = buffers.which.len() * self.bank.count(b);
+        self.stats.by_projection += (tried - buffers.pairs.len()) as u64;
     }
 
     /// Settles a pair.
     fn refine(&mut self, q: usize, place: usize) {
         let (batch, bank) = (self.batch, self.bank);
         if !batch.eligible(bank, self.first + q, place) {
+            self.stats.excluded += 1;
             return;
         }
         self.spent += CLOSE + bank.cols / 8;
         let (query, values) = (batch.queries.row(self.first + q), bank.values(place));
         if batch.simd.near(query, values) > self.full[q] {
+            self.stats.by_row += 1;
             return;
         }
+        self.stats.refined += 1;
         let squared = batch.simd.squared_distance(query, values);
         if self.tops[q].put(Found { squared, row: bank.rows[place] as usize }) {
             self.tighten(q);

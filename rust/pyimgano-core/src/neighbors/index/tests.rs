@@ -41,8 +41,11 @@ proptest! {
             };
             let mut expected = empty();
             let index = KnnIndex::build(bank, groups, 1.0, false, simd, &progress).expect("runs");
-            plain::answer(&index.bank, &batch, &mut expected.distances, &mut expected.indices)
-                .expect("runs");
+            let all = plain::answer(
+                &index.bank, &batch, &mut expected.distances, &mut expected.indices
+            ).expect("runs");
+            prop_assert_eq!((all.candidates as usize, all.pruned()), (n * m, 0));
+            prop_assert_eq!(all.candidates, all.refined + all.excluded);
             for structured in [false, true] {
                 let index = KnnIndex::build(bank, groups, 1.0, structured, simd, &progress)
                     .expect("runs");
@@ -51,8 +54,12 @@ proptest! {
                 // An index serves whatever instructions its queries are asked with.
                 for simd in Simd::all() {
                     let mut got = empty();
-                    index.bounded(&QueryBatch { simd, ..batch }, &mut got).expect("runs");
+                    let stats =
+                        index.bounded(&QueryBatch { simd, ..batch }, &mut got).expect("runs");
                     prop_assert_eq!(&got, &expected);
+                    prop_assert_eq!(stats.candidates as usize, n * m);
+                    let left = stats.refined + stats.excluded;
+                    prop_assert_eq!(stats.candidates, stats.pruned() + left);
                 }
                 let Some(structure) = &index.structure else { continue };
                 let projections = Projected::of(bank, &structure.axes, simd, &progress).expect("runs");
