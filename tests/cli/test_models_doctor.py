@@ -8,7 +8,7 @@ import pytest
 from pyimgano import _rust
 from pyimgano.cli import benchmark, detect, doctor, export_backbone, main, models, synth
 from pyimgano.models import list_models, model_info
-from pyimgano.utils import requirements
+from pyimgano.utils import optional_deps
 
 
 def test_models_are_listed_with_what_they_need(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +43,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "pyimgano[deep] ; extra == 'all'",
     ]
     monkeypatch.setattr(doctor, "version", version)
-    monkeypatch.setattr(requirements, "requires", lambda name: lines)
+    monkeypatch.setattr(optional_deps, "requires", lambda name: lines)
     return versions
 
 
@@ -95,7 +95,7 @@ def test_doctor_works_from_a_source_folder(
     def nothing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(requirements, "requires", nothing)
+    monkeypatch.setattr(optional_deps, "requires", nothing)
     found = doctor.examine()
     assert found["core"]["numpy"]["version"] == "1.2.3"
     assert found["extras"] == {}

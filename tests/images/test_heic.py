@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import ImageReadError
-from pyimgano.images import heic
+from pyimgano.images import decoding
 from pyimgano.images.reading import image_size, is_image_name, read_image
 
 #: 96 x 64: red above, green below on the left, blue below on the right.
@@ -87,9 +87,9 @@ def test_without_the_extra_the_error_says_what_to_install(
 def test_its_suffix_is_that_of_an_image_where_the_extra_is_installed(
     there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heic.reads_heic.cache_clear()
-    monkeypatch.setattr(heic, "find_spec", lambda name: object() if there else None)
+    decoding.reads_heic.cache_clear()
+    monkeypatch.setattr(decoding, "find_spec", lambda name: object() if there else None)
     try:
         assert is_image_name("IMG_0001.HEIC") is there
     finally:
-        heic.reads_heic.cache_clear()
+        decoding.reads_heic.cache_clear()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pyimgano.cli.main import main
-from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.health_range import HealthTally
 from pyimgano.images.reading import read_image
 from pyimgano.models import PatchCore
 from pyimgano.pipelines.calibrate import run_calibrate

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyimgano.reporting.legend import legend
+from pyimgano.reporting.lettering import legend
 from pyimgano.reporting.overlay import MapScale, heat_overlay
 
 SCALE = MapScale.around(level=1.0, threshold=3.0)

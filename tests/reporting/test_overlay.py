@@ -10,7 +10,7 @@ from pyimgano.errors import OutputError
 from pyimgano.images.reading import read_image
 from pyimgano.reporting.gallery import choose_images
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
-from pyimgano.reporting.picture_file import write_png
+from pyimgano.reporting.pictures import write_png
 from tests.conftest import texture
 
 SCALE = MapScale.around(level=1.0, threshold=3.0)

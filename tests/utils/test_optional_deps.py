@@ -10,7 +10,7 @@ import pytest
 
 import pyimgano
 from pyimgano.errors import PyimganoError
-from pyimgano.utils import optional_import, require, requirements
+from pyimgano.utils import optional_deps, optional_import, require
 from pyimgano.utils.optional_deps import SAFE_VERSIONS
 
 
@@ -57,7 +57,7 @@ def extras(monkeypatch: pytest.MonkeyPatch) -> None:
         "pyimgano[export,torch]; extra == 'export'",
         "pyimgano[faiss,anomalib]; extra == 'all'",
     ]
-    monkeypatch.setattr(requirements, "requires", lambda name: lines)
+    monkeypatch.setattr(optional_deps, "requires", lambda name: lines)
 
 
 @pytest.mark.usefixtures("extras")
@@ -73,8 +73,8 @@ def test_require_names_the_packages_and_the_purpose_and_no_name_of_another_proje
 @pytest.mark.usefixtures("extras")
 def test_hints_name_every_package_of_an_extra_once() -> None:
     anomalib = 'pip install "anomalib>=2.7" "torch>=2.10" "torchvision>=0.25"'
-    assert requirements.install_hint("anomalib") == anomalib
-    core, extras = requirements.requirements()
+    assert optional_deps.install_hint("anomalib") == anomalib
+    core, extras = optional_deps.requirements()
     assert core == ["numpy>=2.0"]
     assert extras["export"] == ["onnx>=1.21", "torch>=2.10", "torchvision>=0.25"]
     assert "all" not in extras  # it has no package of its own
@@ -84,7 +84,7 @@ def test_hints_in_a_source_folder_name_the_package(monkeypatch: pytest.MonkeyPat
     def nothing(name: str) -> None:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(requirements, "requires", nothing)
+    monkeypatch.setattr(optional_deps, "requires", nothing)
     with pytest.raises(ImportError, match=r'is not installed: pip install "surely_not"$'):
         require("surely_not", extra="faiss")
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from pyimgano.cli import options
 from pyimgano.errors import PyimganoError
-from pyimgano.utils.optional_deps import optional_import
-from pyimgano.utils.requirements import install_hint, requirements
+from pyimgano.utils.optional_deps import install_hint, optional_import, requirements
 
 PROG = "pyimgano doctor"
 #: What a source folder, which has no metadata, needs.

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from pyimgano.cli import options
-from pyimgano.utils.requirements import install_hint
+from pyimgano.utils.optional_deps import install_hint
 
 PROG = "pyimgano models"
 _WIDTH = 80

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import DatasetError
-from pyimgano.images.geometry import resize_nearest
 from pyimgano.images.reading import Mask, image_size, inspect_mask
 from pyimgano.utils.text import shown
 
@@ -39,13 +38,11 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
         self,
         images: Sequence[str],
         masks: Sequence[str | Sequence[str] | None],
-        resize: tuple[int, int] | None = None,
     ) -> None:
         if len(images) != len(masks):
             raise DatasetError(f"{len(images)} images, but {len(masks)} masks")
         self._images = list(images)
         self._masks = [(m,) if isinstance(m, str) else tuple(m or ()) for m in masks]
-        self._resize = resize
         #: Masks by what is odd about them.
         self._doubts: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -58,9 +55,8 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     def __getitem__(self, index: slice) -> LazyMasks: ...
     def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | LazyMasks:
         if isinstance(index, slice):
-            return LazyMasks(self._images[index], self._masks[index], self._resize)
-        whole = self.read(index, image_size(self._images[index]))
-        return whole if self._resize is None else resize_nearest(whole, self._resize)
+            return LazyMasks(self._images[index], self._masks[index])
+        return self.read(index, image_size(self._images[index]))
 
     def read(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         """The mask of an image whose size (height, width) is known, native; the image stays shut.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
@@ -11,8 +13,25 @@ from numpy.typing import NDArray
 from pyimgano.images.headers import DamagedError, Header, UnsupportedError
 from pyimgano.images.headers.jpeg import check_jpeg_data
 from pyimgano.images.headers.pnm import decode_pnm
-from pyimgano.images.heic import decode_heic
 from pyimgano.images.limits import opencv_refuses
+from pyimgano.utils.optional_deps import require
+
+
+@cache
+def reads_heic() -> bool:
+    """Whether the package that decodes HEIC is installed."""
+    return find_spec("pi_heif") is not None
+
+
+def decode_heic(data: bytes) -> NDArray[Any]:
+    """The picture of a HEIC file, shown upright: uint8 (H, W, 3), RGB."""
+    heif: Any = require("pi_heif", extra="heif", purpose="HEIC files")
+    try:
+        picture = heif.open_heif(data, convert_hdr_to_8bit=True)
+        pixels = np.asarray(picture)
+    except (ValueError, EOFError, RuntimeError, OSError, SyntaxError) as error:
+        raise DamagedError("damaged or cut short") from error
+    return pixels[..., :3] if pixels.ndim == 3 else pixels
 
 
 def decode(data: bytes, header: Header, *, unchanged: bool = False) -> NDArray[Any]:

@@ -6,8 +6,8 @@ They say nothing about defects.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,18 +60,6 @@ class ImageHealth:
     black: float
     white: float
     bits: int | None = field(default=None, compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, ready for JSON."""
-        found = asdict(self)
-        found["colour"] = None if self.colour is None else list(self.colour)
-        return found
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """What :meth:`to_json` gave."""
-        colour = data["colour"]
-        return cls(**{**data, "colour": None if colour is None else tuple(colour)})
 
 
 def measure_health(image: NDArray[Any], *, bit_depth: int | None = None) -> ImageHealth:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ _CONTRAST_WORDS = ("lower in contrast", "higher in contrast")
 _SHARPNESS_WORDS = ("less sharp", "sharper or noisier")
 _COLOURS = ("red", "green", "blue")
 _GREY = (1 / 3, 1 / 3, 1 / 3)
+_ANY, _NEARLY_ALL = "than any good photo", "than nearly all good photos"
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Range:
     def than(self, value: float) -> str:
         """With what a value outside is compared."""
         beyond = value > self.highest or value < self.lowest
-        return "than any good photo" if beyond else "than nearly all good photos"
+        return _ANY if beyond else _NEARLY_ALL
 
     def text(self, percent: bool = False) -> str:
         """Both ends, or one where they look the same."""
@@ -165,12 +167,6 @@ class HealthRange:
             if told := known.warnings(one):
                 found[i] = told
         return found
-
-    def to_json(self) -> dict[str, Any]:
-        """Ends of every figure over the good photos, and their number."""
-        hidden = () if any(i.colour for i in self.images) else _COLOURS
-        ends = {k: [r.low, r.high] for k, r in self._ranges.items() if k not in hidden}
-        return {"n_images": len(self.images), **ends}
 
     def to_array(self) -> NDArray[np.float64]:
         """float64 (n, 10): the figures of each good photo, by :data:`COLUMNS`."""
@@ -279,3 +275,32 @@ class HealthRange:
         if side := found.side(value):
             word = lower if side < 0 else higher
             yield f"{word} {found.than(value)}: {name} {value:.2f}, {found.text()}"
+
+
+class HealthTally:
+    """Counts the warnings of one image after the other."""
+
+    def __init__(self) -> None:
+        self.n_images = 0
+        self._counts: Counter[str] = Counter()
+        #: Kinds of which some image is within the reach of an odd one among the good photos.
+        self._within: set[str] = set()
+
+    def add(self, warnings: Iterable[str]) -> None:
+        """Count one image by what is told of it, without the figures."""
+        self.n_images += 1
+        for line in warnings:
+            what = line.partition(":")[0]
+            kind = what.removesuffix(_ANY).removesuffix(_NEARLY_ALL).rstrip()
+            self._counts[kind] += 1
+            if what.endswith(_NEARLY_ALL):
+                self._within.add(kind)
+
+    def lines(self) -> list[str]:
+        """One line per kind of warning, the most frequent first."""
+        return [
+            f"{count} of {self.n_images} image{'s' * (self.n_images != 1)}"
+            f" {'is' if count == 1 else 'are'} {kind}"
+            f" {_NEARLY_ALL if kind in self._within else _ANY}"
+            for kind, count in sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        ]

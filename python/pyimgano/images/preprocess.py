@@ -166,11 +166,6 @@ class ImagePreprocessor:
         torch = require("torch", extra="torch", purpose="output_tensor=True")
         return [torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1))) for a in loaded]
 
-    def stream(self, images: Iterable[ImageInput]) -> Iterator[LoadedImage]:
-        """Load one image after the other."""
-        for image in each_image(images):
-            yield self.load(image)
-
     def load(self, image: ImageInput) -> LoadedImage:
         """Load one image.
 

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, MissingDependencyError
-from pyimgano.images.decoding import decode, to_white
+from pyimgano.images.decoding import decode, reads_heic, to_white
 from pyimgano.images.headers import Header, HeaderError, UnsupportedError, read_header
-from pyimgano.images.heic import reads_heic
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.utils.text import shown
 

@@ -7,7 +7,8 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.fingerprint import digest
 from pyimgano.images.health import ImageHealth, measure_health
 
 _SIDE = 64
@@ -26,6 +26,27 @@ _SIDE = 64
 _RELATIVE, _MEAN, _HIGHEST = 0.2, 3.5 / 255, 9.0 / 255
 #: Images compared at once.
 _BLOCK = 256
+
+
+def digest(array: NDArray[Any]) -> bytes:
+    """SHA-256 of an array's shape, dtype and content."""
+    found = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    found.update(np.ascontiguousarray(array).data)
+    return found.digest()
+
+
+def fingerprint(digests: Iterable[bytes], of: str) -> dict[str, Any]:
+    """What identifies a set of training images, whatever their order and names.
+
+    It has ``n_images``, ``sha256`` (of the sorted digests, one per image) and ``of``, what they
+    were taken of.
+    """
+    ordered = sorted(digests)
+    return {
+        "n_images": len(ordered),
+        "sha256": hashlib.sha256(b"".join(ordered)).hexdigest(),
+        "of": of,
+    }
 
 
 def thumbnail(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

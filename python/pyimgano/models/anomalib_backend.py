@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.images.fingerprint import digest
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
+from pyimgano.images.twins import digest
 from pyimgano.models import anomalib_training as training
 from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
 from pyimgano.models.anomalib_parameters import PARAMETERS

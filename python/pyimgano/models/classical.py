@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features.patches.pooled import ImageFeatures, PooledFilterBank
-from pyimgano.images.fingerprint import digest, fingerprint
 from pyimgano.images.health import ImageHealth, measure_health
 from pyimgano.images.preprocess import each_image
-from pyimgano.images.twins import Look, group_twins
+from pyimgano.images.twins import Look, digest, fingerprint, group_twins
 from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.can_tell import check_can_tell

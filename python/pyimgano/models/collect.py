@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
 from pyimgano.features.base import extract_patches
-from pyimgano.images.fingerprint import digest
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
-from pyimgano.images.twins import Look, group_twins, thumbnail
+from pyimgano.images.twins import Look, digest, group_twins, thumbnail
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput
 from pyimgano.utils.progress import track

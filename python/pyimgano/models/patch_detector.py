@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
-from pyimgano.images.fingerprint import fingerprint
 from pyimgano.images.preprocess import LoadedImage, each_image
+from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters

@@ -13,8 +13,8 @@ from pyimgano.features.base import extract_patches
 from pyimgano.features.build import BackboneLike
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
-from pyimgano.images.fingerprint import digest
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
+from pyimgano.images.twins import digest
 from pyimgano.models.base import PixelDetector
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.timing import StageTimer

@@ -21,7 +21,7 @@ from pyimgano.errors import (
     RepeatedImageWarning,
     ThresholdWarning,
 )
-from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.reading import join_errors
 from pyimgano.images.sources import Sources, gather_images
@@ -29,8 +29,7 @@ from pyimgano.images.twins import group_twins, thumbnail_of
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import each_once
-from pyimgano.pipelines.learnt import is_learnt, say_learnt
-from pyimgano.pipelines.scoring import predict_stream
+from pyimgano.pipelines.scoring import is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
 from pyimgano.registry import unknown_name
 from pyimgano.types import Unreadable

@@ -12,8 +12,8 @@ from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.models import create_model
+from pyimgano.pipelines.checkpoints import ReportFile, keys
 from pyimgano.pipelines.mvtec_visa import resolve_categories, run_benchmark
-from pyimgano.pipelines.report_file import ReportFile, keys
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import CategoryResult, ComparisonResult

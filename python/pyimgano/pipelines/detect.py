@@ -11,23 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from pyimgano.errors import DatasetError
-from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_found, gather_images
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.good_photos import Learning
-from pyimgano.pipelines.learnt import is_learnt, say_learnt
-from pyimgano.pipelines.scoring import Scored, predict_stream
+from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import verdict_panel
-from pyimgano.reporting.picture_file import write_png
-from pyimgano.reporting.records import joined_warnings
+from pyimgano.reporting.pictures import write_png
 from pyimgano.types import Unreadable
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown
@@ -269,5 +267,5 @@ def _plain(one: ImageResult) -> dict[str, Any]:
 
 
 def _cells(plain: dict[str, Any]) -> list[Any]:
-    cells = {**plain, "warnings": joined_warnings(plain.get("warnings", ()))}
+    cells = {**plain, "warnings": "; ".join(plain.get("warnings", ()))}
     return [cells.get(name) for name in (_FILE, *_COLUMNS)]

@@ -17,11 +17,17 @@ from pyimgano.datasets.load import hint_for
 from pyimgano.errors import DatasetError, InvalidInputError, OutputError, PyimganoError
 from pyimgano.metrics.catalogue import select_metrics
 from pyimgano.models import create_model
-from pyimgano.pipelines.checkpoints import Checkpoints, images_digest, weights_digest
+from pyimgano.pipelines.checkpoints import (
+    Checkpoints,
+    Key,
+    ReportFile,
+    images_digest,
+    keys,
+    weights_digest,
+)
 from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.parallel import count_workers, run_each
 from pyimgano.pipelines.places import absolute_parameters, moved
-from pyimgano.pipelines.report_file import Key, ReportFile, keys
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 
 from pyimgano.errors import InvalidInputError, OutputError
-from pyimgano.images.health_tally import HealthTally
+from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.models.base import Detector, PixelDetector
 from pyimgano.models.reading import Reading
@@ -24,7 +24,7 @@ from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import verdict_panel
-from pyimgano.reporting.picture_file import write_png
+from pyimgano.reporting.pictures import write_png
 from pyimgano.reporting.records import Record, RecordFiles, record_of
 from pyimgano.types import Unreadable
 from pyimgano.utils.text import counted, shown

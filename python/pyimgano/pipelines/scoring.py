@@ -1,4 +1,4 @@
-"""Scoring a stream of files in which some may be unreadable."""
+"""Scoring a stream of files in which some may be unreadable, and some were learnt from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError, NotFittedError, PyimganoError
 from pyimgano.models.base import Detector
 from pyimgano.models.reading import Reading
-from pyimgano.types import Prediction, Unreadable
+from pyimgano.types import ImageInput, Prediction, Unreadable
 from pyimgano.utils.text import shown
 
 #: Decoded images that may wait while others are scored.
@@ -172,3 +172,20 @@ class _Reader(Iterator["_Decoded | Unreadable"]):
         except MemoryError:
             return Unreadable(path, f"cannot decode image {shown(path)}: not enough memory")
         return _Decoded(path, image, 1000 * (time.perf_counter() - start))
+
+
+def is_learnt(detector: Any, image: ImageInput) -> bool:
+    """Whether a detector has learnt from the very same picture, as far as it knows."""
+    known = getattr(detector, "has_learnt", None)
+    return known is not None and bool(known(image))
+
+
+def say_learnt(learnt: Sequence[str], total: int, so: str) -> list[str]:
+    """A note on images that were learnt from, and what follows; none where there is no such one."""
+    if not learnt:
+        return []
+    are = "is an image" if len(learnt) == 1 else "are images"
+    return [
+        f"{len(learnt)} of {total} {are} that the detector has learnt from, such as"
+        f" {shown(learnt[0])}: {so}"
+    ]

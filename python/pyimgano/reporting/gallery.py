@@ -16,7 +16,7 @@ from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import panel
-from pyimgano.reporting.picture_file import write_png
+from pyimgano.reporting.pictures import write_png
 from pyimgano.types import Prediction
 from pyimgano.utils.text import shown
 

@@ -17,9 +17,9 @@ from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import write_bytes
 from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.html_page import asset, escape, fill
-from pyimgano.reporting.legend import legend
+from pyimgano.reporting.lettering import legend
 from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
-from pyimgano.reporting.picture_file import encode
+from pyimgano.reporting.pictures import encode
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector

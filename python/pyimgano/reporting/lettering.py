@@ -1,14 +1,17 @@
-"""Text on pictures, in the scripts that OpenCV's own fonts hold."""
+"""Text on pictures, in the scripts that OpenCV holds, and the legend of their colours."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from pyimgano.reporting.overlay import MapScale, heat_overlay
 
 LINE_HEIGHT = 21
 _SIZE, _BASELINE, _MARGIN = 15, 16, 4
@@ -21,6 +24,9 @@ _MOST_LINES = 5
 # a run: each part of a path stays in its place.
 _RTL = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe"
 _RTL_RUN = re.compile(rf"[{_RTL}](?:[{_RTL}\d .,_-]*[{_RTL}])?")
+#: Of the legend, in pixels, and the grey that is under its colours.
+_WIDEST, _EDGE, _BAR, _TICK, _GAP, _BOX = 520, 8, 14, 5, 14, 15
+_GREY = 140
 
 
 def band(text: str, width: int) -> NDArray[np.uint8]:
@@ -109,3 +115,63 @@ def _wrapped(text: str, width: int) -> list[str]:
     if len(lines) > _MOST_LINES:
         lines = [*lines[:2], "...", *lines[2 - _MOST_LINES + 1 :]]
     return lines
+
+
+def legend(
+    width: int,
+    scale: MapScale,
+    values: Sequence[tuple[str, float]],
+    outlines: Mapping[str, tuple[int, int, int]],
+) -> NDArray[np.uint8]:
+    """The colour scale with values marked on it, over grey, and a key to the outlines.
+
+    Returns uint8 (height, width, 3), RGB, on white. ``values`` are finite values of the map and
+    what they are; ``outlines`` are colours by what they outline.
+    """
+    bar_width = min(width, _WIDEST) - 2 * _EDGE
+    units = (np.arange(bar_width) + 0.5) / bar_width
+    bar = np.full((_BAR, bar_width, 3), _GREY, dtype=np.uint8)
+    bar = heat_overlay(bar, np.tile(scale.value(units), (_BAR, 1)), scale)
+    lines = 2 if outlines else 1
+    height = 2 * _EDGE + _BAR + _TICK + lines * LINE_HEIGHT
+    picture = np.full((height, width, 3), 255, dtype=np.uint8)
+    picture[_EDGE : _EDGE + _BAR, _EDGE : _EDGE + bar_width] = bar
+    top = _EDGE + _BAR + _TICK
+    values = sorted(values, key=lambda item: item[1])
+    reached = scale.unit(np.array([value for _, value in values]))
+    spots = [_EDGE + min(bar_width - 2, int(unit * bar_width)) for unit in reached]
+    for spot in spots:
+        picture[_EDGE:top, spot : spot + 2] = 0
+    labels = [f"{name} {value:.4g}" for name, value in values]
+    for label, left in zip(labels, _places(labels, spots, width), strict=True):
+        write(picture, label, (left, top))
+    _key(picture, outlines, top + LINE_HEIGHT)
+    return picture
+
+
+def _places(labels: list[str], spots: list[int], width: int) -> list[int]:
+    """Where labels begin: in order, below their spots, or as near as they do not meet."""
+    widths = [text_width(label) for label in labels]
+    lefts: list[int] = []
+    free = 2
+    for spot, wide in zip(spots, widths, strict=True):
+        lefts.append(max(free, spot - wide // 2))
+        free = lefts[-1] + wide + _GAP
+    end = width - 2
+    for number in reversed(range(len(labels))):
+        lefts[number] = max(2, min(lefts[number], end - widths[number]))
+        end = lefts[number] - _GAP
+    return lefts
+
+
+def _key(
+    picture: NDArray[np.uint8], outlines: Mapping[str, tuple[int, int, int]], top: int
+) -> None:
+    left = _EDGE
+    for name, colour in outlines.items():
+        upper = top + (LINE_HEIGHT - _BOX) // 2
+        picture[upper : upper + _BOX, left : left + _BOX] = _GREY
+        corner = (left + _BOX - 4, upper + _BOX - 4)
+        cv2.rectangle(picture, (left + 3, upper + 3), corner, colour, 2)
+        write(picture, name, (left + _BOX + 5, top))
+        left += _BOX + 5 + text_width(name) + _GAP

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import make_folder
-from pyimgano.utils.closing import Closing
 from pyimgano.utils.output_list import LIST, command_of, list_line, listed
 from pyimgano.utils.text import printable, shown
 
@@ -17,7 +17,7 @@ from pyimgano.utils.text import printable, shown
 _LOCKED_BYTE = 1 << 30
 
 
-class OutputFolder(Closing):
+class OutputFolder(AbstractContextManager["OutputFolder"]):
     """A folder for results, created if missing, that no other run writes to until it is closed.
 
     What is written there is noted in a hidden list (:mod:`pyimgano.utils.output_list`), before it
@@ -125,6 +125,9 @@ class OutputFolder(Closing):
         # In place, for the lock is on this very file.
         os.ftruncate(self._descriptor, 0)
         self._append(list_line(self._head) + b"".join(map(list_line, kept)))
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let other runs write here."""

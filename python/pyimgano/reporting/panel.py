@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from pyimgano.postprocess import Region, RegionRule, find_regions
 from pyimgano.reporting.fit import LONGEST_SIDE, fit_image, fit_mask, panel_size
-from pyimgano.reporting.legend import legend
-from pyimgano.reporting.lettering import band
+from pyimgano.reporting.lettering import band, legend
 from pyimgano.reporting.overlay import GREEN, WHITE, MapScale, heat_overlay, outline, to_rgb8
 from pyimgano.types import Prediction
 

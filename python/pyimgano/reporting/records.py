@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from pyimgano.errors import OutputError
 from pyimgano.reporting.files import csv_lines
 from pyimgano.reporting.image_result import ImageResult
-from pyimgano.utils.closing import Closing
 from pyimgano.utils.text import shown
 
 #: One image as plain data; docs/production.md has the fields.
@@ -31,17 +30,12 @@ def record_of(result: ImageResult) -> Record:
     return plain | files
 
 
-def joined_warnings(warnings: Iterable[str]) -> str:
-    """Warnings as one cell of a table."""
-    return "; ".join(warnings)
-
-
 def json_line(record: Record, *, ascii_only: bool = False) -> str:
     """One line of JSON, without the line's end; NaN is refused."""
     return json.dumps(record, ensure_ascii=ascii_only, allow_nan=False)
 
 
-class RecordFiles(Closing):
+class RecordFiles(AbstractContextManager["RecordFiles"]):
     """Records as JSON Lines and as CSV, a line per record as soon as it is known.
 
     What was added is on disk whenever and however the program ends; a record that the disk has no
@@ -66,8 +60,11 @@ class RecordFiles(Closing):
     def add(self, record: Record) -> None:
         """Write one record to both files."""
         cells = [record.get(name) for name in COLUMNS]
-        cells[COLUMNS.index("warnings")] = joined_warnings(record.get("warnings", ()))
+        cells[COLUMNS.index("warnings")] = "; ".join(record.get("warnings", ()))
         self._write(json_line(record) + "\n", csv_lines([cells]))
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close both files, also where what the system kept back cannot be written."""
