@@ -139,7 +139,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyimgano.datasets.load import _SETS
     from pyimgano.features.backbones.named import BACKBONES
     from pyimgano.metrics import catalogue as metrics
-    from pyimgano.models.catalogue import _MODELS
+    from pyimgano.models.catalogue import _MODELS, _STORABLE
     from pyimgano.neighbors.catalogue import NEIGHBORS
     from pyimgano.scorers.catalogue import SCORERS
 
@@ -148,6 +148,7 @@ def own_registries(monkeypatch: pytest.MonkeyPatch) -> None:
         BACKBONES,
         metrics._METRICS,
         _MODELS,
+        _STORABLE,
         NEIGHBORS,
         SCORERS,
     ]

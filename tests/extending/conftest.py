@@ -15,10 +15,12 @@ import pytest
 from tests.conftest import texture, with_blot, write_image
 from tests.extending.support import PLUGIN, Told, run
 
+SIZE = ("--image-size", "48")
 FITTED = {
-    "deviation": ("--model", "deviation", "--backbone", "embedded"),
-    "edges": ("--backbone", "edges"),
-    "table": ("--backbone", "embedded", "--knn-backend", "table"),
+    "deviation": ("--model", "deviation", "--backbone", "embedded", *SIZE),
+    "edges": ("--backbone", "edges", *SIZE),
+    "extremes": ("--model", "extremes", "--side", "32"),
+    "table": ("--backbone", "embedded", "--knn-backend", "table", *SIZE),
 }
 HELP = ("fit", "detect", "check-good", "benchmark")
 
@@ -52,21 +54,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     trays, broken = _write_trays(out / "trays"), _write_trays(out / "broken")
     (broken / "north/photos.csv").write_text("file,split\n0.png,train\n")
     good = [str(trays / "north" / f"{i}.png") for i in range(4)]
-    size, models = ("--image-size", "48"), ("--model", "deviation:embedded", "patchcore:edges")
+    models = ("--model", "deviation:embedded", "patchcore:edges")
     benchmark = ("benchmark", "--dataset", "trays", "--root", str(trays))
     chosen = ("--knn-backend", "table", "--metrics", "auroc", "aupro", "contrast")
     commands = {
         **{
-            name: ("fit", *good, *words, *size, "-o", f"{out / name}.pyimgano")
+            name: ("fit", *good, *words, "-o", f"{out / name}.pyimgano")
             for name, words in FITTED.items()
         },
         "benchmark": (
-            *(*benchmark, *models, "extremes", *size, *chosen, "--side", "32"),
+            *(*benchmark, *models, "extremes", *SIZE, *chosen, "--side", "32"),
             *("--output", str(out / "benchmark")),
         ),
         "broken layout": (
             *("benchmark", "--dataset", "trays", "--root", str(broken), "--json"),
-            *("--model", "deviation:embedded", *size),
+            *("--model", "deviation:embedded", *SIZE),
         ),
         "unknown layout": ("benchmark", "--dataset", "tray", "--root", str(trays)),
         "bad number": (*benchmark, "--model", "extremes", "--side", "4"),

@@ -14,6 +14,7 @@ from pyimgano.errors import DetectorFileError
 from pyimgano.extend import PatchDetector
 from tests.extending.conftest import FITTED, HELP, Installed
 from tests.extending.plugin.pyimgano_example_plugin.backbone import Edges
+from tests.extending.plugin.pyimgano_example_plugin.detector import Extremes
 from tests.extending.plugin.pyimgano_example_plugin.scorer import Deviation
 from tests.extending.support import python
 
@@ -53,6 +54,7 @@ def test_detectors_score_in_a_new_process_as_objects_do_in_this_one(
     detector: Any = {
         "deviation": PatchDetector(scorer=Deviation(), backbone="embedded", image_size=48),
         "edges": create_model("patchcore", backbone=Edges(), image_size=48),
+        "extremes": Extremes(side=32),
         "table": create_model("patchcore", backbone="embedded", image_size=48),
     }[name]
     north = installed.trays / "north"
@@ -68,6 +70,7 @@ def test_detectors_score_in_a_new_process_as_objects_do_in_this_one(
     [
         ("deviation", "unknown scorer 'deviation'"),
         ("edges", "backbone 'edges' is not registered here: import"),
+        ("extremes", "unknown kind of detector 'extremes'"),
         ("table", "'knn_backend' is 'table', not \"auto\""),
     ],
 )

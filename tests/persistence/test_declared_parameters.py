@@ -11,16 +11,16 @@ import pyimgano
 from pyimgano import create_model, list_models
 from pyimgano.errors import InvalidInputError
 from pyimgano.models import PatchDetector
+from pyimgano.models.catalogue import _STORABLE, storable_class
 from pyimgano.persistence.encode import _encode_params
-from pyimgano.persistence.header import CLASSES, detector_class
 from tests.conftest import texture
 
 
 def test_a_further_parameter_goes_to_the_file_or_is_refused() -> None:
-    given = {**detector_class("classical")().get_params(), "n_bins": 4}
+    given = {**storable_class("classical")().get_params(), "n_bins": 4}
     assert _encode_params("classical", given)["params"] == {"n_bins": 4}
     with pytest.raises(InvalidInputError, match="no file can hold the parameter tiles"):
-        _encode_params("patchcore", {**detector_class("patchcore")().get_params(), "tiles": 4})
+        _encode_params("patchcore", {**storable_class("patchcore")().get_params(), "tiles": 4})
 
 
 OTHERS = {
@@ -66,7 +66,7 @@ OTHERS = {
 def test_what_is_set_comes_back(kind: str, tmp_path: Path) -> None:
     if kind == "classical":
         pytest.importorskip("pyod", reason="needs the extra pyod")
-    detector = detector_class(kind)(**OTHERS[kind])
+    detector = storable_class(kind)(**OTHERS[kind])
     detector.fit([texture(i, (16, 24)) for i in range(8)])
     detector.save(tmp_path / "one.pyimgano")
     loaded = pyimgano.load(tmp_path / "one.pyimgano")
@@ -77,5 +77,5 @@ def test_what_is_set_comes_back(kind: str, tmp_path: Path) -> None:
 
 def test_the_registrys_storable_detectors_are_all_here() -> None:
     core = {type(create_model(name)) for name in list_models("core")}
-    registered = {*core, type(create_model("vision_knn"))}
-    assert {detector_class(kind) for kind in CLASSES} == registered | {PatchDetector}
+    registered = {*core, type(create_model("vision_knn")), PatchDetector}
+    assert {storable_class(kind) for kind in _STORABLE.names()} == registered

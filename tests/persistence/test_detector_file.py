@@ -245,7 +245,7 @@ def test_what_cannot_be_stored_is_refused_and_says_why(
     with pytest.raises(InvalidInputError, match="metric_params is of type dict"):
         odd.save(target)
     special = Special(backbone="embedded", image_size=48).fit(normal)
-    with pytest.raises(InvalidInputError, match="Special is no detector of this package"):
+    with pytest.raises(InvalidInputError, match="Special is not registered as storable"):
         special.save(target)
     anomalib = create_model("vision_padim_anomalib")
     with pytest.raises(NotFittedError):

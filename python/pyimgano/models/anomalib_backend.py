@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import cv2
@@ -20,7 +20,6 @@ from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images
 from pyimgano.models.parameters import Parameters
-from pyimgano.models.state import FittedState
 from pyimgano.registry import unknown_name
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.params import OpenParamsMixin
@@ -148,7 +147,7 @@ class AnomalibDetector(OpenParamsMixin, PixelDetector):
     def _digest(self, image: ImageInput) -> bytes:
         return digest(ImagePreprocessor(resize=None).load(image).pixels)
 
-    def get_state(self) -> FittedState:
+    def to_state(self) -> Mapping[str, NDArray[Any]]:
         """Refused: such a model is a tree of torch modules, stored by pickle only."""
         raise InvalidInputError(
             f"anomalib's {self._spec().name} cannot be stored without pickle: export module_ with"

@@ -20,6 +20,9 @@ from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput, Prediction
 
+#: What a detector with maps may know of them.
+_LEVELS = ("map_threshold", "map_level")
+
 
 class Detector(Fitted, SklearnApi, ABC):
     """Base of all detectors.
@@ -43,7 +46,7 @@ class Detector(Fitted, SklearnApi, ABC):
         after loading.
     twins_ : ndarray
         int64 (n,), for each training image the first one that shows the same picture.
-    training_set_ : dict
+    training_set_ : dict or None
         ``n_images``, a ``sha256`` that does not depend on order and names, and what it is ``of``.
     health_ : HealthRange or None
         Light, contrast, sharpness, colour and size of the training images, which
@@ -72,6 +75,7 @@ class Detector(Fitted, SklearnApi, ABC):
         self.check_params()
         fitted = copy.copy(self)
         fitted._fit(images)
+        fitted._params_at_fit = self.get_params()
         self.__dict__.update(fitted.__dict__)
         return self
 
@@ -167,10 +171,16 @@ class PixelDetector(Detector):
 
     Attributes
     ----------
+    map_threshold_ : float
+        Like ``threshold_``, for the highest value of a map; missing where none is known.
+    map_level_ : float
+        The level of maps on normal surface, for displays; missing where none is known.
     postprocess_ : AnomalyMapPostprocess or None
         See :meth:`set_postprocess`.
     """
 
+    map_threshold_: float
+    map_level_: float
     postprocess_: AnomalyMapPostprocess | None = None
 
     def set_postprocess(self, postprocess: AnomalyMapPostprocess | None) -> None:
@@ -200,8 +210,10 @@ class PixelDetector(Detector):
         self.postprocess_ = postprocess
 
     def get_state(self) -> FittedState:
-        """What was learnt, and the post-processing that is attached."""
+        """What was learnt, the levels of maps, and the post-processing that is attached."""
         state = super().get_state()
+        for name in _LEVELS:
+            state.facts[name] = getattr(self, f"{name}_", None)
         if self.postprocess_ is not None:
             state.facts["postprocess"] = self.postprocess_.to_json()
         return state
@@ -209,6 +221,9 @@ class PixelDetector(Detector):
     def set_state(self, state: FittedState, features: Any) -> None:
         """Restore what :meth:`get_state` gave."""
         super().set_state(state, features)
+        for name in _LEVELS:
+            if state.facts[name] is not None:
+                setattr(self, f"{name}_", state.facts[name])
         given = state.facts.get("postprocess")
         self.set_postprocess(None if given is None else AnomalyMapPostprocess(**given))
 

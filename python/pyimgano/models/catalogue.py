@@ -9,8 +9,12 @@ from typing import Any
 from pyimgano.models.anomalib_catalogue import MODELS as ANOMALIB
 from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.registry import Entry, Registry
+from pyimgano.utils.params import check_declaration
+from pyimgano.utils.storable import is_storable
 
 _MODELS: Registry[Callable[..., Any]] = Registry("model")
+#: Classes that detector files hold, by their kind; or where they are.
+_STORABLE: Registry[type[Any] | tuple[str, str]] = Registry("kind of detector")
 
 
 def register_model(
@@ -27,13 +31,46 @@ def register_model(
     Parameters
     ----------
     name, factory
-        Name for :func:`create_model`, and the class or function that returns a detector.
+        Name for :func:`create_model`, and the class or function that returns a detector. A class
+        with a ``kind`` of its own that is a :class:`~pyimgano.extend.Storable` can be part of
+        detector files from then on.
     summary, tags, extra
         For listings: one line, words to filter by, and the extra of pyimgano that it needs.
     overwrite
         Replace an entry of the same name.
+
+    Raises
+    ------
+    InvalidInputError
+        The name or the kind is taken, or the class's ``PARAMETERS`` are not its constructor's.
     """
+    if isinstance(factory, type) and "kind" in vars(factory) and is_storable(factory):
+        check_declaration(factory)
+        kind: str = vars(factory)["kind"]
+        _STORABLE.add(Entry(kind, factory), overwrite=overwrite)
     _MODELS.add(Entry(name, factory, summary, tuple(tags), extra), overwrite=overwrite)
+
+
+def storable_class(kind: str) -> type[Any]:
+    """The class of detectors that files call by a kind.
+
+    Raises
+    ------
+    UnknownNameError
+        Nobody has registered one here; names it.
+    """
+    found = _STORABLE.get(kind).value
+    if isinstance(found, type):
+        return found
+    module, name = found
+    cls: type[Any] = getattr(import_module(module), name)
+    return cls
+
+
+def is_storable_class(cls: type[Any]) -> bool:
+    """Whether it is just this class that files mean by its kind."""
+    # What a subclass does differently would be lost.
+    return _STORABLE.find(cls.kind) is not None and storable_class(cls.kind) is cls
 
 
 def create_model(name: str, **kwargs: Any) -> Any:
@@ -71,6 +108,14 @@ def _lazy(module: str, attribute: str, *args: Any) -> Callable[..., Any]:
 
     return build
 
+
+for _kind, _home in {
+    "patch": ("pyimgano.models.patch_detector", "PatchDetector"),
+    "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
+    "padim": ("pyimgano.models.padim", "PaDiM"),
+    "classical": ("pyimgano.models.classical", "ClassicalDetector"),
+}.items():
+    _STORABLE.add(Entry(_kind, _home))
 
 for _name in ("patchcore", "vision_patchcore"):
     register_model(

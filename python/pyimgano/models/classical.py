@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from pyimgano.models.opened import extract_and_measure, try_to_measure
 from pyimgano.models.parameters import COMMON, Parameters
 from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
-from pyimgano.models.state import FittedState
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.parameters import Choice, Count, Flag, Opaque, Text
 from pyimgano.utils.params import OpenParamsMixin, cloned
@@ -71,6 +70,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         As in :class:`~pyimgano.models.PatchDetector`.
     """
 
+    kind: ClassVar[str] = "classical"
     PARAMETERS: ClassVar[Parameters] = {
         **COMMON,
         "detector": Text(option=False, help="PyOD's detector", stored=Choice(*DETECTORS)),
@@ -134,7 +134,6 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         with timer.stage("threshold"):
             self._fit_threshold(rows, collected)
             check_can_tell(model, rows, self.threshold_)
-        self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
 
     def validate(self) -> None:
@@ -168,27 +167,27 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         found = try_to_measure(image, Look.of)
         return None if found is None else found.digest
 
-    def get_state(self) -> FittedState:
+    def to_state(self) -> Mapping[str, NDArray[Any]]:
         """The training images' features: the detector is fitted anew when it is restored."""
-        state = super().get_state()
-        state.tensors.update(rows=self._rows, train_scores=self._model.train_scores)
-        return state
+        return {"rows": self._rows, "train_scores": self._model.train_scores}
 
-    def set_state(self, state: FittedState, features: ImageFeatures) -> None:
-        """Restore what :meth:`get_state` gave, by a new fit on the same features.
+    @classmethod
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
+        """A detector that was fitted on the same features.
 
         An InvalidInputError tells that it does not give the training scores of the old one.
         """
-        self.validate()
-        rows, expected = state.tensors["rows"], state.tensors["train_scores"]
-        model = self._row_detector(len(rows)).fit(rows)
+        found = cls(**parameters)
+        found.validate()
+        rows, expected = state["rows"], state["train_scores"]
+        model = found._row_detector(len(rows)).fit(rows)
         if not np.allclose(model.train_scores, expected, rtol=1e-6, atol=1e-9):
             raise InvalidInputError(
-                f"PyOD's {self.detector} fitted on the stored features does not give the stored"
+                f"PyOD's {found.detector} fitted on the stored features does not give the stored"
                 " scores: the installed PyOD or scikit-learn behaves differently"
             )
-        self._model, self._rows = model, rows
-        super().set_state(state, features)
+        found._model, found._rows = model, rows
+        return found
 
     def _row_detector(self, n: int) -> RowDetector:
         """A new detector for n training images; the same for n less those of a fold."""

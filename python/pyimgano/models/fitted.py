@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, Prediction
+from pyimgano.utils.foreign import asked
 from pyimgano.utils.params import ParamsMixin
 
 
@@ -27,12 +28,12 @@ class Fitted(ParamsMixin):
     """The fitted part of every detector: thresholds, training images, and their state in files."""
 
     decision_scores_: NDArray[np.float64]
-    skipped_: list[str]
+    skipped_: Sequence[str] = ()
     threshold_source_: str
     false_positive_rate_: FalsePositiveRate | None
     labels_: NDArray[np.int64]
     timings_: dict[str, float]
-    training_set_: dict[str, Any]
+    training_set_: dict[str, Any] | None = None
     health_: HealthRange | None = None
     #: What a detector file says of :attr:`pixel_bits_`.
     _pixel_bits: frozenset[int] = frozenset()
@@ -46,6 +47,8 @@ class Fitted(ParamsMixin):
     _digests: frozenset[bytes] = frozenset()
     #: ``set_params`` takes effect at the next fit: what is stored are the parameters of the last.
     _params_at_fit: dict[str, Any]
+    #: What files call the class; none: they hold no detectors of it.
+    kind: ClassVar[str] = ""
 
     def has_learnt(self, image: ImageInput) -> bool:
         """Whether the very same picture is among the training images, whatever its name.
@@ -130,17 +133,46 @@ class Fitted(ParamsMixin):
             "threshold_source": self.threshold_source_,
             "false_positive_rate": None if rate is None else rate.assumed(),
             "skipped": list(self.skipped_),
-            "training_set": dict(self.training_set_),
+            "training_set": self.training_set_,
             "pixel_bits": sorted(self.pixel_bits_),
         }
-        params = dict(self._params_at_fit)
+        params = dict(getattr(self, "_params_at_fit", self.get_params()))
         tensors: dict[str, NDArray[Any]] = {"decision_scores": self.decision_scores_}
         if self.health_ is not None:
             tensors["health"] = self.health_.to_array()
         if self._digests:
             known = b"".join(sorted(self._digests))
             tensors["digests"] = np.frombuffer(known, dtype=np.uint8).reshape(-1, 32)
-        return FittedState(params, facts, tensors)
+        learnt = asked(f"{type(self).__name__}.to_state", self.to_state)
+        return FittedState(params, facts, tensors, learnt=learnt)
+
+    def to_state(self) -> Mapping[str, NDArray[Any]]:
+        """What the class itself has learnt, see :class:`~pyimgano.extend.Storable`.
+
+        Thresholds, scores and all else that every detector has are no part of it.
+
+        Raises
+        ------
+        InvalidInputError
+            No file can hold such a detector.
+        """
+        raise InvalidInputError(
+            f"{type(self).__name__} does not say what a file is to hold of it: that takes kind,"
+            " to_state and from_state"
+        )
+
+    @classmethod
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
+        """A detector that has learnt what :meth:`to_state` gave.
+
+        Raises
+        ------
+        InvalidInputError
+            It cannot have.
+        """
+        if state:
+            raise InvalidInputError(f"{cls.__name__} has no from_state for {min(state)!r}")
+        return cls(**parameters)
 
     def set_state(self, state: FittedState, features: Any) -> None:
         """Restore what :meth:`get_state` gave, and the extractor, on a detector of the same
@@ -148,7 +180,7 @@ class Fitted(ParamsMixin):
         """
         self._params_at_fit = self.get_params()
         self.features_ = features
-        self.training_set_ = dict(state.facts["training_set"])
+        self.training_set_ = state.facts["training_set"]
         self.skipped_ = list(state.facts["skipped"])
         self.decision_scores_ = state.tensors["decision_scores"]
         self.training_names_ = []

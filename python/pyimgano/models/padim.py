@@ -52,6 +52,7 @@ class PaDiM(PatchDetector):
         "image_score": image_score_parameter(),
         **PATCHES,
     }
+    kind: ClassVar[str] = "padim"
     SCORER = GaussianScorer
     AGGREGATION = Aggregation(pooled=False, nearest=True)
 

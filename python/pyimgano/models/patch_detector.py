@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -107,14 +107,13 @@ class PatchDetector(PatchFeatures):
         **PATCHES,
     }
 
+    kind: ClassVar[str] = "patch"
     #: Of a subclass with a scorer of its own: its class, whose parameters are the detector's too.
     SCORER: ClassVar[Any] = None
     #: What the score of an image is, where that is a parameter.
     image_score: ImageScore
 
     scorer_: PatchScorer
-    map_threshold_: float
-    map_level_: float
     _held_out: Sequence[PatchScores] = ()
 
     def __init__(
@@ -213,7 +212,6 @@ class PatchDetector(PatchFeatures):
             scorer.finish(self.random_state, bar.to)
         with timer.stage("threshold"):
             self._fit_thresholds(collected, scorer)
-        self._params_at_fit = self.get_params()
         self.timings_ = timer.seconds
 
     def _fit_thresholds(self, collected: Collected, scorer: PatchScorer) -> None:
@@ -279,10 +277,12 @@ class PatchDetector(PatchFeatures):
         return self._mapper.to_source(self._held_out[number].distances, loaded)
 
     def get_state(self) -> FittedState:
-        """The thresholds, and the scorer."""
-        state = super().get_state()
-        state.facts.update(map_threshold=self.map_threshold_, map_level=self.map_level_)
-        return replace(state, scorer=self.scorer_)
+        """What was learnt, and the scorer."""
+        return replace(super().get_state(), scorer=self.scorer_)
+
+    def to_state(self) -> Mapping[str, NDArray[Any]]:
+        """Nothing: what is learnt is the extractor's and the scorer's."""
+        return {}
 
     def set_state(self, state: FittedState, features: PatchExtractor) -> None:
         """Restore what :meth:`get_state` gave."""
@@ -291,6 +291,4 @@ class PatchDetector(PatchFeatures):
         self._mapper = PatchMapper(self.gaussian_sigma)
         if state.scorer is not None:
             self.scorer_ = state.scorer
-        self.map_threshold_ = state.facts["map_threshold"]
-        self.map_level_ = state.facts["map_level"]
         super().set_state(state, self._aggregating(features))

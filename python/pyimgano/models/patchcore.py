@@ -49,6 +49,7 @@ class PatchCore(PatchDetector):
     PARAMETERS: ClassVar[Parameters] = {**FEATURES, **_SCORER, **PATCHES}
     SCORER = MemoryBankScorer
 
+    kind: ClassVar[str] = "patchcore"
     scorer_: MemoryBankScorer
 
     def __init__(

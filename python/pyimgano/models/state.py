@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -18,3 +19,5 @@ class FittedState:
     facts: dict[str, Any]  #: Numbers, texts and lists of texts.
     tensors: dict[str, NDArray[Any]]  #: Arrays.
     scorer: PatchScorer | None = None  #: The fitted scorer of a detector that has one.
+    #: Arrays that the detector's class gives by ``to_state`` and takes by ``from_state``.
+    learnt: Mapping[str, NDArray[Any]] = field(default_factory=dict)

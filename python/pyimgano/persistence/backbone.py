@@ -31,6 +31,7 @@ _BANK = Kind(filter_banks.describe_bank, filter_banks.restore_bank)
 _KINDS = {
     "filterbank": _BANK,
     "embedded": _BANK,
+    "none": Kind(lambda *_: {}, lambda _: None),
     "pooled": Kind(filter_banks.describe_pooled, filter_banks.restore_pooled),
     "torchvision": Kind(networks.describe_torchvision, networks.restore_torchvision, True),
     "onnx": Kind(networks.describe_onnx, networks.restore_onnx, True),
@@ -55,6 +56,8 @@ def describe_features(
 def _kind_of(features: Any) -> str:
     # Exact types, by name: what a subclass does differently would be lost, and torch is imported
     # only where it is needed.
+    if features is None:
+        return "none"
     made_by = features.backbone if type(features) is LayerPatches else features
     kind = _HOMES.get((type(made_by).__module__, type(made_by).__qualname__))
     if kind is None and made_by is features:
@@ -72,6 +75,8 @@ def feature_tensors(
     """What an extractor has learnt, and its ONNX model where it is to be in the file."""
     if entry["kind"] == "registered" and entry["given"]:
         tensors = arrays_of(features.backbone, "backbone", PREFIX)
+    elif entry["kind"] == "none":
+        tensors = {}
     else:
         tensors = {f"{PREFIX}{name}": array for name, array in features.get_state().items()}
     if embed_backbone:

@@ -15,6 +15,8 @@ from pyimgano.errors import (
     WeightsError,
 )
 from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.patches.pooled import PooledFilterBank
+from pyimgano.models.catalogue import is_storable_class, storable_class
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import (
     choose_engine,
@@ -25,11 +27,11 @@ from pyimgano.persistence.backbone import (
 from pyimgano.persistence.container import Malformed, Tensors, read_container, write_container
 from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
-from pyimgano.persistence.header import CLASSES, detector_class
+from pyimgano.persistence.header import family
 from pyimgano.persistence.source import PREFIX, Source
 from pyimgano.persistence.storable import take_arrays
 from pyimgano.registry import unknown_name
-from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.utils.foreign import asked
 from pyimgano.utils.text import shown
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ def save(
     """Write a fitted detector to a file; see :meth:`pyimgano.models.base.Detector.save`."""
     kind = kind_of(detector)
     with _storing(detector):
-        state, features = detector.get_state(), detector.features_
+        state = detector.get_state()
+        features = None if family(kind) == "other" else detector.features_
         if embed_backbone:
             features, state = with_onnx(features, state)
         entry = describe_features(features, state.params, embed_backbone=embed_backbone)
@@ -134,15 +137,16 @@ def _storing(detector: Detector) -> Iterator[None]:
 
 def kind_of(detector: Detector) -> str:
     """What a file calls such a detector, fitted or not; an error if it cannot be stored."""
-    # Exact types: what a subclass does differently would be lost.
-    for kind, home in CLASSES.items():
-        if (type(detector).__module__, type(detector).__qualname__) == home:
-            return kind
-    detector.get_state()  # refuses where it has a reason of its own
-    raise InvalidInputError(
-        f"{type(detector).__name__} is no detector of this package: its code would not be in the"
-        " file"
-    )
+    cls = type(detector)
+    if not cls.kind:
+        detector.to_state()  # refuses, and may have a reason of its own
+    if not is_storable_class(cls):
+        raise InvalidInputError(
+            f"{cls.__name__} is not registered as storable: a file holds no code, so give the class"
+            " a kind of its own, PARAMETERS, to_state and from_state, and call"
+            f" register_model(NAME, {cls.__name__}) where whoever loads the file can import it"
+        )
+    return cls.kind
 
 
 def _rehearse(header: dict[str, Any], tensors: Tensors) -> None:
@@ -150,31 +154,34 @@ def _rehearse(header: dict[str, Any], tensors: Tensors) -> None:
     entries, state = decode(header, tensors)
     if entries["features"]["kind"] == "registered":
         take_arrays(tensors, PREFIX)
-    elif entries["features"]["kind"] in ("filterbank", "pooled"):
+    elif entries["features"]["kind"] in ("filterbank", "pooled", "none"):
         features = restore_features(Source(entries["features"], state.params, tensors))
-        _check_fit(entries["detector"], state, features)
-        if entries["detector"] == "classical":
+        _check_fit(state, features)
+        if state.scorer is None:
             _restore(entries["detector"], state, features, tensors)
 
 
 def _restore(kind: str, state: FittedState, features: Any, tensors: Tensors) -> Detector:
     if tensors:
         raise Malformed(f"it holds a tensor that does not belong: {min(tensors)[:40]!r}")
-    _check_fit(kind, state, features)
-    detector = detector_class(kind)(**state.params)
+    _check_fit(state, features)
+    cls = storable_class(kind)
+    whose = f"{cls.__name__}.from_state"
+    detector: Detector = asked(whose, cls.from_state, state.params, state.learnt)
     detector.set_state(state, features)
     return detector
 
 
-def _check_fit(kind: str, state: FittedState, features: Any) -> None:
+def _check_fit(state: FittedState, features: Any) -> None:
     """The rows are as wide as the features, and images are not too small for these."""
-    rows = None
-    if kind == "classical":
-        rows, patches, size = state.tensors["rows"], features.patches_, features.image_size
+    if features is None:
+        return
+    rows: Any
+    if isinstance(features, PooledFilterBank):
+        rows, patches, size = state.learnt["rows"], features.patches_, features.image_size
     else:
         patches, size = features, state.params["image_size"]
-        if isinstance(state.scorer, MemoryBankScorer):
-            rows = state.scorer.memory_bank_
+        rows = getattr(state.scorer, "memory_bank_", None)
         if state.params["preset"] is not None:
             size = None
     width = getattr(patches, "n_features_out", None)

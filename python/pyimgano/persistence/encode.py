@@ -15,18 +15,15 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.features.build import EMBEDDED, FILTER_BANK, is_onnx
 from pyimgano.images.health_range import COLUMNS, HealthRange
 from pyimgano.kernels import version
+from pyimgano.models.catalogue import storable_class
+from pyimgano.models.parameters import FEATURES, PATCHES
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.container import Malformed, Tensors
-from pyimgano.persistence.header import (
-    check_header,
-    detector_class,
-    detector_parameters,
-    has_scorer,
-)
+from pyimgano.persistence.header import check_header, detector_parameters, family
 from pyimgano.persistence.networks import named_backbone
 from pyimgano.persistence.rules import encode_float
 from pyimgano.persistence.scorers import describe_scorer, restore_scorer, scorer_tensors
-from pyimgano.persistence.storable import LARGEST
+from pyimgano.persistence.storable import LARGEST, named_arrays, take_arrays
 from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.utils.params import cloned
@@ -41,6 +38,8 @@ _FURTHER = {
     "openvino-bf16": ("openvino",),
 }
 _MOST_REFITTED = 20_000
+#: Of the tensors that a detector's own class gives.
+_PREFIX = "detector."
 
 
 def encode(
@@ -48,7 +47,10 @@ def encode(
 ) -> tuple[dict[str, Any], Tensors]:
     """Header and tensors of a state; those of the extractor come on top."""
     check_params(kind, state.params, state.scorer, bank_dtype)
-    tensors, bank = dict(state.tensors), None
+    of = family(kind)
+    prefix = "" if of == "classical" else _PREFIX
+    tensors = {**state.tensors, **named_arrays(state.learnt, "it", prefix)}
+    bank = None
     if state.scorer is not None:
         learnt, bank = scorer_tensors(state.scorer, bank_dtype)
         tensors.update(learnt)
@@ -62,7 +64,7 @@ def encode(
         "bank": bank,
         "versions": _versions(features),
     }
-    if has_scorer(kind) and state.scorer is not None:
+    if of == "patch" and state.scorer is not None:
         header["scorer"] = describe_scorer(state.scorer, bank_dtype)
     return header, tensors
 
@@ -78,29 +80,37 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         state["health"] = _take_health(tensors)
     if "digests" in tensors:
         state["digests"] = take(tensors, "digests", (None, 32), np.uint8, 0, 255)
-    scorer = None
-    if entries["detector"] != "classical":
-        _check_backbone(params, entries["features"])
-        params["weights"] = None
-        scorer = restore_scorer(entries, tensors)
-        if entries["detector"] == "patch":
-            params["scorer"] = cloned("scorer", scorer)
-    else:
-        n = len(scores)
-        if n > _MOST_REFITTED:
-            raise Malformed(
-                f"{n:,} training images are too many for a fit at loading, which is how a PyOD"
-                f" detector is restored: at most {_MOST_REFITTED:,}"
-            )
-        state["rows"] = take(tensors, "rows", (n, None), np.float32, -LARGEST, LARGEST)
-        low, high = -np.finfo(np.float64).max, np.finfo(np.float64).max
-        state["train_scores"] = take(tensors, "train_scores", (n,), np.float64, low, high)
+    of, scorer = family(entries["detector"]), None
+    if of == "classical":
+        learnt = _take_refit(len(scores), tensors)
         further = params.pop("params")
         _check_further(further)
         if repeated := sorted(set(further) & {*params, "feature_extractor"}):
             raise Malformed(f"{repeated[0]!r} is no parameter of PyOD's")
         params.update(further)
-    return entries, FittedState(params, entries["fitted"], state, scorer)
+    else:
+        learnt = take_arrays(tensors, _PREFIX)
+    if of.startswith("patch"):
+        _check_backbone(params, entries["features"])
+        params["weights"] = None
+        scorer = restore_scorer(entries, tensors)
+        if "scorer" in storable_class(entries["detector"]).PARAMETERS:
+            params["scorer"] = cloned("scorer", scorer)
+    return entries, FittedState(params, entries["fitted"], state, scorer, learnt)
+
+
+def _take_refit(n: int, tensors: Tensors) -> Tensors:
+    """What a PyOD detector is fitted to again, and the scores that must come of it."""
+    if n > _MOST_REFITTED:
+        raise Malformed(
+            f"{n:,} training images are too many for a fit at loading, which is how a PyOD"
+            f" detector is restored: at most {_MOST_REFITTED:,}"
+        )
+    low, high = -np.finfo(np.float64).max, np.finfo(np.float64).max
+    return {
+        "rows": take(tensors, "rows", (n, None), np.float32, -LARGEST, LARGEST),
+        "train_scores": take(tensors, "train_scores", (n,), np.float64, low, high),
+    }
 
 
 def _take_scores(tensors: Tensors) -> NDArray[np.float64]:
@@ -144,9 +154,11 @@ def check_params(
         describe_scorer(scorer, bank_dtype)
     elif bank_dtype == "float16":
         raise InvalidInputError('bank_dtype="float16" is for detectors with a memory bank')
-    params = detector_parameters(kind).accept(_encode_params(kind, given))
-    if kind == "classical":
+    params, of = detector_parameters(kind).accept(_encode_params(kind, given)), family(kind)
+    if of == "classical":
         _check_further(params["params"])
+    if of == "patch" and (lacking := {**FEATURES, **PATCHES}.keys() - given.keys()):
+        raise InvalidInputError(f"its PARAMETERS lack {min(lacking)!r}, which PatchDetector has")
 
 
 def _check_further(params: Mapping[str, Any]) -> None:
@@ -155,7 +167,7 @@ def _check_further(params: Mapping[str, Any]) -> None:
 
 
 def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    given, declared = named_backbone(given), detector_class(kind).PARAMETERS
+    given, declared = named_backbone(given), storable_class(kind).PARAMETERS
     found = {
         name: parameter.check(name, given[name])
         for name, parameter in declared.items()
@@ -164,7 +176,7 @@ def _encode_params(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if "backbone" in found and is_onnx(found["backbone"]):
         found["backbone"] = os.path.basename(found["backbone"])
     further = {name: _plain(name, given[name]) for name in given.keys() - declared}
-    if kind == "classical":
+    if family(kind) == "classical":
         found["params"] = further
     elif further:
         raise InvalidInputError(f"no file can hold the parameter {min(further)}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields as dataclass_fields
-from functools import cache
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.patches.filter_bank import FilterBank
 from pyimgano.features.patches.pooled import PooledFilterBank
+from pyimgano.models.base import PixelDetector
+from pyimgano.models.catalogue import storable_class
 from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import (
     ANY_TEXT,
@@ -26,16 +26,6 @@ from pyimgano.persistence.weights_file import MOST_BYTES
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.utils.parameters import Choice, Count, Either, Flag, ListOf, Number, Parameter, Text
 
-if TYPE_CHECKING:
-    from pyimgano.models.base import Detector
-
-#: The detectors that files hold, and where their classes are.
-CLASSES = {
-    "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
-    "patch": ("pyimgano.models.patch_detector", "PatchDetector"),
-    "padim": ("pyimgano.models.padim", "PaDiM"),
-    "classical": ("pyimgano.models.classical", "ClassicalDetector"),
-}
 #: A parameter of somebody else's class.
 _VALUE = Either(
     Flag(),
@@ -54,26 +44,25 @@ _PYOD_VALUE = Either(
     Text(64, r"[A-Za-z0-9_.-]*"),
     ListOf(Number(-1e6, 1e6)),
 )
-_FURTHER: dict[str, Parameter] = {"params": Named(_PYOD_VALUE, 64)}
 
 
-def detector_class(kind: str) -> type[Detector]:
-    """The class of a detector that files hold."""
-    module, name = CLASSES[kind]
-    found: type[Detector] = getattr(import_module(module), name)
-    return found
+def family(kind: str) -> str:
+    """What files hold of detectors of a kind beside what their class declares: a row of the tables.
+
+    ``"patchcore"``, whose parameters are its scorer's; ``"patch"``; ``"classical"``; ``"other"``.
+    """
+    cls = storable_class(kind)
+    names = {f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__}
+    if "pyimgano.models.patch_detector.PatchDetector" in names:
+        return "patchcore" if cls.kind == "patchcore" else "patch"
+    return "classical" if "pyimgano.models.classical.ClassicalDetector" in names else "other"
 
 
-def has_scorer(kind: str) -> bool:
-    """Whether files have an entry for the scorer; a PatchCore's follows from its parameters."""
-    return kind not in ("patchcore", "classical")
-
-
-@cache
 def detector_parameters(kind: str) -> Fields:
     """The rule of the entry ``params``: what the class declares, and PyOD's own parameters."""
-    declared = stored_parameters(detector_class(kind).PARAMETERS)
-    return Fields({**declared, **(_FURTHER if kind == "classical" else {})})
+    cls = storable_class(kind)
+    further = {"params": Named(_PYOD_VALUE, 64)} if family(kind) == "classical" else {}
+    return Fields({**stored_parameters(cls.PARAMETERS), **further})
 
 
 _NAMES = ListOf(Text(), 1)
@@ -144,7 +133,13 @@ _OF_PATCHES = {
     "onnx": ONNX,
     "registered": REGISTERED,
 }
-_OF_IMAGES = {"pooled": POOLED}
+#: The kinds of features of each family of detectors.
+FEATURES = {
+    "patchcore": _OF_PATCHES,
+    "patch": _OF_PATCHES,
+    "classical": {"pooled": POOLED},
+    "other": {"none": Fields({"kind": Choice("none")})},
+}
 
 _FITTED: dict[str, Parameter] = {
     "threshold": Extended(),
@@ -160,7 +155,8 @@ _FITTED: dict[str, Parameter] = {
     ),
     "skipped": ListOf(Text(4096, ANY_TEXT), 0, 20_000),
     "training_set": Fields(
-        {"n_images": Count(1, 2**40), "sha256": Text(64, HASH), "of": Text(200, ANY_TEXT)}
+        {"n_images": Count(1, 2**40), "sha256": Text(64, HASH), "of": Text(200, ANY_TEXT)},
+        none=True,
     ),
     "pixel_bits": ListOf(Choice(8, 16), 0, 2),
 }
@@ -169,8 +165,8 @@ _OLDER: dict[str, Any] = {"pixel_bits": []}
 _WITH_MAPS = Fields(
     {
         **_FITTED,
-        "map_threshold": Extended(),
-        "map_level": Extended(),
+        "map_threshold": Extended(none=True),
+        "map_level": Extended(none=True),
         "postprocess": Fields(
             stored_parameters(AnomalyMapPostprocess.PARAMETERS),
             absent={one.name: one.default for one in dataclass_fields(AnomalyMapPostprocess)},
@@ -190,8 +186,12 @@ _CHANGE = Fields(
     none=True,
 )
 _STORED_BANK = {"dtype": Choice("float32", "float16"), "change": _CHANGE}
-_BANK = {"patchcore": Fields(_STORED_BANK), "classical": Choice(none=True)}
-_MAYBE_BANK = Fields(_STORED_BANK, none=True)
+_BANK = {
+    "patchcore": Fields(_STORED_BANK),
+    "patch": Fields(_STORED_BANK, none=True),
+    "classical": Choice(none=True),
+    "other": Choice(none=True),
+}
 
 
 def check_header(header: Any) -> dict[str, Any]:
@@ -201,15 +201,18 @@ def check_header(header: Any) -> dict[str, Any]:
     ------
     Malformed
         An entry is missing, unknown, or out of its range.
+    UnknownNameError
+        Nobody has registered such a detector or scorer here; names it.
     """
     if not isinstance(header, dict):
         raise Malformed("its header is no JSON object")
     for name in ("detector", "features"):
         if name not in header:
             raise Malformed(f"its header lacks the entry {name!r}")
-    kind, features = entry("detector", Choice(*CLASSES), header["detector"]), header["features"]
+    kind, features = entry("detector", Text(), header["detector"]), header["features"]
+    has_maps = issubclass(storable_class(kind), PixelDetector)
     features_kind: Any = features.get("kind") if isinstance(features, dict) else None
-    allowed: dict[str, Fields] = _OF_IMAGES if kind == "classical" else _OF_PATCHES
+    allowed = FEATURES[family(kind)]
     if not isinstance(features_kind, str) or features_kind not in allowed:
         raise Malformed(f"'features' are not of the kind {' or '.join(allowed)}")
     rules = {
@@ -217,11 +220,11 @@ def check_header(header: Any) -> dict[str, Any]:
         "detector": Choice(kind),
         "params": detector_parameters(kind),
         "features": allowed[features_kind],
-        "fitted": _WITHOUT_MAPS if kind == "classical" else _WITH_MAPS,
-        "bank": _BANK.get(kind, _MAYBE_BANK),
+        "fitted": _WITH_MAPS if has_maps else _WITHOUT_MAPS,
+        "bank": _BANK[family(kind)],
         "versions": Named(Text(100), 64),
     }
-    if has_scorer(kind):
+    if family(kind) == "patch":
         given = header.get("scorer")
         scorer_kind = given.get("kind") if isinstance(given, dict) else None
         if not isinstance(scorer_kind, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pyimgano.persistence.container import Tensors
 from pyimgano.persistence.rules import stored_parameters
 from pyimgano.persistence.tensors import take
 from pyimgano.utils.foreign import asked
+from pyimgano.utils.parameters.base import brief
 
 #: Beyond any feature or score; squares of it stay finite.
 LARGEST = 1e15
@@ -32,8 +34,16 @@ def arrays_of(part: Any, title: str, prefix: str) -> Tensors:
 
     An array or a name that no file holds is an InvalidInputError with the title.
     """
-    tensors, whose = {}, f"its {title} {type(part).__name__}"
-    for name, value in asked(whose, part.to_state).items():
+    whose = f"its {title} {type(part).__name__}"
+    return named_arrays(asked(whose, part.to_state), whose, prefix)
+
+
+def named_arrays(state: Any, whose: str, prefix: str) -> Tensors:
+    """The same of what ``to_state`` gave; the message begins with whose it is."""
+    if not isinstance(state, Mapping):
+        raise InvalidInputError(f"{whose} gives {brief(state)} as its state, not arrays by names")
+    tensors = {}
+    for name, value in state.items():
         array, legal = np.asarray(value), re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", str(name))
         if not legal or array.dtype.type not in _DTYPES:
             known = ", ".join(one.__name__ for one in _DTYPES)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimgano import register_model
 from pyimgano.extend import COMMON, Choice, Count, Parameter
@@ -15,8 +16,9 @@ from pyimgano.types import ImageInput, Prediction
 
 
 class Extremes(Detector):
-    """Scores an image by its brightest or darkest pixel."""
+    """Scores an image by its brightest or darkest pixel, less what is usual on good images."""
 
+    kind = "extremes"  # what detector files call it
     PARAMETERS: ClassVar[dict[str, Parameter]] = {
         **COMMON,
         "side": Count(8, 1024, metavar="S", help="side that images are brought to"),
@@ -42,12 +44,14 @@ class Extremes(Detector):
         self.side = side
         self.end = end
 
-    def _score(self, image: ImageInput) -> float:
+    def _extreme(self, image: ImageInput) -> float:
         grey = ImagePreprocessor(self.side).load(image).pixels.mean(axis=2)
         return float(grey.max() if self.end == "bright" else 1 - grey.min())
 
     def _fit(self, images: Sequence[ImageInput]) -> None:
-        self.decision_scores_ = np.array([self._score(image) for image in images])
+        extremes = np.array([self._extreme(image) for image in images])
+        self.usual_ = float(extremes.mean())
+        self.decision_scores_ = extremes - self.usual_
         highest = float(np.quantile(self.decision_scores_, 1 - self.contamination))
         self.set_threshold(highest, source="scores of the training images")
 
@@ -58,8 +62,18 @@ class Extremes(Detector):
         self._check_fitted()
         for image in each_image(X):
             path = None if isinstance(image, np.ndarray) else str(image)
-            score = self._score(image)
+            score = self._extreme(image) - self.usual_
             yield Prediction(path, score, int(score > self.threshold_), None)
+
+    def to_state(self) -> dict[str, NDArray[np.float64]]:
+        """What files hold beside the parameters, the threshold and the training scores."""
+        return {"usual": np.array([self.usual_])}
+
+    @classmethod
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
+        detector = cls(**parameters)
+        (detector.usual_,) = state["usual"].tolist()
+        return detector
 
 
 def register() -> None:
