@@ -1,7 +1,5 @@
 """Several detectors side by side on the same images."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence

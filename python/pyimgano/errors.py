@@ -4,8 +4,6 @@ Each error derives from :class:`PyimganoError` and from the built-in it speciali
 ``except ValueError`` keeps working, and its message names the file or argument at fault.
 """
 
-from __future__ import annotations
-
 
 class PyimganoError(Exception):
     """Base of all errors of this package."""

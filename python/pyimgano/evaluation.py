@@ -4,8 +4,6 @@ Labels are 0 (normal) and 1 (anomalous), scores are higher where more anomalous,
 means ``score > threshold``. AUROC and average precision are scikit-learn's; AUPRO is MVTec AD's.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

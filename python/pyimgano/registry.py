@@ -1,7 +1,5 @@
 """Names for things that users choose by name, and the packages of others that add to them."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Types that several parts of the package share."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Any, TypeAlias

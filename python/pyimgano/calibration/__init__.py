@@ -1,7 +1,5 @@
 """Thresholds and post-processing chosen on a few labelled images."""
 
-from __future__ import annotations
-
 from pyimgano.calibration.threshold import fit_threshold
 from pyimgano.calibration.tuning import tune_postprocess
 

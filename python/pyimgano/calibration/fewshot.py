@@ -1,7 +1,5 @@
 """What a few labelled images can settle: the threshold and the post-processing."""
 
-from __future__ import annotations
-
 from pyimgano.calibration.threshold import fit_threshold
 from pyimgano.calibration.tuning import tune_postprocess
 

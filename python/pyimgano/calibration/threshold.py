@@ -1,7 +1,5 @@
 """A threshold from the scores of a few labelled images."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

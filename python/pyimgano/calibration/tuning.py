@@ -1,7 +1,5 @@
 """A grid search over post-processing, on a few labelled maps."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import warnings

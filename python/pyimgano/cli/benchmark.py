@@ -1,7 +1,5 @@
 """``pyimgano-benchmark``: exact benchmark numbers for one, several or all categories."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """``pyimgano calibrate``: set a detector file's threshold by labelled images."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``pyimgano check-good``: look at good photos before they are learnt from."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """``pyimgano detect``: learn from one folder, check another."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """``pyimgano doctor``: what is installed, what is missing and how to get it."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """``pyimgano export-backbone``: a torchvision network as an ONNX file."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

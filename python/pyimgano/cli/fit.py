@@ -1,7 +1,5 @@
 """``pyimgano fit``: learn from good images, write a detector file."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 

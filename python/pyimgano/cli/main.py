@@ -1,7 +1,5 @@
 """``pyimgano``: one command, with subcommands."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from importlib import import_module

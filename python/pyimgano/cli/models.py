@@ -1,7 +1,5 @@
 """``pyimgano models``: what ``--model`` takes."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import textwrap

@@ -1,7 +1,5 @@
 """``pyimgano predict``: score images with a detector file."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``pyimgano synth``: write the synthetic image set."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Image sets as lists of samples: MVTec AD, VisA, BTAD, custom folders, synthetic, your own."""
 
-from __future__ import annotations
-
 from pyimgano.datasets.base import Dataset, Layout, Sample
 from pyimgano.datasets.folders import FolderLayout
 from pyimgano.datasets.layouts.btad import BTADDataset

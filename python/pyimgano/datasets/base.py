@@ -1,7 +1,5 @@
 """What an image set is made of: samples, the layout that lists them, and the dataset over it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

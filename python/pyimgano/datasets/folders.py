@@ -1,7 +1,5 @@
 """The layout of folders that most sets have: training, test and mask images apart."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a layout finds in the folders of a set: samples, what was left out, what cannot be read."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Image sets by name."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What is needed to add something of your own: protocols, registrations, checks."""
 
-from __future__ import annotations
-
 from pyimgano.datasets import (
     Dataset,
     FolderLayout,

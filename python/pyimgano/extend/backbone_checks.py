@@ -1,7 +1,5 @@
 """What every backbone must keep to, for third parties to run in their own tests."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math

@@ -1,7 +1,5 @@
 """Checks of a detector, in the manner of scikit-learn's estimator checks."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import warnings

@@ -1,7 +1,5 @@
 """Checks of a search for nearest rows."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

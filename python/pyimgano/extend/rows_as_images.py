@@ -1,7 +1,5 @@
 """A detector that takes tables of numbers, for checks that know nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Self

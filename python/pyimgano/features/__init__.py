@@ -1,7 +1,5 @@
 """Patches of images behind one protocol: of a backbone's layers, or of filters that learn."""
 
-from __future__ import annotations
-
 from pyimgano.features.backbones.named import list_backbones, register_backbone
 from pyimgano.features.base import PatchExtractor, PatchGrid
 from pyimgano.features.build import EMBEDDED, build_features

@@ -1,7 +1,5 @@
 """Whether torch can compute on a device."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pyimgano.errors import InvalidInputError

@@ -1,7 +1,5 @@
 """Images scaled with the mean and standard deviation that a network expects."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From the bytes of a file to pixels, as its header says they must come out."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.util import find_spec
 from typing import Any

@@ -1,7 +1,5 @@
 """Which source pixel is this: the way from a source image to what a network sees, and back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Self
 

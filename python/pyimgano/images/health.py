@@ -4,8 +4,6 @@ These figures tell a photo under other conditions from the photos that a detecto
 They say nothing about defects.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

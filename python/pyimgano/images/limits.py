@@ -1,7 +1,5 @@
 """How large an image may be, by default, and for OpenCV whatever is asked for."""
 
-from __future__ import annotations
-
 import os
 
 #: Largest image that is decoded by default: 10,000 x 10,000.

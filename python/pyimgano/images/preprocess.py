@@ -1,7 +1,5 @@
 """From a path or an array to the float image that a feature extractor takes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass

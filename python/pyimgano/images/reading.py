@@ -1,7 +1,5 @@
 """Image files: what they are called, and their pixels."""
 
-from __future__ import annotations
-
 import io
 import os
 import stat

@@ -3,8 +3,6 @@
 A million images need no more memory than ten: neither a folder nor a list is ever held as a whole.
 """
 
-from __future__ import annotations
-
 import codecs
 import fnmatch
 import glob

@@ -1,7 +1,5 @@
 """The one walk through folders that everything reads images by."""
 
-from __future__ import annotations
-
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator

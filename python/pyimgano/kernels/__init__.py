@@ -16,8 +16,6 @@ Environment variables, read at every call:
     ``portable``, ``avx2`` or ``avx512``; default: the best that the CPU has.
 """
 
-from __future__ import annotations
-
 from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
 from pyimgano.kernels.curves import PixelMetrics, pixel_curves, pixel_metrics, pro_curve

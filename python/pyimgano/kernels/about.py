@@ -1,7 +1,5 @@
 """What the compiled kernels say of themselves."""
 
-from __future__ import annotations
-
 from pyimgano import _rust
 
 

@@ -1,7 +1,5 @@
 """Checks of what the kernels are given."""
 
-from __future__ import annotations
-
 import operator
 from typing import Any, TypeAlias
 

@@ -1,7 +1,5 @@
 """Connected components of masks and anomaly maps."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, cast, overload
 

@@ -1,7 +1,5 @@
 """Pixel-level curves of anomaly maps."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Greedy coreset and exact nearest neighbours."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What lower bounds spare a search, counted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

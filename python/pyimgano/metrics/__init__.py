@@ -1,7 +1,5 @@
 """Metrics by name: facts, computation, and those of other packages (:func:`register_metric`)."""
 
-from __future__ import annotations
-
 from pyimgano.metrics.base import ImageMetric, MetricInfo, MetricResult, PixelMetric
 from pyimgano.metrics.catalogue import list_metrics, metric_info, register_metric
 

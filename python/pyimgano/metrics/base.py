@@ -1,7 +1,5 @@
 """What a metric is: facts about its figures, a call, and a result."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias

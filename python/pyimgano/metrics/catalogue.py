@@ -1,7 +1,5 @@
 """Metrics by the names of their figures."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace

@@ -1,7 +1,5 @@
 """Labels, scores, masks and maps as the kernels take them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 

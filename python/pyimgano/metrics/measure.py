@@ -1,7 +1,5 @@
 """Metrics of one category: each is called once, and none that fails loses the others."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Figures of anomaly maps: AUROC, average precision and best F1 of pixels, and AUPRO."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Figures of one score per image: AUROC, average precision and the best F1."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """The models of anomalib that the wrapper offers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

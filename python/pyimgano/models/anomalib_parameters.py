@@ -1,7 +1,5 @@
 """What the wrapper of anomalib's models takes."""
 
-from __future__ import annotations
-
 from pyimgano.models.parameters import COMMON, NETWORK, Parameters
 from pyimgano.utils.parameters import Count, Number, PathLike, Size, Text
 

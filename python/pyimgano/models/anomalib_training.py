@@ -1,7 +1,5 @@
 """Building and training a model of anomalib: quiet, seeded, without files or downloads."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import io

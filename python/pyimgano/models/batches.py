@@ -1,7 +1,5 @@
 """A list of images in batches: what every detector's ``iter_predict`` does the same way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar

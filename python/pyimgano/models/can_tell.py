@@ -1,7 +1,5 @@
 """Whether a fitted row detector can call anything a defect, and not everything."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Iterator

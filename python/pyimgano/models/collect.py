@@ -1,7 +1,5 @@
 """Training images, read once each: what is known of them, and their patches to the scorer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Bits of pixels: a detector stays with those that it has learnt from."""
 
-from __future__ import annotations
-
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.images.health import ImageHealth
 from pyimgano.utils.text import shown

@@ -10,8 +10,6 @@
    spread of the rate with it.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """What a person should know of the good photos that a detector learnt from."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Former names of what :mod:`pyimgano.neighbors` holds, kept for those who import them."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

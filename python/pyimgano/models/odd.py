@@ -1,7 +1,5 @@
 """Good photos that look odd: the ones a person should look at before they are learnt from."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

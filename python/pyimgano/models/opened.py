@@ -1,7 +1,5 @@
 """Features of images together with what is measured on their pixels, whatever reads them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """PaDiM (Defard et al., "PaDiM: a Patch Distribution Modeling Framework", ICPR 2020)."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The half of a patch detector that turns images into patches."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """From distances on the patch grid to a map on the source image."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """The detectors of PyOD that suit one feature vector per image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """One PyOD detector on rows of numbers, with its traps taken out."""
 
-from __future__ import annotations
-
 import inspect
 import threading
 import warnings

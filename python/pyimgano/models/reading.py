@@ -1,7 +1,5 @@
 """How image files are to be read for a detector."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Self
 

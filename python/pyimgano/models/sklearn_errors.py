@@ -1,7 +1,5 @@
 """Errors that are scikit-learn's as well: imported when one is raised, for that takes a moment."""
 
-from __future__ import annotations
-
 from sklearn import exceptions
 
 from pyimgano import errors

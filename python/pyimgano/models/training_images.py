@@ -1,7 +1,5 @@
 """The images that a detector learns from, before any of them is read."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Exact nearest neighbours among rows, behind one protocol."""
 
-from __future__ import annotations
-
 from pyimgano.neighbors.base import NearestNeighbors, Neighbors
 from pyimgano.neighbors.catalogue import create_neighbors, register_neighbors
 

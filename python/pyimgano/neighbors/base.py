@@ -1,7 +1,5 @@
 """The protocol of a search for the nearest rows."""
 
-from __future__ import annotations
-
 from typing import Protocol, Self, TypeAlias
 
 import numpy as np

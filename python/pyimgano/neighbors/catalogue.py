@@ -1,7 +1,5 @@
 """Searches by name, and what they answer checked."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from importlib import import_module

@@ -6,8 +6,6 @@ again by subtraction in float64. Where a row that is no candidate could be as ne
 search's own rounding, all rows are computed.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator

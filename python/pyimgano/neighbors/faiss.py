@@ -1,7 +1,5 @@
 """faiss' search (extra ``faiss``)."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

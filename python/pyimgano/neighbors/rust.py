@@ -1,7 +1,5 @@
 """The package's own search."""
 
-from __future__ import annotations
-
 from typing import Self
 
 import numpy as np

@@ -4,8 +4,6 @@ The first bytes are always the same but for the length of the header, so the che
 place and is verified before anything is parsed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

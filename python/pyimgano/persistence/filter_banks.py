@@ -1,7 +1,5 @@
 """Filter banks in a detector file, of patches and of whole images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

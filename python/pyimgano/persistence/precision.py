@@ -1,7 +1,5 @@
 """What it changes to keep a memory bank in half precision."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

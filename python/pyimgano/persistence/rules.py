@@ -3,8 +3,6 @@
 The same rules are applied when a file is written, so that none is that could not be read.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

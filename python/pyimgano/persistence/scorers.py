@@ -1,7 +1,5 @@
 """Scorers in a detector file, and the way back to a working one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What an extractor is made of again."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Tensors out of a detector file, each of the shape and range that it must have."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """Finding the weights that a detector file names by size and SHA-256."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

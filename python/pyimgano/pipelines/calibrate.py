@@ -1,7 +1,5 @@
 """Set a fitted detector's threshold by images whose labels are known."""
 
-from __future__ import annotations
-
 import math
 import os
 import warnings

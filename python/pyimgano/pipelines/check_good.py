@@ -1,7 +1,5 @@
 """Look at good photos before they are learnt from."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

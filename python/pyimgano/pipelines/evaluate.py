@@ -1,7 +1,5 @@
 """One category: fit, score the test images from one stream, compute every metric there can be."""
 
-from __future__ import annotations
-
 import math
 import os
 import time

@@ -1,7 +1,5 @@
 """Learn from normal images and write the detector to a file."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Learning from good photos, without those that the user does not want."""
 
-from __future__ import annotations
-
 import fnmatch
 import os
 from collections.abc import Callable, Sequence

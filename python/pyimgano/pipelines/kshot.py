@@ -1,7 +1,5 @@
 """How well a detector does with k normal images: drawn by seed, fitted, evaluated, averaged."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Categories side by side, in whatever joblib runs them on."""
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Paths for workers, which may stand in another folder than the program that sends them."""
 
-from __future__ import annotations
-
 import base64
 import os
 from collections.abc import Mapping

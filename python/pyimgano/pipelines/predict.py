@@ -1,7 +1,5 @@
 """Score images with a fitted detector and write down what is found, image by image."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Generator, Iterable

@@ -1,7 +1,5 @@
 """Scoring a stream of files in which some may be unreadable, and some were learnt from."""
 
-from __future__ import annotations
-
 import math
 import queue
 import threading

@@ -1,7 +1,5 @@
 """Anomaly maps made fit for display and decisions."""
 
-from __future__ import annotations
-
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.postprocess.decision import RegionRule
 from pyimgano.postprocess.regions import Region, Regions, find_regions

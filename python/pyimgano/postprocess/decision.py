@@ -4,8 +4,6 @@ The score decides. An image above the threshold has at least one region, and an 
 none: regions, outlines and counts all come from here.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any, Self

@@ -1,7 +1,5 @@
 """Where the defects of one image are: the connected regions of its anomaly map above a level."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Curves and histograms of image scores, for plots."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Result files, written whole or not at all."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

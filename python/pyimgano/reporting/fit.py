@@ -1,7 +1,5 @@
 """The size at which an image, its map and its masks are shown."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

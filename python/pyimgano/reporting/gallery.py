@@ -1,7 +1,5 @@
 """The pictures of a category that a person wants to see first."""
 
-from __future__ import annotations
-
 from bisect import insort
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One self-contained HTML page: table, curves, pictures, filters, threshold slider."""
 
-from __future__ import annotations
-
 import html
 import json
 import re

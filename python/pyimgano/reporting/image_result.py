@@ -1,7 +1,5 @@
 """What a command says of one image, one type for all of them."""
 
-from __future__ import annotations
-
 import base64
 import math
 import os

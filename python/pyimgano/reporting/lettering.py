@@ -1,7 +1,5 @@
 """Text on pictures, in the scripts that OpenCV holds, and the legend of their colours."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence

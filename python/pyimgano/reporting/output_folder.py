@@ -1,7 +1,5 @@
 """Folders that results are written to: one run at a time, and nothing of the user's is lost."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

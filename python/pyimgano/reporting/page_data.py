@@ -1,7 +1,5 @@
 """What the script of the report page works on."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The picture of one prediction: image, heat map and what strikes most, with words and a legend."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pictures as files, and the small ones of every test image, written while it is scored."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

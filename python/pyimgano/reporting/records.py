@@ -1,7 +1,5 @@
 """Predictions as records that are written as they come: JSON Lines and CSV."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import json

@@ -1,7 +1,5 @@
 """A run as files: JSON, CSV, Markdown, plots, and one HTML page."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

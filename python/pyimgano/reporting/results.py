@@ -1,7 +1,5 @@
 """The result of a benchmark, one type for every consumer."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Small plots as SVG text: no plotting library needed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from html import escape

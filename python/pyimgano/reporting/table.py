@@ -1,7 +1,5 @@
 """Results as a table: plain text, Markdown, CSV rows."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What tells a defect from patch features: one file per way of scoring."""
 
-from __future__ import annotations
-
 from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.scorers.catalogue import register_scorer
 from pyimgano.scorers.gaussian import GaussianScorer

@@ -1,7 +1,5 @@
 """What tells a defect from the patches of an image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Scorers that a detector file can hold, by their kind."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from pyimgano.errors import InvalidInputError

@@ -1,7 +1,5 @@
 """A scorer whose answers are checked, for it may be anybody's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The training patches of all images in one growing array, in memory or in a file."""
 
-from __future__ import annotations
-
 import mmap
 import os
 import tempfile

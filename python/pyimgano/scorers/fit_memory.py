@@ -1,7 +1,5 @@
 """Whether the features of a training set will fit, known from its first image."""
 
-from __future__ import annotations
-
 import os
 import shutil
 

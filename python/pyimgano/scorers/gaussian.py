@@ -1,7 +1,5 @@
 """PaDiM's scorer: for each place of the grid the normal law of its patches."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 

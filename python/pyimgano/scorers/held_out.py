@@ -1,7 +1,5 @@
 """Scores of the training images, each against a memory bank that never saw its picture."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """How an image's score follows from its distances, or from its map."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """PatchCore's scorer: distances to a coreset of the training patches, the memory bank."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

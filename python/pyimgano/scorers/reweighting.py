@@ -1,7 +1,5 @@
 """The image score of PatchCore: the largest distance, which counts less among many alike."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,5 @@
 """Image sets; their home is :mod:`pyimgano.datasets`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 _NAMES = (

@@ -1,7 +1,5 @@
 """Calls of what others wrote."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Warnings of this package as notes in a result."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager

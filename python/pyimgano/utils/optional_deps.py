@@ -1,7 +1,5 @@
 """Packages that are used only where they are installed."""
 
-from __future__ import annotations
-
 import re
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version

@@ -4,8 +4,6 @@ The first line is an object, ``{"command": ...}``: whose results they are. Each 
 name, as a JSON text, relative to the folder; those of folders of pictures end in ``/``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

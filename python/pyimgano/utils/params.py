@@ -1,7 +1,5 @@
 """Constructor parameters as scikit-learn expects them."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 from collections.abc import Iterable, Mapping

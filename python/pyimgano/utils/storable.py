@@ -1,7 +1,5 @@
 """Objects that a detector file can hold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, Self
 

@@ -1,7 +1,5 @@
 """Text from names of files and from other programs, made safe to print."""
 
-from __future__ import annotations
-
 import os
 
 #: What no line of text may hold: control characters, which end lines and which a terminal obeys,

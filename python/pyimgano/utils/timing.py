@@ -1,7 +1,5 @@
 """Where the seconds and the memory of a run go."""
 
-from __future__ import annotations
-
 import sys
 import threading
 import time

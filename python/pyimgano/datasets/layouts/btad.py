@@ -1,7 +1,5 @@
 """The BTAD layout (Mishra et al., "VT-ADL", ISIE 2021)."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A user's own folders."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The MVTec AD layout (Bergmann et al., CVPR 2019)."""
 
-from __future__ import annotations
-
 from pyimgano.datasets.base import Dataset
 from pyimgano.datasets.folders import FolderLayout
 

@@ -1,7 +1,5 @@
 """The synthetic set, which writes itself where it is missing."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """VisA in the three layouts it is found in (Zou et al., "SPot-the-Difference", ECCV 2022)."""
 
-from __future__ import annotations
-
 import csv
 import os
 from dataclasses import dataclass

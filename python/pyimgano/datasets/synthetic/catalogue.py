@@ -1,7 +1,5 @@
 """The categories: what each shows, how it is lit, which sizes it has, which defects it can have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

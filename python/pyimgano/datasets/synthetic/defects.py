@@ -3,8 +3,6 @@
 ``strength`` is 1 at first; it grows when a draw came out too faint to be fair.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

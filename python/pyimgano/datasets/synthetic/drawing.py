@@ -1,7 +1,5 @@
 """Flat shapes with a colour and a height, drawn large and scaled down (antialiasing)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import cv2

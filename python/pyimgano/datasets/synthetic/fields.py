@@ -3,8 +3,6 @@
 Lengths are in units of the image's short side, so a picture looks the same at any size.
 """
 
-from __future__ import annotations
-
 import zlib
 
 import cv2

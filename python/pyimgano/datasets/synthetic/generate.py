@@ -4,8 +4,6 @@
 last, by renaming ``synthetic.partial.json``, so a half-written category never looks complete.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Turned parts on a support: a gear and a bottle cap, each at any angle. ``(rng, size, fault)``."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

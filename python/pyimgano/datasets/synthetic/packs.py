@@ -1,7 +1,5 @@
 """Assembled parts: a blister pack of capsules and a circuit board. ``(rng, size, fault)``."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray

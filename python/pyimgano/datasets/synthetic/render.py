@@ -1,7 +1,5 @@
 """One image of the set, with its mask: the scene, the defect, the photograph."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

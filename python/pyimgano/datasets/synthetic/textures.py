@@ -4,8 +4,6 @@ A *fault* is a defect that only the pattern itself can have (a broken thread). I
 generator of its own, so that the rest of the pattern is the same with and without it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

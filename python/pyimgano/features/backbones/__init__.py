@@ -1,7 +1,5 @@
 """Networks that turn batches of images into maps of features."""
 
-from __future__ import annotations
-
 from pyimgano.features.backbones.base import Backbone, BackboneInfo, LayerInfo
 from pyimgano.features.backbones.named import list_backbones, register_backbone
 

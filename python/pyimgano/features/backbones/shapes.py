@@ -1,7 +1,5 @@
 """What the shapes of a network's outputs say about it, for images of one size and of another."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

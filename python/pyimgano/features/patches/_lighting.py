@@ -1,7 +1,5 @@
 """How much of the lighting's change from image to image is nuisance, learned from good images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Self
 

@@ -1,7 +1,5 @@
 """Patch features that need no neural network, no weights file and no download."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 

@@ -1,7 +1,5 @@
 """One vector per image from the embedded patch features."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 

@@ -1,7 +1,5 @@
 """What every header gives, and the errors of those that do not."""
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from typing import Any, BinaryIO

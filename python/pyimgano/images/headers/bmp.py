@@ -1,7 +1,5 @@
 """BMP."""
 
-from __future__ import annotations
-
 from pyimgano.images.headers.base import DamagedError, Header, Source, UnsupportedError
 
 _PLAIN, _RLE8, _RLE4, _FIELDS, _ALPHA_FIELDS = 0, 1, 2, 3, 6

@@ -1,7 +1,5 @@
 """Which format a file has."""
 
-from __future__ import annotations
-
 from typing import BinaryIO
 
 from pyimgano.images.headers.base import DamagedError, Header, Source, UnsupportedError

@@ -1,7 +1,5 @@
 """HEIF: AVIF and HEIC (AV1 specification, sections 5.3 to 5.5, for the sizes of coded pictures)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """JPEG 2000, in its box or bare."""
 
-from __future__ import annotations
-
 from pyimgano.images.headers.base import DamagedError, Header, Source, UnsupportedError
 
 

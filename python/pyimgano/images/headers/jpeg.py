@@ -1,7 +1,5 @@
 """JPEG: the segments before the first scan."""
 
-from __future__ import annotations
-
 from pyimgano.images.headers.base import (
     DamagedError,
     Header,

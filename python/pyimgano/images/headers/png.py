@@ -1,7 +1,5 @@
 """PNG: the header, and the chunks for animation and orientation. The decoder checks all sums."""
 
-from __future__ import annotations
-
 from pyimgano.images.headers.base import DamagedError, Header, Source, exif_orientation
 
 _GREY = (0, 4)

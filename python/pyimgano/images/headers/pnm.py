@@ -1,7 +1,5 @@
 """Portable anymaps: header and pixels, which are plain enough to be read right here."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """TIFF and BigTIFF."""
 
-from __future__ import annotations
-
 import struct
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """WebP."""
 
-from __future__ import annotations
-
 from pyimgano.images.headers.base import (
     DamagedError,
     Header,

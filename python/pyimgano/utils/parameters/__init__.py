@@ -4,8 +4,6 @@ A class names its parameters in ``PARAMETERS``. The check before a fit, the rule
 and the options of the command line with their help all come from there.
 """
 
-from __future__ import annotations
-
 from pyimgano.utils.parameters.base import Parameter, Unfit
 from pyimgano.utils.parameters.compound import Either, ListOf, Normalization, Size, Worded
 from pyimgano.utils.parameters.single import (

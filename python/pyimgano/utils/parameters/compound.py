@@ -1,7 +1,5 @@
 """Parameters made of several values, or of one of several kinds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

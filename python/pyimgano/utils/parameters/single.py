@@ -1,7 +1,5 @@
 """Parameters of one value: numbers, switches, texts, paths."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -1,7 +1,5 @@
 """ONNX models as backbones: no torch needed."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

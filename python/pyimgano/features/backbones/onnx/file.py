@@ -5,8 +5,6 @@ anew from what was understood. So a file that readers could understand different
 error whatever the engine, and no engine is asked to follow a file name written inside a model.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Mapping

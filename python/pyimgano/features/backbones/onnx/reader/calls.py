@@ -5,8 +5,6 @@ are followed where they are known before any image is: those of weights, and of 
 from shapes, for they decide how large other tensors become.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ take whatever memory a shape asks for. So every operator must be one of those th
 feature maps need, with parameters that make sense, and what the whole takes is estimated first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

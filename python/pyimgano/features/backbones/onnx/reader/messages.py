@@ -1,7 +1,5 @@
 """The messages of onnx.proto, field by field, and what is not read of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pyimgano.features.backbones.onnx.reader.wire import Field

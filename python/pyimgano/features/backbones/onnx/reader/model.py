@@ -1,7 +1,5 @@
 """A model as it was understood, built from the messages of a file."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

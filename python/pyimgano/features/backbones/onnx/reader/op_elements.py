@@ -1,7 +1,5 @@
 """Rules of operators that work element by element."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rules of layers: convolutions, pools, norms, products, reductions."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Rules of operators that make, cut, join and rearrange tensors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from functools import partial

@@ -4,8 +4,6 @@ Names of operators, comments, metadata, shapes in between and weights that nothi
 out; every weight is written in one way, as little-endian bytes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
