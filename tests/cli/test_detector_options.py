@@ -93,7 +93,7 @@ def test_help_says_what_it_always_said() -> None:
     for line in (
         "--layers NAME [NAME ...] layers of the network (ResNets: layer2 layer3)",
         "--normalization M,S imagenet, or mean,std of the network's input (default: imagenet)",
-        "--image-size S S, HxW or native (default: 256; its own for vision_",
+        "--image-size S S, HxW or native (default: 256; 448 for ",
         "--preset {paper} as in the paper",
         "others are compared with (default: 0.1)",
         "--knn-backend NAME what finds the nearest bank rows: rust, sklearn, faiss or one",

@@ -38,6 +38,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "patchcore": {"coreset_ratio": 0.25},
     "vision_patchcore": {"coreset_ratio": 0.25},
     "padim": {"n_features": 8},
+    "subspacead": {"variance": 0.9},
     "vision_iforest": {"n_estimators": 10},
     "vision_loda": {"feature_extractor": PooledFilterBank(16)},
     "vision_pca": {"feature_extractor": PooledFilterBank(16)},

@@ -19,12 +19,13 @@ from pyimgano.models.anomalib_backend import AnomalibDetector
 from pyimgano.models.classical import ClassicalDetector
 from pyimgano.models.padim import PaDiM
 from pyimgano.models.patchcore import PatchCore
+from pyimgano.models.subspacead import SubspaceAD
 from pyimgano.postprocess import AnomalyMapPostprocess
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.params import ParamsMixin, check_declaration
 from tests.conftest import texture
 
-CLASSES = (PatchCore, PaDiM, ClassicalDetector, AnomalibDetector)
+CLASSES = (PatchCore, PaDiM, SubspaceAD, ClassicalDetector, AnomalibDetector)
 #: What can be none of a kind's values; None, where it can be one, is not among them.
 ODD: list[Any] = [object(), 1j, {}, [], float("nan"), math.inf, -math.inf, -1, 10**30, b"x"]
 

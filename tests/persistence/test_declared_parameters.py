@@ -47,6 +47,12 @@ OTHERS = {
         "regularization": 0.5,
         "image_score": ("map_top", 0.25),
     },
+    "subspacead": {
+        "backbone": "embedded",
+        "image_size": (16, 24),
+        "variance": 0.75,
+        "image_score": ("top", 0.25),
+    },
     "classical": {
         "detector": "knn",
         "contamination": 0.25,

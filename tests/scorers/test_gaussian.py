@@ -7,7 +7,7 @@ import pytest
 
 from pyimgano.errors import InvalidInputError, NotEnoughMemoryError, NotFittedError
 from pyimgano.features import PatchGrid
-from pyimgano.scorers import GaussianScorer, gaussian
+from pyimgano.scorers import GaussianScorer, fit_memory, gaussian
 from pyimgano.scorers.base import PatchScores
 
 SHAPE, DEPTH = (3, 4), 7
@@ -127,8 +127,8 @@ def test_images_of_another_size_are_refused() -> None:
 def test_laws_that_would_not_fit_are_refused_before_they_are_learnt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gaussian, "available_memory", lambda: 10_000_000)
-    with pytest.raises(NotEnoughMemoryError, match="n_features or image_size"):
+    monkeypatch.setattr(fit_memory, "available_memory", lambda: 10_000_000)
+    with pytest.raises(NotEnoughMemoryError, match="n_features or a smaller image_size"):
         fitted(grids(3))
 
 

@@ -109,28 +109,33 @@ def _lazy(module: str, attribute: str, *args: Any) -> Callable[..., Any]:
     return build
 
 
-for _kind, _home in {
-    "patch": ("pyimgano.models.patch_detector", "PatchDetector"),
-    "patchcore": ("pyimgano.models.patchcore", "PatchCore"),
-    "padim": ("pyimgano.models.padim", "PaDiM"),
-    "classical": ("pyimgano.models.classical", "ClassicalDetector"),
-}.items():
-    _STORABLE.add(Entry(_kind, _home))
+#: Detectors on patch features: where their classes are, what listings say, and a further tag.
+_ON_PATCHES = {
+    "patchcore": (
+        ("pyimgano.models.patchcore", "PatchCore"),
+        "Nearest neighbours among patch features of normal images (Roth et al., 2022)",
+        ("memory bank",),
+    ),
+    "padim": (
+        ("pyimgano.models.padim", "PaDiM"),
+        "Normal law of the patch features at each place (Defard et al., 2020)",
+        (),
+    ),
+    "subspacead": (
+        ("pyimgano.models.subspacead", "SubspaceAD"),
+        "What is left of patch features beside the axes of normal ones (SubspaceAD, 2026)",
+        (),
+    ),
+}
 
-for _name in ("patchcore", "vision_patchcore"):
-    register_model(
-        _name,
-        _lazy("pyimgano.models.patchcore", "PatchCore"),
-        summary="Nearest neighbours among patch features of normal images (Roth et al., 2022)",
-        tags=("pixel", "memory bank", "core"),
-    )
-
-register_model(
-    "padim",
-    _lazy("pyimgano.models.padim", "PaDiM"),
-    summary="Normal law of the patch features at each place (Defard et al., 2020)",
-    tags=("pixel", "core"),
-)
+for _name, (_home, _summary, _tags) in _ON_PATCHES.items():
+    _STORABLE.add(Entry(_name, _home))
+    for _known_as in ("patchcore", "vision_patchcore") if _name == "patchcore" else (_name,):
+        register_model(
+            _known_as, _lazy(*_home), summary=_summary, tags=("pixel", *_tags, "core")
+        )
+_STORABLE.add(Entry("patch", ("pyimgano.models.patch_detector", "PatchDetector")))
+_STORABLE.add(Entry("classical", ("pyimgano.models.classical", "ClassicalDetector")))
 
 for _name, _detector in DETECTORS.items():
     register_model(

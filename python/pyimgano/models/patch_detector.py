@@ -185,7 +185,7 @@ class PatchDetector(PatchFeatures):
         timer = StageTimer()
         with timer.stage("setup"):
             self._preprocessor = self._build_preprocessor()
-            self._mapper = PatchMapper(self.gaussian_sigma)
+            self._mapper = self._build_mapper()
             self.features_, self.scorer_ = self._build_features(), self.build_scorer()
         scorer = CheckedScorer(self.scorer_)
         if self.features_.needs_fit:
@@ -262,6 +262,9 @@ class PatchDetector(PatchFeatures):
                     anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
+    def _build_mapper(self) -> PatchMapper:
+        return PatchMapper(self.gaussian_sigma)
+
     def _scores_maps(self) -> bool:
         return is_of_map(getattr(self, "image_score", "max"))
 
@@ -288,7 +291,7 @@ class PatchDetector(PatchFeatures):
         """Restore what :meth:`get_state` gave."""
         self.check_params()
         self._preprocessor = self._build_preprocessor()
-        self._mapper = PatchMapper(self.gaussian_sigma)
+        self._mapper = self._build_mapper()
         if state.scorer is not None:
             self.scorer_ = state.scorer
         super().set_state(state, self._aggregating(features))

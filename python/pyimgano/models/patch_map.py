@@ -21,6 +21,8 @@ class PatchMapper:
     """
 
     gaussian_sigma: float
+    #: Side of the smoothing's kernel; 0: as large as it must be.
+    kernel: int = 0
 
     def at_input(
         self, distances: NDArray[np.float32], size: tuple[int, int]
@@ -28,7 +30,7 @@ class PatchMapper:
         """The map at the features' input size (h, w)."""
         up = cv2.resize(distances, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
         if self.gaussian_sigma > 0:
-            up = cv2.GaussianBlur(up, (0, 0), self.gaussian_sigma)
+            up = cv2.GaussianBlur(up, (self.kernel, self.kernel), self.gaussian_sigma)
         return np.asarray(up, dtype=np.float32)
 
     def to_source(self, distances: NDArray[np.float32], loaded: LoadedImage) -> NDArray[np.float32]:

@@ -4,5 +4,13 @@ from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.scorers.catalogue import register_scorer
 from pyimgano.scorers.gaussian import GaussianScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.scorers.subspace import SubspaceScorer
 
-__all__ = ["GaussianScorer", "MemoryBankScorer", "PatchScorer", "PatchScores", "register_scorer"]
+__all__ = [
+    "GaussianScorer",
+    "MemoryBankScorer",
+    "PatchScorer",
+    "PatchScores",
+    "SubspaceScorer",
+    "register_scorer",
+]

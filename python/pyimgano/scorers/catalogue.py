@@ -6,6 +6,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.registry import Entry, Registry
 from pyimgano.scorers.gaussian import GaussianScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.scorers.subspace import SubspaceScorer
 from pyimgano.utils.params import check_declaration
 from pyimgano.utils.storable import is_storable
 
@@ -38,3 +39,4 @@ def register_scorer(scorer: Scorer, *, summary: str = "", overwrite: bool = Fals
 
 register_scorer(MemoryBankScorer, summary="distances to a coreset of the training patches")
 register_scorer(GaussianScorer, summary="distances from the normal law at each place")
+register_scorer(SubspaceScorer, summary="what is left beside the principal axes")

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 
 from pyimgano.errors import NotEnoughMemoryError, OutputError
 from pyimgano.utils.memory import available_memory, gigabytes
+from pyimgano.utils.parameters.base import joined
 from pyimgano.utils.text import shown
 
 #: Bytes per row beside the features: the coreset's images and bounds.
@@ -54,8 +56,14 @@ def check_fit_memory(
         ways.insert(0, "spill_dir=FOLDER (keeps features on disk)")
     elif coreset_ratio > 0.01:
         ways.insert(0, "a smaller coreset_ratio")
-    raise NotEnoughMemoryError(
-        f"fitting needs about {gigabytes(needed)} of memory for {shape}"
-        f"{' kept on disk' if spill_dir is not None else ''}, {gigabytes(available)} are"
-        f" available: use {', '.join(ways[:-1])} or {ways[-1]}"
-    )
+    refuse_beyond(needed, f"{shape}{' kept on disk' if spill_dir is not None else ''}", ways)
+
+
+def refuse_beyond(needed: int, what: str, ways: Sequence[str]) -> None:
+    """Raise NotEnoughMemoryError where so many bytes are not there, with the ways out."""
+    available = available_memory()
+    if available is not None and needed > available:
+        raise NotEnoughMemoryError(
+            f"fitting needs about {gigabytes(needed)} of memory for {what},"
+            f" {gigabytes(available)} are available: use {joined(ways)}"
+        )

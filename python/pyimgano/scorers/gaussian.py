@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, NotEnoughMemoryError, NotFittedError
+from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features import PatchGrid
 from pyimgano.features.patches.moments import Moments
 from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.feature_store import FeatureStore
+from pyimgano.scorers.fit_memory import refuse_beyond
 from pyimgano.scorers.image_score import ImageScore, image_score_parameter, summarise
-from pyimgano.utils.memory import available_memory, gigabytes
 from pyimgano.utils.parameters import Choice, Count, Number, Parameter
 from pyimgano.utils.params import ParamsMixin
 
@@ -92,13 +92,8 @@ class GaussianScorer(ParamsMixin):
         places, depth = first.rows.shape
         used = min(self.n_features, depth)
         needed = 4 * places * (n_images * (depth + used) + 2 * used * used) + 8 * 6 * _BLOCK
-        available = available_memory()
-        if available is not None and needed > available:
-            raise NotEnoughMemoryError(
-                f"fitting needs about {gigabytes(needed)} of memory for {n_images:,} images of"
-                f" {places:,} patches, and covariances of {used} channels at each;"
-                f" {gigabytes(available)} are free. Use a smaller n_features or image_size"
-            )
+        what = f"{n_images:,} images of {places:,} patches, and {used} x {used} covariances"
+        refuse_beyond(needed, what, ["a smaller n_features", "a smaller image_size"])
 
     def add(self, grid: PatchGrid) -> None:
         """Keep the patches of an image: 4 bytes x d each.
