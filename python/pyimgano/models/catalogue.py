@@ -131,9 +131,7 @@ _ON_PATCHES = {
 for _name, (_home, _summary, _tags) in _ON_PATCHES.items():
     _STORABLE.add(Entry(_name, _home))
     for _known_as in ("patchcore", "vision_patchcore") if _name == "patchcore" else (_name,):
-        register_model(
-            _known_as, _lazy(*_home), summary=_summary, tags=("pixel", *_tags, "core")
-        )
+        register_model(_known_as, _lazy(*_home), summary=_summary, tags=("pixel", *_tags, "core"))
 _STORABLE.add(Entry("patch", ("pyimgano.models.patch_detector", "PatchDetector")))
 _STORABLE.add(Entry("classical", ("pyimgano.models.classical", "ClassicalDetector")))
 

@@ -1,7 +1,5 @@
 """SubspaceAD: principal components of patch features, and what is left beside them (2026)."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 from pyimgano.features.patches.pooling import Aggregation

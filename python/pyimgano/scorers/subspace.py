@@ -1,7 +1,5 @@
 """SubspaceAD's scorer: what is left of a patch beside the axes along which good ones vary."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
