@@ -46,6 +46,8 @@ class Liar:
             lambda n: [PatchGrid(GOOD.rows.astype(np.float64), (2, 2))] * n,
             r"gave rows float64 \(4, 3\) for a grid of \(2, 2\): they must be float32",
         ),
+        (lambda n: [PatchGrid(GOOD.rows, (4,))] * n, r"for a grid of \(4,\)"),  # type: ignore[arg-type]
+        (lambda n: [PatchGrid(GOOD.rows * np.nan, (2, 2))] * n, "rows that hold NaN or infinity"),
     ],
 )
 @pytest.mark.usefixtures("own_registries")

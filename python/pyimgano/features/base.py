@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -95,12 +96,15 @@ def extract_patches(
     for grid in grids:
         if not isinstance(grid, PatchGrid):
             raise BackboneError(f"{name} gave {type(grid).__name__}, not PatchGrid")
-        rows, (height, width) = np.asarray(grid.rows), grid.shape
-        if rows.ndim != 2 or len(rows) != height * width or rows.dtype != np.float32:
+        rows, is_pair = np.asarray(grid.rows), np.shape(grid.shape) == (2,)
+        n_patches = math.prod(grid.shape) if is_pair else None
+        if rows.ndim != 2 or len(rows) != n_patches or rows.dtype != np.float32:
             raise BackboneError(
                 f"{name} gave rows {rows.dtype} {rows.shape} for a grid of {grid.shape}: they must"
                 " be float32 (h * w, d)"
             )
+        if not np.isfinite(rows).all():
+            raise BackboneError(f"{name} gave rows that hold NaN or infinity")
     return list(grids)
 
 

@@ -130,11 +130,14 @@ class LayerPatches:
 def check_info(backbone: Backbone) -> None:
     """Refuse facts about a backbone that cannot be: a BackboneError names it."""
     info = backbone.info
-    numbers = [info.size_multiple, *(n for one in info.layers for n in (one.channels, one.stride))]
-    if not info.layers or any(type(n) is not int or n < 0 for n in numbers):
+    counts = [n for one in info.layers for n in (_whole(one, "channels"), _whole(one, "stride"))]
+    fixed = info.fixed_size
+    is_pair = isinstance(fixed, (tuple, list)) and len(fixed) == 2
+    if not counts or None in counts or not _whole(info, "size_multiple") or not is_pair:
         raise BackboneError(
             f"backbone {info.name!r}: its info needs layers, with whole numbers of channels and"
-            f" pixels, and has {info.layers!r}, size_multiple={info.size_multiple!r}"
+            f" pixels, and has {info.layers!r}, size_multiple={info.size_multiple!r},"
+            f" fixed_size={fixed!r}"
         )
     try:
         if isinstance(info.normalization, str):  # a word that only detectors know
@@ -144,6 +147,12 @@ def check_info(backbone: Backbone) -> None:
         resolve_normalization(info.normalization)
     except InvalidInputError as error:
         raise BackboneError(f"backbone {info.name!r}: its info's {error}") from error
+
+
+def _whole(info: object, name: str) -> int | None:
+    """One of the facts, where it is a whole number from 0."""
+    value = getattr(info, name, None)
+    return value if type(value) is int and value >= 0 else None
 
 
 def layer_maps(backbone: Backbone, batch: Array) -> Sequence[Any]:
