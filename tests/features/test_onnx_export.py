@@ -144,7 +144,7 @@ def test_the_export_says_where_it_comes_from(network: TorchvisionBackbone, tmp_p
     assert found["exported_from"] == {"weights": "w.pth", "weights_sha256": digest}
     model = load_onnx(exported.onnx_bytes())
     assert model.outputs == ("layer1",)
-    assert model.input.shape == (None, 3, None, None)
+    assert model.input_shape == (None, 3, None, None)
     assert len(model.data) < 1_000_000  # cut: layer1 and what is before it
     with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.5"):
         OnnxBackbone(exported.onnx_bytes())

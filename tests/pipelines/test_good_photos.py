@@ -11,7 +11,7 @@ import pytest
 from pyimgano.errors import InvalidInputError
 from pyimgano.models import PatchCore
 from pyimgano.models.good_photos import GoodPhotos
-from pyimgano.pipelines.good_photos import fit_good
+from pyimgano.pipelines.check_good import fit_good
 from tests.conftest import texture, with_blot, write_image
 
 SIZE = (48, 64)

@@ -9,9 +9,9 @@ import pytest
 
 from pyimgano.models import create_model
 from pyimgano.models.good_photos import GoodPhotos
+from pyimgano.pipelines.check_good import fit_good
 from pyimgano.pipelines.detect import run_detect
 from pyimgano.pipelines.fit import run_fit
-from pyimgano.pipelines.good_photos import fit_good
 from pyimgano.pipelines.predict import PredictRun
 
 pytestmark = pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pyimgano.registry import unknown_name
-from pyimgano.reporting.files import csv_cell, csv_text
+from pyimgano.reporting.files import csv_cell, csv_lines
 from pyimgano.reporting.table import text_table
 from pyimgano.utils.text import printable, shown
 from tests.cli.support import run
@@ -44,7 +44,7 @@ NAMES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_a_cell_is_text_in_one_line(name: str) -> None:
     assert csv_cell(name) == NAMES[name]
-    text = csv_text(["file", "score"], [[name, -1.5]])
+    text = csv_lines([["file", "score"], [name, -1.5]])
     assert text.count("\n") == 2
     assert list(csv.reader(io.StringIO(text)))[1] == [NAMES[name], "-1.5"]
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from pyimgano.postprocess import RegionRule
-from pyimgano.reporting.fit import fit_image, fit_mask, panel_size
 from pyimgano.reporting.lettering import LINE_HEIGHT
-from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.overlay import MapScale, fit_image, fit_mask, panel_size
 from pyimgano.reporting.panel import panel, verdict_panel
 from pyimgano.types import Prediction
 

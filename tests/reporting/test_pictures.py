@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from pyimgano.images.reading import read_image
-from pyimgano.reporting.fit import thumbnail_size
-from pyimgano.reporting.overlay import MapScale, heat_layer, heat_overlay
+from pyimgano.reporting.overlay import MapScale, heat_layer, heat_overlay, thumbnail_size
 from pyimgano.reporting.pictures import PictureWriter
 from tests.conftest import texture, write_image
 

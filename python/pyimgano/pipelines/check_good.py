@@ -1,14 +1,99 @@
-"""Look at good photos before they are learnt from."""
+"""Look at good photos before they are learnt from, and learn without those that nobody wants."""
 
+import fnmatch
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pyimgano.errors import InvalidInputError, RepeatedImageWarning, ThresholdWarning
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_images
-from pyimgano.models.good_photos import GoodPhotos
-from pyimgano.pipelines.good_photos import Learning
+from pyimgano.models import create_model
+from pyimgano.models.base import Detector
+from pyimgano.models.good_photos import GoodPhotos, describe_good
+from pyimgano.reporting.files import check_target
+from pyimgano.reporting.good_page import write_good_page
+from pyimgano.utils.notes import noting
+from pyimgano.utils.text import shown
+
+#: In place of a file name: the photos that stand apart from the rest.
+ODD = "odd"
+
+
+class Learning:
+    """A detector that learns from good photos, and the page about them, if there is to be one.
+
+    Parameters that do not fit, what ``check`` refuses in the detector, and a page that cannot be
+    written are errors before anything is learnt.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        report: str | os.PathLike[str] | None,
+        *,
+        check: Callable[[Detector], object] | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.detector = create_model(model, **parameters)
+        if check is not None:
+            check(self.detector)
+        self.detector.validate()
+        self._page = None if report is None else check_target(report)
+
+    def fit(self, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
+        """Learn, see :func:`fit_good`."""
+        return fit_good(self.detector, paths, leave_out)
+
+    def write_page(self, good: GoodPhotos) -> None:
+        """Write the page, if there is to be one."""
+        if self._page is not None:
+            write_good_page(self._page, good, self.detector)
+
+    @property
+    def skipped(self) -> list[str]:
+        """Unreadable photos that were left out."""
+        return [shown(path) for path in self.detector.skipped_]
+
+
+def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
+    """Fit a detector on good photos and tell of them.
+
+    ``leave_out`` is as for :func:`~pyimgano.pipelines.check_good.run_check_good`. An
+    InvalidInputError says that no photo has such a name, or that none is left.
+    """
+    patterns = [one for one in leave_out if one != ODD]
+    kept, dropped = _part(paths, patterns)
+    with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+        detector.fit(kept)
+    if ODD in leave_out:
+        apart = {photo.name for photo in describe_good(detector).odd if photo.apart}
+        if apart:
+            dropped += [path for path in kept if shown(path) in apart]
+            with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+                detector.fit([path for path in kept if shown(path) not in apart])
+    return describe_good(detector, [shown(path) for path in dropped], notes)
+
+
+def _part(paths: Sequence[str], patterns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The photos to learn from, and those that a pattern names."""
+    dropped: set[str] = set()
+    for pattern in patterns:
+        found = {path for path in paths if _names(pattern, path)}
+        if not found:
+            raise InvalidInputError(
+                f"cannot leave out {shown(pattern)}: no good photo is called so"
+            )
+        dropped |= found
+    if len(dropped) == len(paths):
+        raise InvalidInputError("every good photo is left out: none remains to learn from")
+    return [p for p in paths if p not in dropped], [p for p in paths if p in dropped]
+
+
+def _names(pattern: str, path: str) -> bool:
+    names = (path, os.path.basename(path))
+    return pattern in names or any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 @dataclass(frozen=True)

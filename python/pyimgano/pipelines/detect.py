@@ -17,7 +17,7 @@ from pyimgano.images.sources import Sources, gather_found, gather_images
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.models.reading import Reading
-from pyimgano.pipelines.good_photos import Learning
+from pyimgano.pipelines.check_good import Learning
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json

@@ -10,7 +10,7 @@ from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_images
 from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.persistence.detector_file import check_storable, kind_of
-from pyimgano.pipelines.good_photos import Learning
+from pyimgano.pipelines.check_good import Learning
 from pyimgano.reporting.files import check_target
 from pyimgano.utils.text import shown
 

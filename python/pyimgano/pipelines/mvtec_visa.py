@@ -26,8 +26,7 @@ from pyimgano.pipelines.checkpoints import (
     weights_digest,
 )
 from pyimgano.pipelines.evaluate import evaluate_category
-from pyimgano.pipelines.parallel import count_workers, run_each
-from pyimgano.pipelines.places import absolute_parameters, moved
+from pyimgano.pipelines.parallel import absolute_parameters, count_workers, moved, run_each
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder

@@ -1,16 +1,20 @@
-"""Categories side by side, in whatever joblib runs them on."""
+"""Categories side by side, in whatever joblib runs them on, and their paths as workers see them."""
 
+import base64
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.features.build import is_onnx
+from pyimgano.reporting.image_result import ImageResult, path_fields
 from pyimgano.utils.optional_deps import optional_import
+from pyimgano.utils.parameters import Either, Parameter, PathLike
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -114,3 +118,37 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
+
+
+def absolute_parameters(detector: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A detector's parameters, relative paths among them as seen from this process.
+
+    A parameter is a path where its declaration says so and the file or folder is there; other text
+    is a name, such as that of a network.
+    """
+    declared = getattr(type(detector), "PARAMETERS", {})
+
+    def place(name: str, value: Any) -> Any:
+        is_text = isinstance(value, (str, os.PathLike)) and _takes_path(declared.get(name))
+        if not is_text or (name == "backbone" and not is_onnx(value)):
+            return value
+        return os.path.abspath(value) if os.path.exists(value) else value
+
+    return {name: place(name, value) for name, value in given.items()}
+
+
+def moved(image: ImageResult, root: str, to: str) -> ImageResult:
+    """An image with its path below another root: how a result tells of the one it was given."""
+    raw = image.path
+    if image.path_base64:
+        raw = os.fsdecode(base64.b64decode(image.path_base64))
+    whole = os.path.join(root, "")
+    if root == to or not raw.startswith(whole):
+        return image
+    fields: dict[str, Any] = path_fields(os.path.join(to, raw[len(whole) :]))
+    return replace(image, **fields)
+
+
+def _takes_path(kind: Parameter | None) -> bool:
+    kinds = kind.kinds if isinstance(kind, Either) else (kind,)
+    return any(isinstance(one, PathLike) for one in kinds)

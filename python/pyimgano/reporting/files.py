@@ -83,11 +83,6 @@ def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
     return buffer.getvalue()
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV as text, with a header."""
-    return csv_lines([header, *rows])
-
-
 def csv_cell(value: Any) -> Any:
     """A value as a cell that no spreadsheet takes for a formula; None is an empty one.
 
@@ -106,4 +101,4 @@ def write_csv(
     path: str | os.PathLike[str], header: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
     """Write CSV atomically."""
-    write_text(path, csv_text(header, rows))
+    write_text(path, csv_lines([header, *rows]))

@@ -15,10 +15,9 @@ from pyimgano.images.geometry import resize_image
 from pyimgano.models.reading import Reading
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import write_bytes
-from pyimgano.reporting.fit import thumbnail_size
 from pyimgano.reporting.html_page import asset, escape, fill
 from pyimgano.reporting.lettering import legend
-from pyimgano.reporting.overlay import MapScale, heat_overlay, to_rgb8
+from pyimgano.reporting.overlay import MapScale, heat_overlay, thumbnail_size, to_rgb8
 from pyimgano.reporting.pictures import encode
 
 if TYPE_CHECKING:

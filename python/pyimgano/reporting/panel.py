@@ -8,9 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.postprocess import Region, RegionRule, find_regions
-from pyimgano.reporting.fit import LONGEST_SIDE, fit_image, fit_mask, panel_size
 from pyimgano.reporting.lettering import band, legend
-from pyimgano.reporting.overlay import GREEN, WHITE, MapScale, heat_overlay, outline, to_rgb8
+from pyimgano.reporting.overlay import (
+    GREEN,
+    LONGEST_SIDE,
+    WHITE,
+    MapScale,
+    fit_image,
+    fit_mask,
+    heat_overlay,
+    outline,
+    panel_size,
+    to_rgb8,
+)
 from pyimgano.types import Prediction
 
 _BLUE = (40, 120, 255)

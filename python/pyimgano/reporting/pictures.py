@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import OutputError
 from pyimgano.images.geometry import resize_image
 from pyimgano.reporting.files import make_folder, write_bytes
-from pyimgano.reporting.fit import fit_mask, thumbnail_size
-from pyimgano.reporting.overlay import MapScale, heat_layer, to_rgb8
+from pyimgano.reporting.overlay import MapScale, fit_mask, heat_layer, thumbnail_size, to_rgb8
 
 #: Longest side of image and mask, and of the heat map, which is smooth; WebP quality.
 SIDE, HEAT_SIDE, QUALITY = 288, 160, 80

@@ -11,10 +11,9 @@ from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.metrics.catalogue import default_metrics, info_or_key
-from pyimgano.reporting.files import csv_text, make_folder, write_text
-from pyimgano.reporting.html_page import html_page, plots_of
+from pyimgano.reporting.files import csv_lines, make_folder, write_text
+from pyimgano.reporting.html_page import blocks_of, html_page, plots_of
 from pyimgano.reporting.output_folder import OutputFolder
-from pyimgano.reporting.page_data import blocks_of
 from pyimgano.reporting.results import (
     BenchmarkResult,
     CategoryResult,
@@ -114,7 +113,7 @@ def _table_csv(results: Results) -> str:
         for run in runs_of(results)
         for c in run.categories
     ]
-    return csv_text(header, rows)
+    return csv_lines([header, *rows])
 
 
 def _metric_keys(results: Results) -> list[str]:
@@ -149,7 +148,7 @@ def _images_csv(results: Results) -> str:
     ]
     header = ["model", "category", "seed", "file", "label", "score", "predicted"]
     header += ["verdict", "defect_type", "group", *keys]
-    return csv_text(header, rows)
+    return csv_lines([header, *rows])
 
 
 def _blank(value: Any) -> Any:

@@ -186,16 +186,8 @@ class FilterBank(ParamsMixin):
 
     def describe(self) -> dict[str, Any]:
         """Parameters, ready for JSON."""
-        return {
-            "backbone": "filterbank",
-            "stride": self.stride,
-            "levels": self.levels,
-            "neighborhoods": list(self.neighborhoods),
-            "compression": self.compression,
-            "finest_weight": self.finest_weight,
-            "color_weight": self.color_weight,
-            "n_components": self.n_components,
-        }
+        found = {"backbone": "filterbank", **self.get_params()}
+        return found | {"neighborhoods": list(self.neighborhoods)}
 
     def get_state(self) -> dict[str, NDArray[Any]]:
         """Fitted arrays by name."""

@@ -146,7 +146,7 @@ class OnnxBackbone:
 
 
 def _takes_one(model: OnnxModel) -> bool:
-    fixed = model.input.shape[0] if model.input.shape else None
+    fixed = model.input_shape[0] if model.input_shape else None
     if fixed not in (None, 1):
         raise WeightsError(
             f"ONNX model {model.name!r} takes batches of exactly {fixed} images: export it with a"
@@ -156,7 +156,7 @@ def _takes_one(model: OnnxModel) -> bool:
 
 
 def _size(model: OnnxModel) -> tuple[int | None, int | None]:
-    height, width = model.input.shape[2:] or (None, None)
+    height, width = model.input_shape[2:] or (None, None)
     return height, width
 
 

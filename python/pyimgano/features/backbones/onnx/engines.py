@@ -79,7 +79,7 @@ class OnnxRuntimeEngine:
         """See :class:`OnnxEngine`."""
         with _running("onnxruntime", self._model, batch):
             outputs: list[Array] = self._session.run(
-                self._model.outputs, {self._model.input.name: batch}
+                self._model.outputs, {self._model.input_name: batch}
             )
             return outputs
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.backbones.onnx.reader.calls import Misfit, Refused
 from pyimgano.features.backbones.onnx.reader.check import check_order, nominal_ends, walk
-from pyimgano.features.backbones.onnx.reader.model import External, Graph, read_model
+from pyimgano.features.backbones.onnx.reader.model import External, Graph, Shape, read_model
 from pyimgano.features.backbones.onnx.reader.wire import (
     Malformed,
     Unsupported,
@@ -31,21 +31,14 @@ _FLOAT = 1
 
 
 @dataclass(frozen=True)
-class OnnxInput:
-    """The one input of a model."""
-
-    name: str
-    #: One number or None (any) per axis; empty where the file says nothing.
-    shape: tuple[int | None, ...]
-
-
-@dataclass(frozen=True)
 class OnnxModel:
     """An ONNX model: its file's bytes, and what was understood of them."""
 
     data: bytes
     name: str
-    input: OnnxInput
+    input_name: str
+    #: One number or None (any) per axis; empty where the file says nothing.
+    input_shape: Shape
     outputs: tuple[str, ...]
     metadata: Mapping[str, str]
     graph: Graph
@@ -110,7 +103,7 @@ def load_onnx(model: str | os.PathLike[str] | bytes, *, name: str = "model.onnx"
         ends = nominal_ends(graph)
     except Refused as error:
         raise WeightsError(f"{title} cannot be used: {error}") from None
-    return OnnxModel(model, name, taken, graph.outputs, metadata, graph, ends)
+    return OnnxModel(model, name, *taken, graph.outputs, metadata, graph, ends)
 
 
 def with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
@@ -121,7 +114,7 @@ def with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
     return b"".join(parts)
 
 
-def _check_input(graph: Graph, title: str) -> OnnxInput:
+def _check_input(graph: Graph, title: str) -> tuple[str, Shape]:
     if len(graph.inputs) != 1:
         raise WeightsError(
             f"{title} must have one input, a batch of images; it has {len(graph.inputs)}:"
@@ -134,7 +127,7 @@ def _check_input(graph: Graph, title: str) -> OnnxInput:
             f"input {name!r} of {title} must be float32 (n, 3, height, width), RGB; it is"
             f" {'float32' if kind == _FLOAT else f'of ONNX type {kind}'} ({shown})"
         )
-    return OnnxInput(name, shape)
+    return name, shape
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
