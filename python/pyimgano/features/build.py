@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
@@ -12,7 +11,7 @@ from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.backbones.base import Backbone, is_backbone
 from pyimgano.features.backbones.named import BACKBONES, register_backbone
 from pyimgano.features.base import PatchExtractor
-from pyimgano.utils.foreign import asked
+from pyimgano.utils.foreign import asked, parameters_of
 
 #: Names of the hand-crafted features; ``embedded`` will be that of a network of our own.
 EMBEDDED, FILTER_BANK = "embedded", "filterbank"
@@ -78,7 +77,7 @@ def build_features(
     }
     given = {name: value for name, value in options.items() if value is not None}
     factory = _factory(backbone)
-    known = _parameters(factory)
+    known = parameters_of(factory)
     for name in given.keys() - known - {"layers"}:
         raise _useless(backbone, name, given[name])
     taken = {name: value for name, value in given.items() if name in known}
@@ -118,14 +117,7 @@ def _factory(backbone: BackboneLike) -> Callable[..., Any]:
 
 def takes(backbone: BackboneLike) -> frozenset[str]:
     """Which parameters a backbone has a use for, out of those of :func:`build_features`."""
-    return _parameters(_factory(backbone))
-
-
-def _parameters(factory: Callable[..., Any]) -> frozenset[str]:
-    try:
-        return frozenset(inspect.signature(factory).parameters)
-    except (TypeError, ValueError):  # of code without a signature, and of what is no code
-        return frozenset()
+    return parameters_of(_factory(backbone))
 
 
 def _onnx(file: str | os.PathLike[str]) -> Callable[..., Backbone]:

@@ -58,9 +58,10 @@ class PatchDetector(PatchFeatures):
     normalization : str or tuple
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device, engine : str; str or None
-        torch device of the backbone. What runs an ONNX backbone: ``"opencv"`` (None is that too),
-        ``"onnxruntime"`` (extra ``onnx``), ``"openvino"`` or ``"openvino-bf16"`` (extra
-        ``openvino``; the latter is faster, less precise, and only for CPUs with bfloat16).
+        torch device of the backbone, and of a search that has one. What runs an ONNX backbone:
+        ``"opencv"`` (None is that too), ``"onnxruntime"`` (extra ``onnx``), ``"openvino"`` or
+        ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less precise, and only for
+        CPUs with bfloat16).
     batch_size : int
         Images per forward pass.
     random_state : int

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.neighbors.base import NearestNeighbors, Neighbors
 from pyimgano.registry import Entry, Registry
-from pyimgano.utils.foreign import asked
+from pyimgano.utils.foreign import asked, parameters_of
 from pyimgano.utils.parameters import Text
 
-NEIGHBORS: Registry[Callable[[], NearestNeighbors]] = Registry("knn_backend")
+NEIGHBORS: Registry[Callable[..., NearestNeighbors]] = Registry("knn_backend")
 
 
 def register_neighbors(
     name: str,
-    factory: Callable[[], NearestNeighbors],
+    factory: Callable[..., NearestNeighbors],
     *,
     summary: str = "",
     overwrite: bool = False,
@@ -31,8 +31,8 @@ def register_neighbors(
     name
         The name, such as ``"my_index"``.
     factory
-        Class or function without arguments that returns a new
-        :class:`~pyimgano.neighbors.NearestNeighbors`.
+        Class or function that returns a new :class:`~pyimgano.neighbors.NearestNeighbors`. It is
+        called without arguments; with ``device``, where it has a parameter of that name.
     summary
         One line for listings.
     overwrite
@@ -46,7 +46,9 @@ def register_neighbors(
     NEIGHBORS.add(Entry(name, factory, summary), overwrite=overwrite)
 
 
-def create_neighbors(backend: str | NearestNeighbors = "auto") -> NearestNeighbors:
+def create_neighbors(
+    backend: str | NearestNeighbors = "auto", *, device: str | None = None
+) -> NearestNeighbors:
     """A new search whose answers are checked.
 
     Parameters
@@ -54,21 +56,37 @@ def create_neighbors(backend: str | NearestNeighbors = "auto") -> NearestNeighbo
     backend
         A registered name, ``"auto"`` being the Rust one whatever is installed; or an object, which
         is copied and stays as it is.
+    device
+        torch device of a search that has one (``"torch"``); None: its own default.
 
     Raises
     ------
     UnknownNameError
         No search of that name; lists the nearest ones.
     InvalidInputError
-        Neither a name nor a search; or a factory fails, which is named.
+        Neither a name nor a search; a ``device`` for one that has none; or a factory fails, which
+        is named.
     """
+    given = {} if device is None else {"device": device}
+    if given and not takes_device(backend):
+        raise InvalidInputError(
+            f"knn_backend {backend if isinstance(backend, str) else type(backend).__name__!r} has"
+            f" no use for device={device!r}: leave out device"
+        )
     if isinstance(backend, str):
         Text().check("knn_backend", backend)
-        return CheckedNeighbors(
-            repr(backend), asked(f"knn_backend {backend!r}", NEIGHBORS.get(backend).value)
-        )
+        factory = NEIGHBORS.get(backend).value
+        made = asked(f"knn_backend {backend!r}", lambda: factory(**given))
+        return CheckedNeighbors(repr(backend), made)
     name = type(backend).__name__
     return CheckedNeighbors(name, asked(f"knn_backend {name}", copy.deepcopy, backend))
+
+
+def takes_device(backend: str | NearestNeighbors) -> bool:
+    """Whether a search by that name computes on a device of choice."""
+    if not isinstance(backend, str):
+        return False  # an object has the one that it was made with
+    return "device" in parameters_of(NEIGHBORS.get(backend).value)
 
 
 def is_search(value: Any) -> bool:
@@ -132,6 +150,12 @@ def _mistake(answer: Any, shape: tuple[int, int], n_rows: int) -> str | None:
     return None
 
 
+def _torch(device: str = "cpu") -> NearestNeighbors:
+    from pyimgano.neighbors.torch import TorchNeighbors
+
+    return TorchNeighbors(device)
+
+
 def _lazy(module: str, name: str) -> Callable[[], NearestNeighbors]:
     """A factory that imports its module when it is first called."""
 
@@ -149,3 +173,4 @@ for _name, _module, _class, _summary in (
     ("faiss", "faiss", "FaissNeighbors", "faiss.IndexFlatL2 (extra faiss)"),
 ):
     register_neighbors(_name, _lazy(f"pyimgano.neighbors.{_module}", _class), summary=_summary)
+register_neighbors("torch", _torch, summary="torch.cdist on any device (extra torch)")

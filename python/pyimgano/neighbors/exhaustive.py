@@ -20,6 +20,8 @@ from pyimgano.neighbors.base import Neighbors
 
 #: Candidates beyond the neighbours asked for.
 _SPARE = 16
+#: Where all values are smaller, float32 has no room for the squares of their differences.
+_LEAST_SQUARED = 1e-15
 
 
 class ExhaustiveNeighbors(ABC):
@@ -147,3 +149,15 @@ def _checked(
     if ids is not None and len(ids) != len(rows):
         raise InvalidInputError(f"groups has {len(ids)} ids for {len(rows)} {name}")
     return rows, ids
+
+
+def squarable(name: str, rows: NDArray[np.float32], library: str) -> NDArray[np.float32]:
+    """Refuse rows whose float32 distances would be infinite, or zero though they differ."""
+    largest = float(np.abs(rows).max(initial=0.0))
+    limit = math.sqrt(float(np.finfo(np.float32).max) / (4 * rows.shape[1]))
+    if largest >= limit or 0 < largest < _LEAST_SQUARED:
+        raise InvalidInputError(
+            f"{name} has magnitudes up to {largest:.3g}, of which {library} cannot square the"
+            ' differences in float32: use knn_backend="rust"'
+        )
+    return rows

@@ -1,17 +1,12 @@
 """faiss' search (extra ``faiss``)."""
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError
-from pyimgano.neighbors.exhaustive import ExhaustiveNeighbors
+from pyimgano.neighbors.exhaustive import ExhaustiveNeighbors, squarable
 from pyimgano.utils.optional_deps import require
-
-#: Where all values are smaller, float32 has no room for the squares of their differences.
-_LEAST_SQUARED = 1e-15
 
 
 class FaissNeighbors(ExhaustiveNeighbors):
@@ -28,27 +23,15 @@ class FaissNeighbors(ExhaustiveNeighbors):
 
     def _build(self, rows: NDArray[np.float32]) -> Any:
         index = _faiss().IndexFlatL2(rows.shape[1])
-        index.add(_squarable("rows", rows))
+        index.add(squarable("rows", rows, "faiss"))
         return index
 
     def _search(
         self, index: Any, queries: NDArray[np.float32], k: int
     ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-        squared, found = index.search(_squarable("queries", queries), k)
+        squared, found = index.search(squarable("queries", queries, "faiss"), k)
         return squared, found
 
 
 def _faiss() -> Any:
     return require("faiss", extra="faiss", purpose='knn_backend="faiss"')
-
-
-def _squarable(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Refuse rows whose distances faiss would find infinite, or zero though they differ."""
-    largest = float(np.abs(rows).max(initial=0.0))
-    limit = math.sqrt(float(np.finfo(np.float32).max) / (4 * rows.shape[1]))
-    if largest >= limit or 0 < largest < _LEAST_SQUARED:
-        raise InvalidInputError(
-            f"{name} has magnitudes up to {largest:.3g}, of which faiss cannot square the"
-            ' differences in float32: use knn_backend="rust"'
-        )
-    return rows

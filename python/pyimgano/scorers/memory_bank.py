@@ -12,7 +12,7 @@ from pyimgano.errors import NotFittedError
 from pyimgano.features import PatchGrid
 from pyimgano.kernels import greedy_coreset
 from pyimgano.neighbors import NearestNeighbors, create_neighbors
-from pyimgano.neighbors.catalogue import NEIGHBORS, is_search
+from pyimgano.neighbors.catalogue import NEIGHBORS, is_search, takes_device
 from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.fit_memory import check_fit_memory
@@ -21,6 +21,7 @@ from pyimgano.scorers.reweighting import reweight
 from pyimgano.utils.parameters import (
     Choice,
     Count,
+    Device,
     Either,
     Number,
     Opaque,
@@ -53,14 +54,16 @@ class MemoryBankScorer(ParamsMixin):
     n_neighbors : int
         Bank rows in the re-weighting of the image score.
     knn_backend : str or NearestNeighbors
-        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"``, ``"faiss"``, another name given
-        to :func:`~pyimgano.neighbors.register_neighbors`, or a
+        ``"auto"`` (always the Rust one), ``"rust"``, ``"sklearn"``, ``"faiss"``, ``"torch"`` (on
+        ``device``), another name given to :func:`~pyimgano.neighbors.register_neighbors`, or a
         :class:`~pyimgano.neighbors.NearestNeighbors`, which no file can hold.
     spill_dir : path or None
         Folder where a fit keeps the features in a temporary file in place of memory; None: in
         memory. It must have room for 4 bytes x d per patch.
     image_score : str
         ``"reweighted"``; ``"max"``: the largest distance as it is.
+    device : str
+        torch device of the search, where it has one: that is ``"torch"``. Files do not hold it.
 
     Attributes
     ----------
@@ -83,8 +86,8 @@ class MemoryBankScorer(ParamsMixin):
             Text(),
             Opaque("an object with fit and kneighbors", is_search),
             metavar="NAME",
-            help="what finds the nearest bank rows: rust, sklearn, faiss or one that is registered;"
-            " auto is always the Rust one",
+            help="what finds the nearest bank rows: rust, sklearn, faiss, torch (on the device) or"
+            " one that is registered; auto is always the Rust one",
             stored=Registered(NEIGHBORS),
         ),
         "spill_dir": PathLike(
@@ -92,6 +95,11 @@ class MemoryBankScorer(ParamsMixin):
             metavar="DIR",
             help="folder for training features that do not fit the memory (a temporary file)",
             stored=False,  # over once it is fitted
+        ),
+        "device": Device(
+            metavar="NAME",
+            help="torch device of the search, if it has one",
+            stored=False,  # where it is loaded there may be another
         ),
         "image_score": Choice("reweighted", "max", help="how distances become an image's score"),
     }
@@ -109,17 +117,19 @@ class MemoryBankScorer(ParamsMixin):
         knn_backend: str | NearestNeighbors = "auto",
         spill_dir: str | os.PathLike[str] | None = None,
         image_score: str = "reweighted",
+        device: str = "cpu",
     ) -> None:
         self.coreset_ratio = coreset_ratio
         self.n_neighbors = n_neighbors
         self.knn_backend = knn_backend
         self.spill_dir = spill_dir
         self.image_score = image_score
+        self.device = device
 
     def check_params(self) -> None:
         """Check the parameters; :class:`UnknownNameError` for a search that nobody registered."""
         super().check_params()
-        create_neighbors(self.knn_backend)
+        self._new_search()
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images.
@@ -220,6 +230,10 @@ class MemoryBankScorer(ParamsMixin):
         near[absent, -1] = match[absent]
         return near
 
+    def _new_search(self) -> NearestNeighbors:
+        device = str(self.device) if takes_device(self.knn_backend) else None
+        return create_neighbors(self.knn_backend, device=device)
+
     def _fitting(self) -> _Training:
         if self._training is None:
             raise NotFittedError("MemoryBankScorer: call begin first")
@@ -231,7 +245,7 @@ class MemoryBankScorer(ParamsMixin):
             if not hasattr(self, "memory_bank_"):
                 raise NotFittedError("MemoryBankScorer: call finish first")
             self._training = None
-            self._index = create_neighbors(self.knn_backend).fit(self.memory_bank_)
+            self._index = self._new_search().fit(self.memory_bank_)
         return self._index
 
     def __getstate__(self) -> dict[str, Any]:

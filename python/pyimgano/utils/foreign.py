@@ -1,5 +1,6 @@
 """Calls of what others wrote."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -24,3 +25,11 @@ def asked(
     except Exception as error:
         told = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise error_class(f"{what} fails with {told}") from error
+
+
+def parameters_of(factory: Callable[..., Any]) -> frozenset[str]:
+    """The names of what a function or class takes; none where that cannot be told."""
+    try:
+        return frozenset(inspect.signature(factory).parameters)
+    except (TypeError, ValueError):  # of code without a signature, and of what is no code
+        return frozenset()
