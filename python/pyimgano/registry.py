@@ -4,11 +4,13 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pyimgano.errors import InvalidInputError, PluginWarning, UnknownNameError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 #: Entry-point group of packages that register things: callables without arguments.
 PLUGINS = "pyimgano.plugins"
@@ -40,6 +42,8 @@ class _Plugins:
         with self._lock:  # one that looks up a name while it registers comes by here again
             if self._asked:
                 return
+            from importlib.metadata import entry_points  # here, for it takes as long as all else
+
             self._asked = True
             self.loading = True
             try:
@@ -58,7 +62,7 @@ def from_plugin() -> bool:
     return _PLUGINS.loading
 
 
-def _failure(plugin: EntryPoint) -> str | None:
+def _failure(plugin: "EntryPoint") -> str | None:
     """Run a plugin; what went wrong, if anything did."""
     try:
         plugin.load()()

@@ -31,6 +31,18 @@ def test_benchmark_prints_a_table_and_writes_json_and_pictures(
     assert len(list((tmp_path / "o/bolt/overlays").iterdir())) >= 4
 
 
+def test_help_imports_nothing_that_only_work_needs() -> None:
+    late = ["features.backbones.onnx.file", "images.headers.detect", "features.patches.filter_bank"]
+    late = [f"pyimgano.{name}" for name in (*late, "persistence", "pipelines")]
+    program = (
+        "import sys; from pyimgano.cli.fit import build_parser; build_parser().format_help();"
+        f"print(sorted({{'numpy.random', 'sklearn', 'torch', *{late}}} & set(sys.modules)))"
+    )
+    words = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_the_help_names_every_data_set() -> None:
     (line,) = re.findall(r"--dataset DATASET (.*?)--root", " ".join(
         benchmark.build_parser().format_help().split("data:")[1].split()

@@ -8,9 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.images.headers import DamagedError, Header, UnsupportedError
-from pyimgano.images.headers.jpeg import check_jpeg_data
-from pyimgano.images.headers.pnm import decode_pnm
+from pyimgano.images.headers.base import DamagedError, Header, UnsupportedError
 from pyimgano.images.limits import opencv_refuses
 from pyimgano.utils.optional_deps import require
 
@@ -42,8 +40,12 @@ def decode(data: bytes, header: Header, *, unchanged: bool = False) -> NDArray[A
     if len(data) < header.least_bytes:
         raise DamagedError("damaged or cut short")
     if header.kind == "JPEG":
+        from pyimgano.images.headers.jpeg import check_jpeg_data
+
         check_jpeg_data(data, header)
     if header.kind == "PNM":
+        from pyimgano.images.headers.pnm import decode_pnm
+
         image = decode_pnm(data)
     elif header.kind == "HEIC":
         image = decode_heic(data)

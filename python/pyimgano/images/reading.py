@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, MissingDependencyError
 from pyimgano.images.decoding import decode, reads_heic, to_white
-from pyimgano.images.headers import Header, HeaderError, UnsupportedError, read_header
+from pyimgano.images.headers.base import Header, HeaderError, UnsupportedError
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.utils.text import shown
 
@@ -50,7 +50,7 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         It is no image that is read, or its header is damaged; names the file.
     """
     with _named(path), _opened(path) as file:
-        return read_header(file).size
+        return _header(file).size
 
 
 def read_image(
@@ -121,6 +121,12 @@ def inspect_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) 
     return Mask(pixels, header.lossy, int(np.count_nonzero(values)))
 
 
+def _header(file: BinaryIO) -> Header:
+    from pyimgano.images.headers.detect import read_header  # here: it brings a file per format
+
+    return read_header(file)
+
+
 def _decode(
     path: str | os.PathLike[str], max_pixels: int, *, unchanged: bool = False
 ) -> tuple[NDArray[Any], Header]:
@@ -129,7 +135,7 @@ def _decode(
         data = file.read()
     if not data:
         raise UnsupportedError("the file is empty")
-    header = read_header(io.BytesIO(data))
+    header = _header(io.BytesIO(data))
     height, width = header.size
     if width * height > max_pixels:
         raise TooLargeError(

@@ -17,7 +17,7 @@ def greedy_coreset(
     n_samples: int,
     *,
     start: int | None = None,
-    random_state: int | np.random.Generator | None = None,
+    random_state: "int | np.random.Generator | None" = None,
     n_threads: int | None = None,
     progress: Callable[[int, int], object] | None = None,
     stats: SearchStats | None = None,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
-from pyimgano.features.patches.pooled import ImageFeatures, PooledFilterBank
 from pyimgano.images.health import ImageHealth, measure_health
 from pyimgano.images.preprocess import each_image
 from pyimgano.images.twins import Look, digest, fingerprint, group_twins
@@ -28,6 +27,9 @@ from pyimgano.utils.parameters import Choice, Count, Flag, Opaque, Text
 from pyimgano.utils.params import OpenParamsMixin, cloned
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
+
+if TYPE_CHECKING:
+    from pyimgano.features.patches.pooled import ImageFeatures
 
 _FOLDS = 5
 T = TypeVar("T")
@@ -235,6 +237,8 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def _fit_extractor(self, images: Sequence[ImageInput]) -> Any:
         """An extractor that has learnt: the user's own object is never changed, nor shared."""
         if self.feature_extractor is None:
+            from pyimgano.features.patches.pooled import PooledFilterBank
+
             return PooledFilterBank().fit(images, random_state=self.random_state)
         if not callable(getattr(self.feature_extractor, "fit", None)):
             return self.feature_extractor

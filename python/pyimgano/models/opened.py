@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
-from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput
@@ -24,6 +23,8 @@ def extract_and_measure(
     This package's own extractor gets one decoded image after the other, so that no file is decoded
     twice. Another gets what was given; of an image that it alone can read nothing is measured.
     """
+    from pyimgano.features.patches.pooled import PooledFilterBank
+
     if type(extractor) is not PooledFilterBank:
         rows = np.asarray(extractor.extract(images), dtype=np.float32)
         return rows, [try_to_measure(image, measure) for image in images]

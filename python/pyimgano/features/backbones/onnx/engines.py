@@ -9,17 +9,19 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WeightsError
-from pyimgano.features.backbones.onnx.file import OnnxModel
 from pyimgano.kernels import n_threads
 from pyimgano.registry import unknown_name
 from pyimgano.utils.optional_deps import require
+
+if TYPE_CHECKING:
+    from pyimgano.features.backbones.onnx.file import OnnxModel
 
 Array = NDArray[np.float32]
 
