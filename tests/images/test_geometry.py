@@ -110,3 +110,6 @@ def test_what_does_not_fit_is_an_error() -> None:
         Geometry.of((7, 8), None, (9, 4))
     with pytest.raises(InvalidInputError, match=r"a map of \(3, 4\) for an input of \(4, 4\)"):
         Geometry.of((7, 8), (4, 4)).to_source(np.zeros((3, 4), np.float32))
+    for shape in ((7,), (7, 8, 1), (7, 8, 4), (2, 7, 8, 3)):
+        with pytest.raises(InvalidInputError, match=r"an image is \(H, W\) or \(H, W, 3\), not"):
+            Geometry.of((7, 8)).forward(np.zeros(shape, np.uint8))

@@ -150,6 +150,22 @@ def test_a_component_filter_without_a_threshold_takes_the_level_of_the_maps(dete
     assert detector.postprocess_ is None
 
 
+def test_a_component_filter_takes_the_level_that_calibration_sets(
+    detector: Any, photos: Path
+) -> None:
+    before, threshold = detector.map_threshold_, float(np.median(detector.decision_scores_))
+    steps = "gaussian_sigma=1.5,min_component_area=30"
+    run_calibrate(detector, [photos / "good"], threshold=threshold, postprocess=steps)
+    assert detector.map_threshold_ < before
+    assert detector.postprocess_ == AnomalyMapPostprocess(
+        gaussian_sigma=1.5, component_threshold=detector.map_threshold_, min_component_area=30
+    )
+    run_calibrate(
+        detector, [photos / "good"], postprocess="component_threshold=2.5,min_component_area=30"
+    )
+    assert detector.postprocess_.component_threshold == 2.5
+
+
 def test_calibrating_through_a_component_filter_keeps_its_threshold(
     detector: Any, photos: Path
 ) -> None:

@@ -72,9 +72,9 @@ def _run(argv: Sequence[str] | None) -> int:
     detector = options.load_detector(args)
     check_target(args.output)
     if args.postprocess is not None:
-        print(f"post-processing: {attach_postprocess(detector, args.postprocess)}")
         given = (args.threshold, args.objective, args.target)
         if not (args.normal or args.anomalous) and given == (None, None, None):
+            print(f"post-processing: {attach_postprocess(detector, args.postprocess)}")
             detector.save(args.output, **_storage(args.detector))
             return options.OK
     run = run_calibrate(
@@ -84,10 +84,14 @@ def _run(argv: Sequence[str] | None) -> int:
         objective=args.objective,
         target=args.target,
         threshold=args.threshold,
+        postprocess=args.postprocess,
         strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
     )
     detector.save(args.output, **_storage(args.detector))
+    if args.postprocess is not None:
+        attached = detector.postprocess_
+        print(f"post-processing: {'none' if attached is None else attached.describe()}")
 
     def row(name: str, one: Operating) -> list[str]:
         return [

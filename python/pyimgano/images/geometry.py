@@ -78,8 +78,10 @@ class Geometry:
         """What a network sees of an image, (H, W) or (H, W, 3) of any number type.
 
         Returns a new float32 (h, w, 3) array in the same range of values; a grey image has three
-        equal channels.
+        equal channels. An array of another shape is an InvalidInputError.
         """
+        if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
+            raise InvalidInputError(f"an image is (H, W) or (H, W, 3), not {image.shape}")
         top, left, height, width = self.crop
         seen = resize_image(image.astype(np.float32), self.resized)
         seen = seen[top : top + height, left : left + width]

@@ -5,8 +5,8 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,7 @@ def run_calibrate(
     objective: str | None = None,
     target: float | None = None,
     threshold: float | None = None,
+    postprocess: str | None = None,
     strict: bool = False,
     verbose: bool = False,
 ) -> Calibration:
@@ -111,6 +112,9 @@ def run_calibrate(
         A rate for ``"fpr"`` (default 0.1, as in fit) and ``"recall"``.
     threshold
         The threshold itself; images, if any, only show what it does.
+    postprocess
+        Steps to attach, as for :func:`attach_postprocess`. A component filter without a threshold
+        takes the level that the maps have afterwards, which is found without that filter.
     strict, verbose
         Raise if a file or folder is left out that somebody could miss; show a progress bar.
 
@@ -124,6 +128,7 @@ def run_calibrate(
     InvalidInputError
         Objective and images or target do not go together.
     """
+    by_level = postprocess is not None and _attach_without_filter(detector, postprocess)
     with LeftOut.counted(strict) as left_out, noting(RepeatedImageWarning) as notes:
         # Each file once: one that counts twice would make the rate look better known than it is.
         good_paths = each_once(gather_images(normal, left_out=left_out), "normal")
@@ -158,6 +163,8 @@ def run_calibrate(
     after = _operating(float(detector.threshold_), good, bad)
     if len(good) and scored.peaks is not None and hasattr(detector, "map_threshold_"):
         _set_map_level(detector, _map_level(scored.peaks[used], after))
+    if postprocess is not None and by_level:
+        attach_postprocess(detector, postprocess)
     all_notes = [*notes, *warned, *_say_extreme(after), *scored.health.lines()]
     return Calibration(before, after, source, rate, all_notes, left_out)
 
@@ -186,6 +193,17 @@ def attach_postprocess(detector: Detector, steps: str) -> str:
     postprocess = AnomalyMapPostprocess.parse(steps, component_threshold=known)
     detector.set_postprocess(postprocess)
     return postprocess.describe()
+
+
+def _attach_without_filter(detector: Detector, steps: str) -> bool:
+    """Attach all steps but a component filter that goes by the level of the maps, if it is one."""
+    attach_postprocess(detector, steps)
+    attached: AnomalyMapPostprocess | None = getattr(detector, "postprocess_", None)
+    if attached is None or attached.component_threshold is None or "component_threshold" in steps:
+        return False
+    none: Any = {"component_threshold": None, "min_component_area": 0, "min_component_score": None}
+    cast(PixelDetector, detector).set_postprocess(replace(attached, **none))
+    return True
 
 
 def _check_request(
