@@ -83,7 +83,7 @@ def test_plain_surfaces_are_twins_only_where_they_are_equal() -> None:
 
 
 def fitted(model: str, images: list[Pixels]) -> object:
-    kind = {"backbone": "embedded"} if model == "patchcore" else {}
+    kind = {"backbone": "embedded", "image_size": 96} if model == "patchcore" else {}
     return create_model(model, **kind).fit(images)
 
 
@@ -135,7 +135,7 @@ def test_a_frozen_camera_gives_no_threshold_and_says_why(
 
     frozen = [noisy(photos["gear"][0], 2, seed) for seed in range(5)]
     with pytest.warns(ThresholdWarning, match="5 training images that show the same picture"):
-        detector = create_model("patchcore", backbone="embedded").fit(frozen)
+        detector = create_model("patchcore", backbone="embedded", image_size=96).fit(frozen)
     assert detector.threshold_ == np.inf
     detector.save(tmp_path / "frozen.pyimgano")
     assert pyimgano.load(tmp_path / "frozen.pyimgano").threshold_ == np.inf
