@@ -18,6 +18,7 @@ import pyimgano
 from pyimgano.errors import DetectorFileError, InvalidInputError, PyimganoError
 from pyimgano.models import PatchCore, create_model
 from pyimgano.persistence.container import checksum
+from pyimgano.persistence.rules import OLDER_PARAMETERS
 from tests.conftest import texture
 from tests.fuzz import loader
 
@@ -155,8 +156,25 @@ def test_a_missing_entry_is_refused(tmp_path: Path, data: bytes) -> None:
     _, header, _ = loader.parse(data)
     for name in ("created", "detector", "params", "features", "fitted", "bank", "versions"):
         refused(tmp_path, changed(data, lambda _, h, n=name: h.pop(n)), f"lacks the entry '{name}'")
-    for name in header["params"]:
+    for name in header["params"].keys() - OLDER_PARAMETERS.keys():
         refused(tmp_path, changed(data, lambda _, h, n=name: h["params"].pop(n)), name)
+
+
+def test_a_file_from_before_some_parameters_were_made_is_read(tmp_path: Path, data: bytes) -> None:
+    header = loader.parse(data)[1]
+    added = header["params"].keys() & OLDER_PARAMETERS.keys()
+    assert added
+
+    def change(_: Header, header: Header) -> None:
+        for name in added:
+            del header["params"][name]
+
+    for name, content in (("new.bin", data), ("old.bin", changed(data, change))):
+        (tmp_path / name).write_bytes(content)
+    new, old = pyimgano.load(tmp_path / "new.bin"), pyimgano.load(tmp_path / "old.bin")
+    assert old.get_params() == new.get_params()
+    images = [texture(40, (32, 32))]
+    np.testing.assert_array_equal(old.decision_function(images), new.decision_function(images))
 
 
 def test_headers_that_are_no_usable_json_are_refused(tmp_path: Path, data: bytes) -> None:

@@ -163,3 +163,45 @@ class Forgetful(MemoryBankScorer):
 def test_a_scorer_whose_parameters_are_not_all_declared_is_not_registered() -> None:
     with pytest.raises(InvalidInputError, match="Forgetful: its PARAMETERS lack"):
         register_scorer(Forgetful)
+
+
+def test_the_image_score_may_be_the_mean_of_the_largest_share() -> None:
+    bank = np.random.default_rng(5).normal(size=(50, 6)).astype(np.float32)
+    (found,) = bank_of(bank, image_score=("top", 0.1)).score(grids(39))
+    assert found.image == np.sort(found.distances, axis=None)[-3:].mean(dtype=np.float64)
+
+
+def test_cosine_distances_are_one_minus_the_cosine() -> None:
+    rng = np.random.default_rng(6)
+    bank, patches = rng.normal(size=(30, 6)), rng.normal(size=(12, 6))
+    patches[3] = 0  # of no direction: as far from all as what is at right angles
+    scorer = MemoryBankScorer(metric="cosine", image_score="max", coreset_ratio=1.0)
+    scorer.begin(1, PatchGrid(bank.astype(np.float32), (5, 6)))
+    scorer.add(PatchGrid(bank.astype(np.float32), (5, 6)))
+    scorer.finish(0)
+    found, nearest = score(scorer, patches.astype(np.float32))
+    lengths = np.maximum(np.linalg.norm(patches, axis=1), 1e-30)
+    cosines = patches @ bank.T / lengths[:, None] / np.linalg.norm(bank, axis=1)
+    expected = np.where(patches.any(axis=1), 1 - cosines.max(axis=1), 0.5)
+    np.testing.assert_allclose(nearest, expected, rtol=1e-5, atol=1e-7)
+    assert found == nearest.max()
+
+
+@pytest.mark.parametrize("rule", ["reweighted", "max", ("top", 0.2)])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_whole_bank_scores_a_held_out_image_as_one_that_never_saw_it(
+    rule: object, metric: str
+) -> None:
+    def fitted(images: list[PatchGrid]) -> MemoryBankScorer:
+        scorer = MemoryBankScorer(image_score=rule, metric=metric, coreset_ratio=1.0)  # type: ignore[arg-type]
+        scorer.begin(len(images), images[0])
+        for grid in images:
+            scorer.add(grid)
+        scorer.finish(0)
+        return scorer
+
+    images = grids(20, 12, 15)
+    for i, held_out in enumerate(fitted(images).held_out()):
+        (expected,) = fitted([images[j] for j in range(3) if j != i]).score([images[i]])
+        np.testing.assert_allclose(held_out.distances, expected.distances, rtol=1e-5)
+        assert held_out.image == pytest.approx(expected.image, rel=1e-5)

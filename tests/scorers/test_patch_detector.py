@@ -254,3 +254,34 @@ def test_with_a_memory_bank_it_is_patchcore_also_in_a_file(tmp_path: Path) -> No
     half = pyimgano.load(tmp_path / "half.pyimgano").decision_function(TEST)
     np.testing.assert_allclose(half, expected.decision_function(TEST), rtol=1e-2)
     assert (half != expected.decision_function(TEST)).any()
+
+
+class Counting(MeanPatch):
+    """Notes what it is given."""
+
+    def begin(self, n_images: int, first: PatchGrid) -> None:
+        super().begin(n_images, first)
+        self.n_images = n_images
+
+    def finish(self, random_state: int, progress: Any) -> None:
+        self.n_added = len(self.grids)
+        super().finish(random_state, progress)
+
+
+def test_copies_are_learnt_from_and_left_out_with_their_image() -> None:
+    given = [*TRAIN[:3], TRAIN[0]]
+    fitted: Any = detector(Counting(), references=("rotations", 4)).fit(given)
+    assert fitted.scorer_.n_images == fitted.scorer_.n_added == 16
+    assert len(fitted.decision_scores_) == 4
+    turned = [[np.rot90(one, i) for i in range(4)] for one in given]
+    rows = [[fitted._extract_patch_features(one)[0] for one in each] for each in turned]
+    means = [np.mean([one.mean(axis=0) for one in each], axis=0) for each in rows]
+    for i, own in enumerate((0, 1, 2, 0)):
+        others = np.mean([m for j, m in zip((0, 1, 2, 0), means, strict=True) if j != own], axis=0)
+        expected = np.linalg.norm(rows[i][0] - others, axis=1).max()
+        assert fitted.decision_scores_[i] == pytest.approx(expected, rel=1e-4)
+
+
+def test_copies_of_one_picture_give_no_threshold() -> None:
+    fitted = detector(MeanPatch(), references="rotations").fit(TRAIN[:1])
+    assert fitted.threshold_ == np.inf

@@ -174,19 +174,25 @@ class ImagePreprocessor:
         InvalidTypeError, InvalidInputError
             The array is not (H, W) or (H, W, 3) of uint8 or uint16.
         """
-        if isinstance(image, (str, os.PathLike)):
-            path: str | None = os.fspath(image)
-            array: NDArray[Any] = read_image(
-                image, max_pixels=self.max_pixels, bit_depth=self.bit_depth
-            )
-        else:
-            path, array = None, _check_array(image, self.bit_depth)
+        path, array = self.read(image)
         geometry = Geometry.of((array.shape[0], array.shape[1]), self._size, self._crop)
         health = measure_health(array, bit_depth=self.bit_depth)
+        return LoadedImage(self.pixels(array), geometry, path, health)
+
+    def read(self, image: ImageInput) -> tuple[str | None, NDArray[Any]]:
+        """The path of a file, None for an array, and the pixels as they are stored."""
+        if isinstance(image, (str, os.PathLike)):
+            path = os.fspath(image)
+            return path, read_image(image, max_pixels=self.max_pixels, bit_depth=self.bit_depth)
+        return None, _check_array(image, self.bit_depth)
+
+    def pixels(self, array: NDArray[Any]) -> NDArray[np.float32]:
+        """What :meth:`load` makes of stored pixels: float32 (h, w, 3), RGB in [0, 1]."""
+        geometry = Geometry.of((array.shape[0], array.shape[1]), self._size, self._crop)
         pixels = geometry.forward(array)
         pixels /= 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
         np.minimum(pixels, 1.0, out=pixels)  # resizing may round up
-        return LoadedImage(pixels, geometry, path, health)
+        return pixels
 
 
 def _check_array(image: Any, bit_depth: int | None) -> NDArray[Any]:

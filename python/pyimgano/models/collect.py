@@ -14,6 +14,7 @@ from pyimgano.features.base import extract_patches
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
+from pyimgano.images.references import References
 from pyimgano.images.twins import Look, digest, group_twins, thumbnail
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput
@@ -112,13 +113,14 @@ def collect(
     preprocessor: ImagePreprocessor,
     features: PatchExtractor,
     scorer: PatchScorer,
+    references: References,
     *,
     batch_size: int,
     skip_bad: bool,
     verbose: bool,
     timer: StageTimer,
 ) -> Collected:
-    """Read every image once and give its patches to the scorer.
+    """Give the scorer the patches of every image, and after them those of its changed copies.
 
     An ImageReadError names all unreadable files; with ``skip_bad`` only if there is no readable
     one.
@@ -144,8 +146,13 @@ def collect(
                         continue
                     with timer.stage("learn"):
                         if not found.kept:
-                            scorer.begin(len(images), grid)
+                            scorer.begin(len(images) * (1 + references.n_copies), grid)
                         scorer.add(grid)
+                    for copy in references.copies(images[i], i, preprocessor):
+                        with timer.stage("backbone"):
+                            (grid,) = extract_patches(features, [copy])
+                        with timer.stage("learn"):
+                            scorer.add(grid)
                     found.add(i, batch[i])
             advance(stop - start)
     found.check(len(images), skip_bad=skip_bad)

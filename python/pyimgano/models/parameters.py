@@ -9,6 +9,7 @@ from typing import TypeAlias
 from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.images.preprocess import ImagePreprocessor
+from pyimgano.images.references import REFERENCES
 from pyimgano.models.patch_map import LARGEST_SIGMA
 from pyimgano.utils.parameters import (
     Choice,
@@ -81,6 +82,7 @@ FEATURES: Parameters = {
     ),
     "image_size": ImagePreprocessor.PARAMETERS["resize"],
     "preset": Choice("paper", none=True, help="as in the paper, input size included"),
+    "references": REFERENCES,
 }
 #: What else every patch detector has.
 PATCHES: Parameters = {

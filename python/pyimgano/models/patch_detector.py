@@ -14,6 +14,7 @@ from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
 from pyimgano.images.preprocess import LoadedImage, each_image
+from pyimgano.images.references import References
 from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features
@@ -55,6 +56,11 @@ class PatchDetector(PatchFeatures):
     image_size, preset : int, (int, int) or None; str or None
         S for (S, S), (height, width), or None for each image's own size. ``preset="paper"``: resize
         to 256, centre crop to 224, whatever ``image_size`` says.
+    references : str or tuple
+        Copies of the training images to learn from beside them: ``"rotations"`` (by 45 degrees
+        each, with the image itself 8), ``("rotations", n)``, ``"brightness"`` (one copy, brighter
+        or darker by up to a fifth); ``"plain"``: none. They never count for the threshold, and are
+        left out with their image.
     normalization : str or tuple
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device, engine : str; str or None
@@ -131,6 +137,7 @@ class PatchDetector(PatchFeatures):
         batch_size: int = 8,
         random_state: int = 0,
         contamination: float = 0.1,
+        references: str | Sequence[Any] = "plain",
         preset: str | None = None,
         gaussian_sigma: float = 4.0,
         bit_depth: int | None = None,
@@ -150,6 +157,7 @@ class PatchDetector(PatchFeatures):
         self.batch_size = batch_size
         self.random_state = random_state
         self.contamination = contamination
+        self.references = references
         self.preset = preset
         self.gaussian_sigma = gaussian_sigma
         self.bit_depth = bit_depth
@@ -197,11 +205,13 @@ class PatchDetector(PatchFeatures):
                 random_state=self.random_state,
                 timer=timer,
             )
+        references = self._references()
         collected = collect(
             images,
             self._preprocessor,
             self.features_,
             scorer,
+            references,
             batch_size=self.batch_size,
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
@@ -212,17 +222,19 @@ class PatchDetector(PatchFeatures):
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
             scorer.finish(self.random_state, bar.to)
         with timer.stage("threshold"):
-            self._fit_thresholds(collected, scorer)
+            self._fit_thresholds(collected, scorer, 1 + references.n_copies)
         self.timings_ = timer.seconds
 
-    def _fit_thresholds(self, collected: Collected, scorer: PatchScorer) -> None:
+    def _fit_thresholds(self, collected: Collected, scorer: PatchScorer, n_each: int) -> None:
+        """The thresholds; the scorer has ``n_each`` images for one, the first is the image."""
         groups, sizes = collected.groups, collected.sizes
         nothing = np.full(len(groups), np.nan)  # one picture leaves nothing to score it with
         scores, peaks, levels = nothing, nothing, np.zeros(1)
         self._held_out = ()
         if (n_pictures := len(np.unique(groups))) > 1:
-            twins = None if n_pictures == len(groups) else groups
-            self._held_out = scorer.held_out(twins)
+            alone = n_each == 1 and n_pictures == len(groups)
+            twins = None if alone else np.repeat(groups, n_each)
+            self._held_out = scorer.held_out(twins)[::n_each]
             maps = (
                 (one, self._mapper.at_input(one.distances, size))
                 for one, size in zip(self._held_out, sizes, strict=True)
@@ -262,6 +274,9 @@ class PatchDetector(PatchFeatures):
                     score = self._score(found, at_input)
                     anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
+
+    def _references(self) -> References:
+        return References(self.references, self.random_state)
 
     def _build_mapper(self) -> PatchMapper:
         return PatchMapper(self.gaussian_sigma)

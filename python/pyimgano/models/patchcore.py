@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.features.build import BackboneLike
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_detector import PatchDetector
 from pyimgano.neighbors import NearestNeighbors
+from pyimgano.scorers.image_score import ImageScore, image_score_parameter
 from pyimgano.scorers.memory_bank import MemoryBankScorer
-from pyimgano.types import ImageSize
 
 #: Of the scorer: those that are parameters of the detector as well.
 _SCORER: Parameters = {
@@ -33,10 +31,12 @@ class PatchCore(PatchDetector):
     ----------
     coreset_ratio, n_neighbors, knn_backend, spill_dir
         As in :class:`~pyimgano.scorers.MemoryBankScorer`.
-    backbone, layers, weights, pretrained, image_size, normalization, device, batch_size
-    random_state, contamination, preset, gaussian_sigma, bit_depth, max_pixels, on_bad_image
-    verbose, engine
-        As in :class:`~pyimgano.models.PatchDetector`.
+    image_score
+        ``"reweighted"``, as in the paper; ``"max"``, ``("top", share)``: the largest distance of a
+        patch, or the mean of the largest share; ``"map_max"``, ``("map_top", share)``: the same of
+        the pixels of the map.
+    **common
+        All other parameters of :class:`~pyimgano.models.PatchDetector`, but for ``scorer``.
 
     Attributes
     ----------
@@ -46,7 +46,12 @@ class PatchCore(PatchDetector):
         As in :class:`~pyimgano.models.PatchDetector`.
     """
 
-    PARAMETERS: ClassVar[Parameters] = {**FEATURES, **_SCORER, **PATCHES}
+    PARAMETERS: ClassVar[Parameters] = {
+        **FEATURES,
+        **_SCORER,
+        "image_score": image_score_parameter(reweighted=True),
+        **PATCHES,
+    }
     SCORER = MemoryBankScorer
 
     kind: ClassVar[str] = "patchcore"
@@ -55,51 +60,19 @@ class PatchCore(PatchDetector):
     def __init__(
         self,
         *,
-        backbone: BackboneLike = "wide_resnet50_2",
-        layers: Sequence[str] | None = None,
-        weights: Any = None,
-        pretrained: bool = True,
-        image_size: ImageSize = 256,
-        normalization: Any = "imagenet",
         coreset_ratio: float = 0.1,
         n_neighbors: int = 9,
         knn_backend: str | NearestNeighbors = "auto",
-        device: str = "cpu",
-        batch_size: int = 8,
-        random_state: int = 0,
-        contamination: float = 0.1,
-        preset: str | None = None,
-        gaussian_sigma: float = 4.0,
-        bit_depth: int | None = None,
-        max_pixels: int = 100_000_000,
-        on_bad_image: str = "raise",
         spill_dir: str | os.PathLike[str] | None = None,
-        verbose: bool = False,
-        engine: str | None = None,
+        image_score: ImageScore = "reweighted",
+        **common: Any,
     ) -> None:
-        super().__init__(
-            backbone=backbone,
-            layers=layers,
-            weights=weights,
-            pretrained=pretrained,
-            image_size=image_size,
-            normalization=normalization,
-            device=device,
-            batch_size=batch_size,
-            random_state=random_state,
-            contamination=contamination,
-            preset=preset,
-            gaussian_sigma=gaussian_sigma,
-            bit_depth=bit_depth,
-            max_pixels=max_pixels,
-            on_bad_image=on_bad_image,
-            verbose=verbose,
-            engine=engine,
-        )
+        super().__init__(**common)
         self.coreset_ratio = coreset_ratio
         self.n_neighbors = n_neighbors
         self.knn_backend = knn_backend
         self.spill_dir = spill_dir
+        self.image_score = image_score
 
     @property
     def memory_bank_(self) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import (
     ANY_TEXT,
     HASH,
+    OLDER_PARAMETERS,
     Extended,
     Fields,
     Fraction,
@@ -62,7 +63,8 @@ def detector_parameters(kind: str) -> Fields:
     """The rule of the entry ``params``: what the class declares, and PyOD's own parameters."""
     cls = storable_class(kind)
     further = {"params": Named(_PYOD_VALUE, 64)} if family(kind) == "classical" else {}
-    return Fields({**stored_parameters(cls.PARAMETERS), **further})
+    declared = stored_parameters(cls.PARAMETERS)
+    return Fields({**declared, **further}, absent=OLDER_PARAMETERS)
 
 
 _NAMES = ListOf(Text(), 1)

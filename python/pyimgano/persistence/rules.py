@@ -13,6 +13,13 @@ from pyimgano.persistence.container import Malformed
 from pyimgano.utils.parameters import Number, Parameter, Unfit
 
 ANY_TEXT = r"(?s).*"
+#: Parameters that detector files of older versions lack, as those versions had them.
+OLDER_PARAMETERS = {
+    "image_score": "reweighted",
+    "metric": "euclidean",
+    "references": "plain",
+    "projection": None,
+}
 #: A SHA-256 in hexadecimal digits.
 HASH = "[0-9a-f]{64}"
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.persistence.container import Malformed, Tensors
 from pyimgano.persistence.precision import measure_change, to_half
-from pyimgano.persistence.rules import Fields, stored_parameters
+from pyimgano.persistence.rules import OLDER_PARAMETERS, Fields, stored_parameters
 from pyimgano.persistence.storable import LARGEST, arrays_of, parameters_of, take_arrays
 from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.scorers.catalogue import SCORERS
+from pyimgano.scorers.image_score import patch_rule
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.parameters import Choice
 
@@ -47,9 +48,8 @@ def describe_scorer(scorer: PatchScorer, bank_dtype: str) -> dict[str, Any]:
 def scorer_rule(kind: str) -> Fields:
     """The rule of a scorer's header entry; :class:`UnknownNameError` for a kind of nobody."""
     scorer = SCORERS.get(kind[:64]).value
-    return Fields(
-        {"kind": Choice(scorer.kind), "params": Fields(stored_parameters(scorer.PARAMETERS))}
-    )
+    params = Fields(stored_parameters(scorer.PARAMETERS), absent=OLDER_PARAMETERS)
+    return Fields({"kind": Choice(scorer.kind), "params": params})
 
 
 def scorer_tensors(scorer: Any, bank_dtype: str) -> tuple[Tensors, dict[str, Any] | None]:
@@ -69,6 +69,7 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
         cls: Any = MemoryBankScorer
         names = cls.PARAMETERS.keys() & entries["params"].keys()
         params = {name: entries["params"][name] for name in names}
+        params["image_score"] = patch_rule(params["image_score"])
     else:
         cls, params = SCORERS.get(entries["scorer"]["kind"]).value, entries["scorer"]["params"]
     if cls is MemoryBankScorer:

@@ -17,6 +17,7 @@ from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.fit_memory import check_fit_memory
 from pyimgano.scorers.held_out import score_held_out
+from pyimgano.scorers.image_score import ImageScore, image_score_parameter, summarise
 from pyimgano.scorers.reweighting import reweight
 from pyimgano.utils.parameters import (
     Choice,
@@ -60,8 +61,12 @@ class MemoryBankScorer(ParamsMixin):
     spill_dir : path or None
         Folder where a fit keeps the features in a temporary file in place of memory; None: in
         memory. It must have room for 4 bytes x d per patch.
-    image_score : str
-        ``"reweighted"``; ``"max"``: the largest distance as it is.
+    image_score : str or tuple
+        ``"reweighted"``; ``"max"``: the largest distance as it is; ``("top", share)``: the mean of
+        the largest share of the distances.
+    metric : str
+        ``"euclidean"``, or ``"cosine"``: rows are brought to length 1, and distances are one minus
+        the cosine.
     device : str
         torch device of the search, where it has one: that is ``"torch"``. Files do not hold it.
 
@@ -96,12 +101,13 @@ class MemoryBankScorer(ParamsMixin):
             help="folder for training features that do not fit the memory (a temporary file)",
             stored=False,  # over once it is fitted
         ),
+        "image_score": image_score_parameter(reweighted=True, maps=False),
+        "metric": Choice("euclidean", "cosine", help="how patches are compared"),
         "device": Device(
             metavar="NAME",
             help="torch device of the search, if it has one",
             stored=False,  # where it is loaded there may be another
         ),
-        "image_score": Choice("reweighted", "max", help="how distances become an image's score"),
     }
 
     memory_bank_: NDArray[np.float32]
@@ -116,7 +122,8 @@ class MemoryBankScorer(ParamsMixin):
         n_neighbors: int = 9,
         knn_backend: str | NearestNeighbors = "auto",
         spill_dir: str | os.PathLike[str] | None = None,
-        image_score: str = "reweighted",
+        image_score: ImageScore = "reweighted",
+        metric: str = "euclidean",
         device: str = "cpu",
     ) -> None:
         self.coreset_ratio = coreset_ratio
@@ -125,6 +132,7 @@ class MemoryBankScorer(ParamsMixin):
         self.spill_dir = spill_dir
         self.image_score = image_score
         self.device = device
+        self.metric = metric
 
     def check_params(self) -> None:
         """Check the parameters; :class:`UnknownNameError` for a search that nobody registered."""
@@ -152,7 +160,7 @@ class MemoryBankScorer(ParamsMixin):
     def add(self, grid: PatchGrid) -> None:
         """Keep the patches of an image: 4 bytes x d each, in memory or in ``spill_dir``."""
         training = self._fitting()
-        training.store.append(grid.rows)
+        training.store.append(self._prepared(grid.rows))
         training.shapes.append(grid.shape)
 
     def finish(self, random_state: int, progress: Callable[[int, int], None] | None = None) -> None:
@@ -180,20 +188,21 @@ class MemoryBankScorer(ParamsMixin):
             n_neighbors=self._n_neighbors(),
         )
         self._search()
-        return scores
+        return [self._finished(one.image, one.distances) for one in scores]
 
     def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
         """Score images by one search for the patches of all."""
         index = self._search()
         ends = np.cumsum([len(grid.rows) for grid in grids])
         rows = grids[0].rows if len(grids) == 1 else np.concatenate([one.rows for one in grids])
+        rows = self._prepared(rows)
         distances, matches = index.kneighbors(rows, 1)
         nearest = np.split(distances[:, 0], ends[:-1])
         worst = ends - [len(one) for one in nearest] + [int(np.argmax(one)) for one in nearest]
         match = matches[worst, 0]
         near = self._neighbourhoods(index, match)
         return [
-            PatchScores(
+            self._finished(
                 reweight(
                     rows[worst[i]],
                     float(distances[worst[i], 0]),
@@ -218,6 +227,22 @@ class MemoryBankScorer(ParamsMixin):
         scorer.memory_bank_ = state["memory_bank"]
         scorer._search()
         return scorer
+
+    def _prepared(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Rows as they are compared."""
+        if self.metric == "euclidean":
+            return rows
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
+        return unit
+
+    def _finished(self, image: float, distances: NDArray[np.float32]) -> PatchScores:
+        """Scores from Euclidean distances, and from the re-weighted one of an image."""
+        if self.metric == "cosine":  # half the square of the distance between two of length 1
+            image, distances = image**2 / 2, np.square(distances) * np.float32(0.5)
+        if self.image_score != "reweighted":
+            image = summarise(distances, self.image_score)
+        return PatchScores(image, distances)
 
     def _n_neighbors(self) -> int:
         wanted = self.n_neighbors if self.image_score == "reweighted" else 1

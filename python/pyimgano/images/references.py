@@ -1,0 +1,76 @@
+"""Changed copies of good images, so that a detector knows them turned, or in other light."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.images.preprocess import ImagePreprocessor
+from pyimgano.types import ImageInput
+from pyimgano.utils.parameters import Choice, Count, Either, Worded
+
+#: Eight rotations with the image itself, as AnomalyDINO has them; brightness as SuperADD.
+_ROTATIONS, _BRIGHTNESS = 8, 0.2
+REFERENCES = Either(
+    Choice("plain", "rotations", "brightness"),
+    Worded("rotations", Count(2, 360)),
+    metavar="KIND",
+    help="copies of the good images to learn from beside them: plain (none), rotations,"
+    " rotations:N or brightness",
+)
+
+
+@dataclass(frozen=True)
+class References:
+    """The copies that each training image has.
+
+    Attributes
+    ----------
+    kind
+        A value of the parameter ``references``.
+    random_state
+        Seed of what is drawn for each image.
+    """
+
+    kind: str | Sequence[Any]
+    random_state: int
+
+    @property
+    def n_copies(self) -> int:
+        """Copies of each image, without the image itself."""
+        if not isinstance(self.kind, str):
+            return int(self.kind[1]) - 1
+        return {"plain": 0, "rotations": _ROTATIONS - 1, "brightness": 1}[self.kind]
+
+    def copies(
+        self, image: ImageInput, number: int, preprocessor: ImagePreprocessor
+    ) -> Iterator[NDArray[np.float32]]:
+        """The copies of the image of that number, one by one, as the preprocessor brings them.
+
+        Rotations turn the image as it was read about its centre, on the same canvas, with
+        mirrored borders. Brightness is a factor from 0.8 to 1.2, drawn for each image.
+        """
+        n = self.n_copies
+        if n == 0:
+            return
+        _, array = preprocessor.read(image)
+        if self.kind == "brightness":
+            rng = np.random.default_rng([self.random_state, number])
+            factor = np.float32(rng.uniform(1 - _BRIGHTNESS, 1 + _BRIGHTNESS))
+            yield np.minimum(preprocessor.pixels(array) * factor, np.float32(1))
+            return
+        for i in range(1, n + 1):
+            yield preprocessor.pixels(_rotated(array, 360.0 * i / (n + 1)))
+
+
+def _rotated(array: NDArray[Any], degrees: float) -> NDArray[Any]:
+    """Turned counterclockwise about the centre of its pixels."""
+    height, width = array.shape[:2]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    found = cv2.warpAffine(
+        array, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(found)
