@@ -96,7 +96,7 @@ def test_help_says_what_it_always_said() -> None:
         "--image-size S S, HxW or native (default: 256; 448 for ",
         "--preset {paper} as in the paper",
         "others are compared with (default: 0.1)",
-        "--knn-backend NAME what finds the nearest bank rows: rust, sklearn, faiss or one",
+        "--knn-backend NAME what finds the nearest bank rows: rust, sklearn, faiss",
         "in pixels at the image size (default: 4)",
         "--target-fpr P, --contamination P share of good parts",
         "openvino or openvino-bf16 (default: opencv)",
