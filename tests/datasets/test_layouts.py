@@ -96,6 +96,16 @@ def test_a_registered_layout_is_a_set_like_any_other(root: Path, line: LineLayou
     assert dataset.left_out.describe().startswith("1 file left out: 1 blurred image (")
 
 
+@pytest.mark.parametrize("name", ["a/b", "", "..", 5])
+def test_a_category_that_can_name_no_file_is_an_error(
+    root: Path, line: LineLayout, monkeypatch: pytest.MonkeyPatch, name: object
+) -> None:
+    monkeypatch.setattr(LineLayout, "categories", lambda *_: ["a", name])
+    told = f"layout 'line' gives the category {name!r}: .* text that can name a file"
+    with pytest.raises(DatasetError, match=told):
+        list_categories("line", root)
+
+
 def test_the_defects_of_several_masks_are_put_together(root: Path, line: LineLayout) -> None:
     masks = load_dataset("line", root, "a").get_test_paths().masks
     np.testing.assert_array_equal(masks[0], (mask(4) | mask(30)) != 0)

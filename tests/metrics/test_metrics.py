@@ -200,6 +200,7 @@ def test_a_metric_that_fails_is_named_and_loses_no_other(
     (note,) = found.notes
     assert note.startswith("mine failed: ")
     assert why in note
+    assert found.failed == ["mine"]
     assert LABELS.tolist() == [0, 0, 1, 1]
 
 

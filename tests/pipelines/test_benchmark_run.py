@@ -76,6 +76,12 @@ def test_one_seed_gives_one_result_and_another_differs_in_its_bank_only(mvtec_ro
     assert first.threshold == again.threshold
 
 
+@pytest.mark.parametrize("size", [0, -1, 2.5])
+def test_an_impossible_size_of_metrics_is_refused_before_any_work(size: object) -> None:
+    with pytest.raises(InvalidInputError, match=f"metric_size must be an integer .*, got {size}"):
+        bench(Path("set"), categories=["bolt"], metric_size=size)
+
+
 def test_a_category_that_fails_does_not_stop_the_others(mvtec_root: Path, tmp_path: Path) -> None:
     (mvtec_root / "bolt/test/blot/001.png").write_bytes(b"")
     seen = []

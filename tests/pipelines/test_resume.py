@@ -11,10 +11,13 @@ import pytest
 
 from pyimgano.datasets import Dataset, FolderLayout
 from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.extend import MetricInfo, MetricResult, register_metric
 from pyimgano.pipelines import mvtec_visa
 from pyimgano.pipelines.checkpoints import images_digest, weights_digest
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
 from tests.conftest import texture, write_image
+from tests.extending.plugin.pyimgano_example_plugin.backbone import Edges
+from tests.extending.plugin.pyimgano_example_plugin.neighbors import TableNeighbors
 from tests.pipelines.test_benchmark_run import bench
 
 
@@ -98,6 +101,51 @@ def test_failed_categories_are_tried_again(
     computed.clear()
     assert bench(mvtec_root, output=tmp_path / "out").failed == []
     assert computed == ["bolt-0"]
+
+
+@pytest.mark.usefixtures("own_registries")
+def test_a_category_with_a_metric_that_failed_is_tried_again(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    class Moody:
+        """Fails for its first category."""
+
+        infos = (MetricInfo("moody", "Moody", "image"),)
+        calls = 0
+
+        def __call__(self, labels: object, scores: object, threshold: object) -> MetricResult:
+            Moody.calls += 1
+            return MetricResult({"moody": 1 / (Moody.calls - 1)})
+
+    register_metric(Moody())
+    options = {"output": tmp_path / "out", "metrics": ["auroc", "moody"]}
+    first = bench(mvtec_root, **options)
+    assert [c.failed_metrics for c in first.categories] == [["moody"], []]
+    assert first.failed == []
+    computed.clear()
+    again = bench(mvtec_root, **options)
+    assert computed == ["bolt-0"]
+    assert [c.metrics["moody"] for c in again.categories] == [0.5, 1.0]
+
+
+def test_objects_are_known_by_their_class_parameters_and_facts(
+    mvtec_root: Path, tmp_path: Path, computed: list[str]
+) -> None:
+    options = {"output": tmp_path / "out", "categories": ["bolt"], "image_size": 48}
+    first = bench(mvtec_root, backbone=Edges(), **options)
+    assert same(bench(mvtec_root, backbone=Edges(), **options), first)
+    assert computed == ["bolt-0"]
+    with pytest.raises(
+        InvalidInputError, match="layers was .*'stride': 4}, .* there, and is .*'stride': 2}"
+    ):
+        bench(mvtec_root, backbone=Edges(stride=2), **options)
+
+
+def test_an_object_that_no_second_run_knows_is_named(mvtec_root: Path, tmp_path: Path) -> None:
+    options = {"output": tmp_path / "out", "categories": ["bolt"]}
+    bench(mvtec_root, knn_backend=TableNeighbors(), **options)
+    with pytest.raises(InvalidInputError, match="knn_backend is an object without PARAMETERS"):
+        bench(mvtec_root, knn_backend=TableNeighbors(), **options)
 
 
 def test_other_parameters_in_the_same_folder_are_refused_unless_overwritten(

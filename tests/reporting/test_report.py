@@ -14,6 +14,7 @@ import pytest
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.reporting.report import report_schema, save_run_report
 from pyimgano.reporting.results import CategoryResult, ComparisonResult
+from pyimgano.reporting.table import table_of
 from tests.reporting.support import NASTY, category, run, undefined, with_pictures
 
 
@@ -189,3 +190,19 @@ def test_a_folder_that_cannot_be_written_to_and_a_full_disk(
         save_run_report(tmp_path / "out", run(category("bolt", 0.75)))
     with pytest.raises(InvalidInputError, match="no run"):
         save_run_report(tmp_path / "out", [])
+
+
+def test_categories_may_be_called_as_rows_and_cells_of_tables_are(tmp_path: Path) -> None:
+    from pyimgano.reporting.html_page import html_page
+
+    one, two = run(category("mean", 0.5), category("failed", 0.7), label="one"), run(label="two")
+    for results in (one, ComparisonResult([one, two])):
+        header, rows = table_of(results)
+        assert [(row[0], row[header.index("I-AUROC")]) for row in rows] == [
+            ("mean", "0.5000"),
+            ("failed", "0.7000"),
+            ("mean", "0.6000"),
+        ]
+        page = html_page(results, tmp_path)
+        assert page.count('<tr class="pick"') == 2
+        assert '<tr class="failed"' not in page

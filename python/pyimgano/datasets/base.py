@@ -271,8 +271,15 @@ class Dataset:
 
 
 def categories_of(layout: Layout, root: str | os.PathLike[str]) -> list[str]:
-    """Categories that a layout finds below ``root``."""
-    return _ask(layout, lambda: list(layout.categories(Path(root))))
+    """Categories that a layout finds below ``root``; a DatasetError if one can name no file."""
+    found: list[str] = _ask(layout, lambda: list(layout.categories(Path(root))))
+    for name in found:
+        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise DatasetError(
+                f"layout {layout.name!r} gives the category {name!r}: results and pictures are"
+                " called after it, so it must be a text that can name a file, without /"
+            )
+    return found
 
 
 def category_hint(layout: Layout, root: str | os.PathLike[str]) -> str:

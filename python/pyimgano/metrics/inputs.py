@@ -13,6 +13,12 @@ from pyimgano.images.geometry import resize_nearest
 Images: TypeAlias = Sequence[ArrayLike] | NDArray[Any]
 
 
+def check_metric_size(size: int | None) -> None:
+    """Refuse what is no side of a square, nor None."""
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise InvalidInputError(f"metric_size must be an integer from 1 or None, got {size!r}")
+
+
 def resize_map(anomaly_map: NDArray[Any], size: int | None) -> NDArray[Any]:
     """An anomaly map at (`size`, `size`), bilinear; as it is if `size` is None."""
     return _resized("anomaly map", anomaly_map, size, _bilinear)
@@ -35,8 +41,7 @@ def _resized(
 ) -> NDArray[Any]:
     if size is None:
         return image
-    if size < 1:
-        raise InvalidInputError(f"metric_size must be at least 1, got {size}")
+    check_metric_size(size)
     if image.ndim != 2 or image.size == 0:
         raise InvalidInputError(f"cannot resize a {name} of shape {image.shape}")
     if image.shape == (size, size):

@@ -28,6 +28,7 @@ class Measured:
     per_image: dict[str, list[float]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)  #: What the figures depend on.
     curves: dict[str, list[list[float]]] = field(default_factory=dict)  #: Points for plots, by key.
+    failed: list[str] = field(default_factory=list)  #: Keys of those that failed.
     #: Which figures are undefined or failed, and why.
     notes: list[str] = field(default_factory=list)
 
@@ -48,6 +49,7 @@ class Measured:
                 reason = printable(str(error)) or "no reason given"
                 failed = f"{', '.join(selection.keys)} failed: {type(error).__name__}: {reason}"
                 self.notes.append(failed)
+                self.failed += selection.keys
                 self.values.update(dict.fromkeys(selection.keys, math.nan))
                 return
         self.values.update(values)

@@ -48,8 +48,9 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     feature_extractor
         Any object with ``extract(images) -> float32 (n, d)``, and ``fit(images)`` if it learns
         (``fit(images, random_state=...)`` gets the detector's); ``images`` are paths or arrays as
-        given. One that learns is copied as ``sklearn.base.clone`` does before each fit: yours
-        stays as it is, the fitted one is ``features_``. None:
+        given; benchmarks and ``pyimgano predict`` decode files themselves and give arrays. One that
+        learns is copied as ``sklearn.base.clone`` does before each fit: yours stays as it is, the
+        fitted one is ``features_``. None:
         :class:`~pyimgano.features.patches.pooled.PooledFilterBank`.
     standardize
         Bring each feature to mean 0 and standard deviation 1 on the training images.

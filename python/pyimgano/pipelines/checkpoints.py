@@ -6,12 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from pyimgano.datasets import Dataset
 from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.build import is_onnx
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.output_folder import OutputFolder
@@ -108,6 +109,8 @@ def _difference(old: Any, new: dict[str, Any]) -> str:
         was, now = old.get(key), new.get(key)
         if isinstance(was, dict) and isinstance(now, dict) and was != now:
             return _difference(was, now)
+        if was != now and " object at 0x" in f"{was} {now}":
+            return f"{key} is an object without PARAMETERS, which no second run can know again"
         if was != now:
             return f"{key} was {was!r} there, and is {now!r} here"
     return "its parameters differ"
@@ -139,7 +142,20 @@ def weights_digest(parameters: Mapping[str, Any]) -> str | None:
 
 def _plain(value: Any) -> Any:
     """What JSON gives back for a value, so that the two compare equal."""
-    return json.loads(json.dumps(value, default=str, sort_keys=True))
+    return json.loads(json.dumps(value, default=_identity, sort_keys=True))
+
+
+def _identity(value: Any) -> Any:
+    """What another process knows an object by: its class, parameters and facts, if it has any."""
+    known: dict[str, Any] = {}
+    if callable(getattr(value, "get_params", None)):
+        known = dict(value.get_params())
+    elif isinstance(getattr(value, "PARAMETERS", None), Mapping):
+        known = {name: getattr(value, name) for name in value.PARAMETERS}
+    if is_backbone(value):
+        known["info"] = asdict(value.info)
+    has_identity = known or hasattr(value, "PARAMETERS")
+    return {"class": type(value).__qualname__, **known} if has_identity else str(value)
 
 
 class ReportFile:

@@ -236,6 +236,7 @@ def evaluate_category(
         pro_curve=measured.curves.get("aupro", []),
         images=_images(samples, tested, measured),
         notes=[n for n in (dataset.left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
+        failed_metrics=measured.failed,
         left_out=dataset.left_out.to_json(),
     )
 

@@ -16,6 +16,7 @@ from pyimgano.datasets import Dataset, list_categories, load_dataset
 from pyimgano.datasets.load import hint_for
 from pyimgano.errors import DatasetError, InvalidInputError, OutputError, PyimganoError
 from pyimgano.metrics.catalogue import select_metrics
+from pyimgano.metrics.inputs import check_metric_size
 from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import (
     Checkpoints,
@@ -97,7 +98,7 @@ def run_benchmark(
     """Fit and evaluate a model on categories of an image set.
 
     With an ``output`` folder a run can be interrupted and started again: every category and seed
-    that finished is taken from there, not computed again, and those that failed are tried again.
+    that finished is taken from there; what failed, if only a metric, is computed again.
 
     Parameters
     ----------
@@ -157,6 +158,7 @@ def run_benchmark(
     at once: 5 bytes per pixel of its test images (float32 maps, uint8 masks), and up to 4 more
     while they are computed; ``metric_size`` bounds that at 9 bytes per pixel of that size.
     """
+    check_metric_size(metric_size)
     names = resolve_categories(dataset, root, categories)
     if not seeds:
         raise InvalidInputError("seeds is empty: give at least one")
@@ -318,7 +320,7 @@ def _run_job(job: _Job) -> CategoryResult:
         if not isinstance(error, PyimganoError):
             reason = f"{name}: {reason}" if reason else name
         return CategoryResult(category=job.category, seed=job.seed, error=reason)
-    if job.checkpoints is not None:
+    if job.checkpoints is not None and not result.failed_metrics:
         job.checkpoints.save(result, images)
     return result
 

@@ -255,11 +255,12 @@ def _table(results: Results) -> str:
             f'<button type="button">{escape(name)}</button></th>'
         )
     body, foot = [], []
+    n_means = sum(len(run.finished) > 1 for run in runs_of(results))
     for r, row in enumerate(rows):
         cells = [_cell(cell, i < n_names, (r, i) in best) for i, cell in enumerate(row)]
-        if row[0] == "mean" and r >= len(rows) - len(titles):
+        if r >= len(rows) - n_means:
             foot.append(f"<tr>{''.join(cells)}</tr>")
-        elif "failed" in row:
+        elif row[n_names] == "failed":
             body.append(f'<tr class="failed">{"".join(cells)}</tr>')
         else:
             run = titles.index(row[1]) if n_names == 2 else 0

@@ -34,6 +34,8 @@ class CategoryResult:
         Points (false-positive rate, per-region overlap) for plotting; empty where not computed.
     notes
         What was left out or undefined, and why.
+    failed_metrics
+        Keys of those whose metric failed: a run that is taken up again computes the category anew.
     left_out
         Files and folders that are no input: ``reason``, ``count``, the ``first`` of them, and
         ``expected`` where nobody would miss them.
@@ -57,6 +59,7 @@ class CategoryResult:
     pro_curve: list[list[float]] = field(default_factory=list)
     images: list[ImageResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    failed_metrics: list[str] = field(default_factory=list)
     left_out: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
 

@@ -41,16 +41,17 @@ def metric_columns(results: Results) -> list[MetricInfo]:
     return column_infos(keys, asked=dict.fromkeys(k for run in runs for k in run.metrics))
 
 
-def result_rows(result: BenchmarkResult, metrics: Sequence[MetricInfo]) -> list[list[str]]:
-    """One row per category (mean over its seeds) and, for several, the mean of all."""
-    rows = []
+def result_rows(
+    result: BenchmarkResult, metrics: Sequence[MetricInfo]
+) -> tuple[dict[str, list[str]], list[list[str]]]:
+    """One row per category (mean over its seeds), and for several one with the mean of all."""
+    rows = {}
     for name, runs in result.by_category.items():
         good = [run for run in runs if run.error is None]
         failed = [name, "failed", *[""] * (len(metrics) + len(COSTS) - 1)]
-        rows.append(_row(name, [good], metrics) if good else failed)
-    if len(result.finished) > 1:
-        rows.append(_row("mean", result.finished, metrics))
-    return rows
+        rows[name] = _row(name, [good], metrics) if good else failed
+    several = len(result.finished) > 1
+    return rows, [_row("mean", result.finished, metrics)] if several else []
 
 
 def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
@@ -58,15 +59,17 @@ def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
     metrics = metric_columns(results)
     header = ["category", *(info.title for info in metrics), *COSTS]
     if isinstance(results, BenchmarkResult):
-        return header, result_rows(results, metrics)
-    blocks = {run.title: {row[0]: row for row in result_rows(run, metrics)} for run in results.runs}
-    names = dict.fromkeys(name for block in blocks.values() for name in block if name != "mean")
+        of_categories, means = result_rows(results, metrics)
+        return header, [*of_categories.values(), *means]
+    blocks = {run.title: result_rows(run, metrics) for run in results.runs}
+    names = dict.fromkeys(name for block, _ in blocks.values() for name in block)
     rows = [
         [name, title, *block[name][1:]]
-        for name in [*names, "mean"]
-        for title, block in blocks.items()
+        for name in names
+        for title, (block, _) in blocks.items()
         if name in block
     ]
+    rows += [[row[0], title, *row[1:]] for title, (_, mean) in blocks.items() for row in mean]
     return [header[0], "model", *header[1:]], rows
 
 
