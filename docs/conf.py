@@ -33,8 +33,10 @@ exclude_patterns = [".venv*", "out", "target", "rust", "python", "tests", "train
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
 nitpicky = True
-# Of packages that are extras.
-nitpick_ignore = [("py:class", "LightningModule"), ("py:class", "Tensor")]
+# Of packages that are extras, and what signatures name that only type checkers import.
+nitpick_ignore = [
+    ("py:class", name) for name in ("LightningModule", "Tensor", "BackboneLike", "ImageFeatures")
+]
 
 html_theme = "furo"
 html_title = f"pyimgano {release}"

@@ -197,15 +197,9 @@ def quick_benchmark(
     algorithms: Sequence[str] | None = None,
     **kwargs: Any,
 ) -> dict[str, dict[str, Any]]:
-    """Compare algorithms in one call; see :class:`AlgorithmBenchmark`.
+    """Compare algorithms, such as ``["ECOD", "COPOD"]``, in one call.
 
-    Parameters
-    ----------
-    train_images, test_images, test_labels
-        As for :meth:`AlgorithmBenchmark.run`.
-    algorithms
-        Such as ``["ECOD", "COPOD"]``.
-    **kwargs
-        Further parameters of :class:`AlgorithmBenchmark`.
+    ``kwargs`` are further parameters of :class:`AlgorithmBenchmark`, the rest is as for
+    :meth:`AlgorithmBenchmark.run`.
     """
     return AlgorithmBenchmark(algorithms, **kwargs).run(train_images, test_images, test_labels)

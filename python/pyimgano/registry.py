@@ -92,12 +92,8 @@ class Registry(Generic[T]):
     """Things by name: classes, functions that build something, or objects.
 
     A look-up of a name that is not there, and any listing, first let the installed plugins
-    (entry-point group ``pyimgano.plugins``) register theirs, once in a process.
-
-    Parameters
-    ----------
-    kind
-        What errors call one of them, such as ``"model"``.
+    (entry-point group ``pyimgano.plugins``) register theirs, once in a process. Errors call one of
+    them by the ``kind``, such as ``"model"``.
     """
 
     def __init__(self, kind: str) -> None:

@@ -28,10 +28,8 @@ class LoadedImage:
         float32 (h, w, 3), RGB in [0, 1], at the size that features are taken from.
     geometry
         Which pixel of the source image each of them is.
-    path
-        The file it came from; None for an array.
-    health
-        Light, sharpness and the like of the source image.
+    path, health
+        The file it came from, None for an array; light, sharpness and the like of the source.
     """
 
     pixels: NDArray[np.float32]

@@ -81,17 +81,8 @@ def pixel_pairs(
 class PixelSweep:
     """All figures of pixels and regions, and the curve of AUPRO, from one sweep over the pixels.
 
-    Attributes
-    ----------
-    integration_limit
-        False-positive rate up to which AUPRO integrates.
-    curve_points
-        Most points of the curve: enough for a plot.
-
-    Raises
-    ------
-    InvalidInputError
-        The limit is out of its range.
+    AUPRO integrates up to ``integration_limit``, else an InvalidInputError; the curve has at most
+    ``curve_points``, enough for a plot.
     """
 
     integration_limit: float = 0.3

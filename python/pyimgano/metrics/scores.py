@@ -19,14 +19,11 @@ class ScoreMetrics:
 
     Attributes
     ----------
-    auroc : float
-        Area under the ROC curve.
-    average_precision : float
-        A sum over steps, not interpolated.
-    f1_max : float
-        The best F1 that any threshold gives.
-    f1_threshold : float
-        ``score > f1_threshold`` has that F1: a cut midway between two adjacent scores.
+    auroc, average_precision : float
+        Area under the ROC curve, and a sum over steps, not interpolated.
+    f1_max, f1_threshold : float
+        The best F1 that any threshold gives; ``score > f1_threshold`` has it, a cut midway between
+        two adjacent scores.
     """
 
     auroc: float

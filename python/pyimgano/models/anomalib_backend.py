@@ -14,8 +14,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size, each_image
 from pyimgano.images.twins import digest
 from pyimgano.models import anomalib_training as training
-from pyimgano.models.anomalib_catalogue import MODELS, AnomalibModel
-from pyimgano.models.anomalib_parameters import PARAMETERS
+from pyimgano.models.anomalib_catalogue import MODELS, PARAMETERS, AnomalibModel
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import readable_images

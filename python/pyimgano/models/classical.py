@@ -16,12 +16,11 @@ from pyimgano.images.preprocess import each_image
 from pyimgano.images.twins import Look, digest, fingerprint, group_twins
 from pyimgano.models.base import Detector
 from pyimgano.models.batches import in_batches
-from pyimgano.models.can_tell import check_can_tell
 from pyimgano.models.collect import Collected, readable_images
 from pyimgano.models.opened import extract_and_measure, try_to_measure
 from pyimgano.models.parameters import COMMON, Parameters
 from pyimgano.models.pyod_catalogue import DETECTORS
-from pyimgano.models.pyod_estimator import RowDetector, find_class, find_detector
+from pyimgano.models.pyod_estimator import RowDetector, check_can_tell, find_class, find_detector
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.parameters import Choice, Count, Flag, Opaque, Text
 from pyimgano.utils.params import OpenParamsMixin, cloned

@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, ThresholdWarning
+from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.health_range import HealthRange
 from pyimgano.models.collect import Collected
-from pyimgano.models.depth import check_bits
 from pyimgano.models.odd import odd_images
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
@@ -22,6 +21,20 @@ from pyimgano.models.training_images import names_of
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.foreign import asked
 from pyimgano.utils.params import ParamsMixin
+from pyimgano.utils.text import shown
+
+
+def check_bits(path: str | None, health: ImageHealth | None, known: frozenset[int]) -> None:
+    """Refuse an image of another depth than was learnt: its values may be on another scale."""
+    if health is None or health.bits is None or not known or health.bits in known:
+        return
+    what = (
+        f"has {health.bits}-bit pixels, and the detector learnt from {min(known)}-bit images:"
+        " fit it on images of this kind"
+    )
+    if path is None:
+        raise InvalidInputError(f"the image {what}")
+    raise ImageReadError(f"image {shown(path)} {what}")
 
 
 class Fitted(ParamsMixin):

@@ -61,14 +61,12 @@ class Calibration:
     ----------
     before, after
         The old and the new threshold on the same images.
-    source
-        Where the new threshold comes from, as the detector says it.
-    false_positive_rate
-        What is known of its false-positive rate; None if it was tuned on the normal images.
-    notes
-        Warnings, and how many of the images are unlike those that were learnt from.
-    left_out
-        Files and folders that were left out.
+    source, false_positive_rate
+        Where the new threshold comes from, as the detector says it, and what is known of its
+        false-positive rate; None if it was tuned on the normal images.
+    notes, left_out
+        Warnings, and how many of the images are unlike those that were learnt from; files and
+        folders that were left out.
     """
 
     before: Operating

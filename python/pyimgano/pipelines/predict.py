@@ -41,10 +41,9 @@ class PredictSummary:
         Images with a score, those with a defect, and files, folders or patterns without a result.
     seconds
         Wall time.
-    left_out
-        Files and folders that are no input, counted by whoever finds the images.
-    health
-        How many of the scored images are unlike the good photos, and in what.
+    left_out, health
+        Files and folders that are no input, counted by whoever finds the images; how many of the
+        scored images are unlike the good photos, and in what.
     postprocess
         What the detector's maps go through before regions and pictures are made of them.
     """

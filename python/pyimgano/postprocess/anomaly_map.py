@@ -109,17 +109,9 @@ class AnomalyMapPostprocess:
     def parse(cls, text: str, *, component_threshold: float | None = None) -> Self:
         """The steps that a text names, ``"gaussian_sigma=2,min_component_area=30"``.
 
-        Parameters
-        ----------
-        text : str
-            Parameters and values. Normalisation is left out: its range is nothing to write by hand.
-        component_threshold : float, optional
-            For a component filter whose threshold the text leaves out.
-
-        Raises
-        ------
-        UnknownNameError, InvalidInputError
-            (both a ValueError) name the parameter.
+        Normalisation is left out: its range is nothing to write by hand. `component_threshold` is
+        for a component filter whose threshold the text leaves out. An UnknownNameError or
+        InvalidInputError (both a ValueError) names the parameter.
         """
         known = {name: one for name, one in cls.PARAMETERS.items() if one.option}
         given: dict[str, Any] = {}
@@ -164,15 +156,7 @@ class AnomalyMapPostprocess:
         return low + value * (high - low)
 
     def _range(self) -> tuple[float, float]:
-        """The values that become 0 and 1, the same for all maps.
-
-        Raises
-        ------
-        NotFittedError
-            ``normalize="dataset"`` without `value_range`.
-        InvalidInputError
-            ``normalize="image"``: each map has a range of its own.
-        """
+        """The values that become 0 and 1, the same for all maps, if there are such."""
         if self.normalize is None:
             return 0.0, 1.0
         if self.normalize == "image":
@@ -190,22 +174,10 @@ class AnomalyMapPostprocess:
     def fit(self, maps: Iterable[ArrayLike]) -> AnomalyMapPostprocess:
         """A copy that knows the lowest and the highest value of `maps`.
 
-        Parameters
-        ----------
-        maps : iterable of arrays (H, W)
-            Raw maps, such as those of the training or validation images; sizes may differ. They
-            are asked for one after the other.
-
-        Returns
-        -------
-        AnomalyMapPostprocess
-            With `value_range` set; `self`, which needs no fitting, unless `normalize` is
-            ``"dataset"``.
-
-        Raises
-        ------
-        InvalidInputError
-            There are no maps, or all of them have one and the same value.
+        They are raw maps (H, W), such as those of the training or validation images; sizes may
+        differ, and they are asked for one after the other. The copy has `value_range` set; it is
+        `self`, which needs no fitting, unless `normalize` is ``"dataset"``. No maps, or maps of one
+        and the same value, are an InvalidInputError.
         """
         if self.normalize != "dataset":
             return self
@@ -236,10 +208,9 @@ class AnomalyMapPostprocess:
 
         Raises
         ------
-        NotFittedError
-            ``normalize="dataset"`` without `value_range`.
-        InvalidInputError, InvalidTypeError
-            The map has another shape, no pixels, NaN or infinity, or is not numeric.
+        NotFittedError, InvalidInputError, InvalidTypeError
+            ``normalize="dataset"`` without `value_range`; the map has another shape, no pixels, NaN
+            or infinity, or is not numeric.
         """
         values = self._normalized(_checked("anomaly_map", anomaly_map))
         if self.gaussian_sigma > 0:

@@ -29,15 +29,10 @@ class Storable(Protocol):
 
     @classmethod
     def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
-        """An object that works as the stored one did.
+        """An object that works as the stored one did, of parameters checked by ``PARAMETERS``.
 
-        Parameters
-        ----------
-        parameters
-            The constructor's arguments, checked by ``PARAMETERS``.
-        state
-            What :meth:`to_state` gave. It comes from a file, and files may come from anybody:
-            raise a ``ValueError`` for shapes and values that cannot be.
+        The state is what :meth:`to_state` gave. It comes from a file, and files may come from
+        anybody: raise a ``ValueError`` for shapes and values that cannot be.
         """
         ...
 

@@ -167,8 +167,7 @@ class VisADataset(Dataset):
       ``Data/Masks/Anomaly/*.png``, divided by ``split_csv/1cls.csv``. It is preferred where it is
       there and has its split file.
     - After the authors' ``prepare_data.py``: ``1cls/<category>/{train/good, test/good, test/bad,
-      ground_truth/bad}``, names and suffixes kept.
-    - ``visa_pytorch/<category>/...``, the same without ``1cls``.
+      ground_truth/bad}``, names and suffixes kept; ``visa_pytorch/<category>/...`` likewise.
 
     ``root`` is the folder of the categories, or one or two levels above (``1cls``,
     ``visa_pytorch``). Masks hold label indices; any non-zero pixel is defect.

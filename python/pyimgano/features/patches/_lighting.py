@@ -21,11 +21,6 @@ class Lighting:
     Stein, 1961), so that nothing changes for a set with steady light, where a brighter or flatter
     image may well be a defect. A later image whose remaining deviation lies outside the range of
     the training images is taken back into it.
-
-    Attributes
-    ----------
-    mean_, shrink_, reach_ : ndarray
-        float64 (6,): mean of the statistics, share removed, largest deviation kept.
     """
 
     def fit(self, light: NDArray[np.float64]) -> Self:

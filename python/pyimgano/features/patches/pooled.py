@@ -27,19 +27,15 @@ class ImageFeatures(Protocol):
 class PooledFilterBank(ParamsMixin):
     """Embedded patch features of an image, pooled to one vector.
 
-    Per patch feature the largest absolute value over the grid: how far the image strays from
-    normal surface anywhere. A defect of a few patches moves that; it hardly moves a mean.
+    Per patch feature the largest absolute value over the grid: how far the image strays from normal
+    surface anywhere. A defect of a few patches moves that; it hardly moves a mean. ``extract``
+    changes no state, so several threads may share a fitted object.
 
     Parameters
     ----------
-    image_size
+    image_size, max_pixels
         Side S of the square that images are brought to, (height, width), or None for native.
-    max_pixels
         Larger image files are refused before they are decoded.
-
-    Notes
-    -----
-    ``extract`` changes no state, so several threads may share a fitted object.
     """
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
