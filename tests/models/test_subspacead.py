@@ -6,31 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pyimgano.extend import BackboneInfo, LayerInfo
 from pyimgano.models.subspacead import SubspaceAD
 from tests.conftest import texture, with_blot
+from tests.models.cells import Cells
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarning")
 
 TRAIN = [texture(i, (40, 48)) for i in range(4)]
 TEST = [texture(30, (40, 48)), with_blot(texture(31, (40, 48)))]
-
-
-class Cells:
-    """Means, spreads and edges in cells, two layers of six channels: as blocks of a transformer."""
-
-    def __init__(self, stride: int = 48, second: int = 6) -> None:
-        self.stride = stride
-        layers = (LayerInfo("a", 6, stride), LayerInfo("b", second, stride))
-        self.info = BackboneInfo("cells", layers, ((0.5,) * 3, (0.25,) * 3), stride)
-
-    def layer_maps(self, batch: np.ndarray) -> list[np.ndarray]:
-        n, c, height, width = batch.shape
-        side = self.stride
-        cells = batch.reshape(n, c, height // side, side, width // side, side)
-        first = np.concatenate([cells.mean(axis=(3, 5)), cells.std(axis=(3, 5))], axis=1)
-        second = np.concatenate([cells.max(axis=(3, 5)), cells.min(axis=(3, 5))], axis=1)
-        return [first, np.ascontiguousarray(second[:, : self.info.layers[1].channels])]
 
 
 def oracle(maps: list[np.ndarray], test: np.ndarray) -> tuple[np.ndarray, float]:

@@ -53,6 +53,22 @@ OTHERS = {
         "variance": 0.75,
         "image_score": ("top", 0.25),
     },
+    "anomalydino": {
+        "backbone": "embedded",
+        "image_size": (16, 24),
+        "coreset_ratio": 0.5,
+        "knn_backend": "sklearn",
+        "image_score": "map_max",
+        "references": ("rotations", 3),
+    },
+    "superadd": {
+        "backbone": "embedded",
+        "image_size": (16, 24),
+        "preset": "paper",
+        "coreset_ratio": 0.5,
+        "knn_backend": "sklearn",
+        "image_score": ("top", 0.25),
+    },
     "classical": {
         "detector": "knn",
         "contamination": 0.25,

@@ -126,6 +126,16 @@ _ON_PATCHES = {
         "What is left of patch features beside the axes of normal ones (SubspaceAD, 2026)",
         (),
     ),
+    "anomalydino": (
+        ("pyimgano.models.anomalydino", "AnomalyDINO"),
+        "Nearest neighbours by the cosine, for few good photos (Damm et al., 2025)",
+        ("memory bank",),
+    ),
+    "superadd": (
+        ("pyimgano.models.superadd", "SuperADD"),
+        "A memory bank for each layer of a large transformer (SuperADD, 2026)",
+        ("memory bank",),
+    ),
 }
 
 for _name, (_home, _summary, _tags) in _ON_PATCHES.items():

@@ -117,6 +117,8 @@ class PatchDetector(PatchFeatures):
     kind: ClassVar[str] = "patch"
     #: Of a subclass with a scorer of its own: its class, whose parameters are the detector's too.
     SCORER: ClassVar[Any] = None
+    #: Parameters that ``preset="paper"`` sets.
+    PAPER: ClassVar[Mapping[str, Any]] = {}
     #: What the score of an image is, where that is a parameter.
     image_score: ImageScore
 
@@ -173,12 +175,20 @@ class PatchDetector(PatchFeatures):
         """A scorer that has learnt nothing, by the parameters."""
         if self.SCORER is None:
             return MemoryBankScorer() if self.scorer is None else cloned("scorer", self.scorer)
+        scorer: PatchScorer = self.SCORER(**self._scorer_parameters())
+        return scorer
+
+    def _scorer_parameters(self) -> dict[str, Any]:
         shared = self.SCORER.PARAMETERS.keys() & self.PARAMETERS.keys()
-        given = {name: getattr(self, name) for name in shared}
+        given = {name: self._in_use(name) for name in shared}
         if "image_score" in given:
             given["image_score"] = patch_rule(given["image_score"])
-        scorer: PatchScorer = self.SCORER(**given)
-        return scorer
+        return given
+
+    def _in_use(self, name: str) -> Any:
+        """A parameter, or what it is in the paper, if that is wanted."""
+        is_paper = self.preset is not None and name in self.PAPER
+        return self.PAPER[name] if is_paper else getattr(self, name)
 
     def check_params(self) -> None:
         """Check the parameters alone, those that the scorer declares among them."""
@@ -276,10 +286,10 @@ class PatchDetector(PatchFeatures):
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
     def _references(self) -> References:
-        return References(self.references, self.random_state)
+        return References(self._in_use("references"), self.random_state)
 
     def _build_mapper(self) -> PatchMapper:
-        return PatchMapper(self.gaussian_sigma)
+        return PatchMapper(self._in_use("gaussian_sigma"))
 
     def _scores_maps(self) -> bool:
         return is_of_map(getattr(self, "image_score", "max"))

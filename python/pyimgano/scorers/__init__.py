@@ -3,11 +3,13 @@
 from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.scorers.catalogue import register_scorer
 from pyimgano.scorers.gaussian import GaussianScorer
+from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.scorers.subspace import SubspaceScorer
 
 __all__ = [
     "GaussianScorer",
+    "LayerBanksScorer",
     "MemoryBankScorer",
     "PatchScorer",
     "PatchScores",

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from pyimgano.errors import InvalidInputError
 from pyimgano.registry import Entry, Registry
 from pyimgano.scorers.gaussian import GaussianScorer
+from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.scorers.subspace import SubspaceScorer
 from pyimgano.utils.params import check_declaration
@@ -38,5 +39,6 @@ def register_scorer(scorer: Scorer, *, summary: str = "", overwrite: bool = Fals
 
 
 register_scorer(MemoryBankScorer, summary="distances to a coreset of the training patches")
+register_scorer(LayerBanksScorer, summary="distances to a coreset of each layer, averaged")
 register_scorer(GaussianScorer, summary="distances from the normal law at each place")
 register_scorer(SubspaceScorer, summary="what is left beside the principal axes")
