@@ -39,6 +39,8 @@ REFUSED = {
 GIVEN: dict[str, dict[str, Any]] = {
     "patchcore": {"coreset_ratio": 0.25},
     "padim": {"n_features": 8},
+    "anomalydino": {"coreset_ratio": 0.25},
+    "superadd": {"coreset_ratio": 0.25},
     "subspacead": {"variance": 0.9},
     "vision_iforest": {"n_estimators": 10},
     "vision_loda": {"feature_extractor": PooledFilterBank(16)},
