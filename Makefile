@@ -5,7 +5,7 @@ PYTHON ?= python3
 OUT ?= out
 VENV := .venv
 DEMO := .venv-demo
-SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi') Cargo.toml Cargo.lock pyproject.toml
+SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi' -o -name '*.safetensors') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
 .PHONY: help demo train test test-fast asan lint format docs coverage wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean

@@ -7,7 +7,7 @@ import pytest
 from pyimgano.cli import main
 
 #: Options that make ``fit`` quick.
-SIZE = ["--image-size", "48x64", "--quiet"]
+SIZE = ["--image-size", "96x128", "--quiet"]
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:

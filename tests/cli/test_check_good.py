@@ -99,7 +99,7 @@ def test_fit_detect_and_python_have_one_default_target(good: Path, tmp_path: Pat
     )  # fmt: skip
     assert code == 0
     results = json.loads((tmp_path / "out/results.json").read_text())
-    detector = pyimgano.create_model("patchcore", backbone="embedded", image_size=(48, 64))
+    detector = pyimgano.create_model("patchcore", backbone="embedded", image_size=(96, 128))
     detector.fit(sorted(map(str, good.iterdir())))
     loaded = pyimgano.load(target)
     assert loaded.threshold_ == results["threshold"] == detector.threshold_

@@ -14,7 +14,7 @@ from pyimgano.datasets import list_datasets
 from tests.cli.support import run
 from tests.conftest import texture, with_blot, write_image
 
-SMALL = ["--backbone", "embedded", "--image-size", "48x64", "--quiet"]
+SMALL = ["--backbone", "embedded", "--image-size", "96x128", "--quiet"]
 
 
 def test_benchmark_prints_a_table_and_writes_json_and_pictures(
@@ -54,7 +54,7 @@ def test_features_may_go_to_a_folder(
     mvtec_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["benchmark", "--dataset", "mvtec", "--root", str(mvtec_root), "--category", "bolt"]
-    options += ["--backbone", "embedded", "--image-size", "48x64", "--spill-dir"]
+    options += ["--backbone", "embedded", "--image-size", "96x128", "--spill-dir"]
     folder = tmp_path / "features"
     folder.mkdir()
     assert run(capsys, *options, str(folder))[0] == 0

@@ -75,18 +75,20 @@ def test_the_benchmark_runs_an_onnx_file_by_the_engine_given(
     assert benchmark.main([*argv, "--overwrite", "--engine", "tvm"]) == 2
     assert "unknown engine 'tvm'" in capsys.readouterr().err
     assert (
-        benchmark.main([*argv, "--backbone", "embedded", "--overwrite", "--engine", "opencv"]) == 2
+        benchmark.main([*argv, "--backbone", "filterbank", "--overwrite", "--engine", "opencv"])
+        == 2
     )
 
 
 def test_in_a_comparison_each_backbone_gets_the_options_it_has() -> None:
     parser = argparse.ArgumentParser()
     detector_options.add_detector_options(parser, backbone="resnet18", several=True)
-    models = ["patchcore:embedded", "patchcore:a.onnx", "patchcore"]
+    models = ["patchcore:embedded", "patchcore:filterbank", "patchcore:a.onnx", "patchcore"]
     given = ["--engine", "openvino", "--weights", "w.pth", "--layers", "layer2"]
     args = parser.parse_args(["--model", *models, *given])
     assert [dict(spec.parameters) for spec in detector_options.detector_specs(args)] == [
-        {"backbone": "embedded"},
+        {"backbone": "embedded", "engine": "openvino", "layers": ["layer2"]},
+        {"backbone": "filterbank"},
         {"backbone": "a.onnx", "layers": ["layer2"], "engine": "openvino"},
         {"backbone": "resnet18", "weights": "w.pth", "layers": ["layer2"]},
     ]

@@ -15,7 +15,7 @@ import pyimgano
 from tests.cli.support import SIZE, run
 from tests.conftest import write_mvtec
 
-SMALL = ["--backbone", "embedded", "--image-size", "48x64"]
+SMALL = ["--backbone", "embedded", "--image-size", "96x128"]
 LINE = r"^pyimgano {}: (error: )?4 files and folders left out: .*3 \.XYZ.*1 folder that cannot be"
 
 

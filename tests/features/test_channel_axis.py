@@ -73,9 +73,9 @@ def test_at_native_size_the_image_is_named() -> None:
         detector.fit([texture(0, (48, 64))])
 
 
-def test_embedded_features_say_how_small_images_may_be() -> None:
+def test_the_filter_bank_says_how_small_images_may_be() -> None:
     with pytest.raises(InvalidInputError, match="at least 8 x 8 pixels, got 7 x 9: set image_size"):
-        create_model("patchcore", backbone="embedded", image_size=(7, 9)).validate()
+        create_model("patchcore", backbone="filterbank", image_size=(7, 9)).validate()
 
 
 def test_a_vision_transformer_works_at_its_own_size() -> None:

@@ -207,8 +207,11 @@ def test_arguments_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     for backbone, given in (
         (str(file), {"weights": "w.pth"}),
         (str(file), {"device": "cuda"}),
-        ("embedded", {"engine": "opencv"}),
-        ("embedded", {"layers": ["a"]}),
+        ("embedded", {"weights": "w.pth"}),
+        ("embedded", {"device": "cuda"}),
+        ("embedded", {"normalization": ((0.5,) * 3, (0.2,) * 3)}),
+        ("filterbank", {"engine": "opencv"}),
+        ("filterbank", {"layers": ["a"]}),
         ("filterbank", {"weights": "w.pth"}),
         ("resnet18", {"engine": "opencv"}),
     ):

@@ -69,7 +69,7 @@ class Counts:
 
 def small_patchcore() -> Detector:
     images = [texture(i, (24, 20)) for i in range(10)]
-    return create_model("patchcore", backbone="embedded", image_size=(24, 20)).fit(images)
+    return create_model("patchcore", backbone="filterbank", image_size=(24, 20)).fit(images)
 
 
 def small_classical() -> Detector:

@@ -23,7 +23,7 @@ TEST = [part(30), with_blot(part(31))]
 
 
 def test_a_defect_stands_out_and_the_threshold_comes_from_held_out_images() -> None:
-    detector = PaDiM(backbone="embedded", image_size=32, n_features=20).fit(TRAIN)
+    detector = PaDiM(backbone="filterbank", image_size=32, n_features=20).fit(TRAIN)
     good, bad = detector.iter_predict(TEST)
     assert bad.score > 1.5 * good.score
     row, column = np.unravel_index(np.argmax(bad.anomaly_map), (32, 40))

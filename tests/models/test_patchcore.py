@@ -39,7 +39,10 @@ def fitted(normal: list[np.ndarray]) -> PatchCore:
     return detector().fit(normal)
 
 
-def test_a_defect_scores_above_the_threshold_and_lights_up_where_it_is(fitted: PatchCore) -> None:
+def test_a_defect_scores_above_the_threshold_and_lights_up_where_it_is(
+    normal: list[np.ndarray],
+) -> None:
+    fitted = detector(image_size=(96, 128)).fit(normal)
     bad = with_blot(texture(50), top=16, left=40, side=12)
     (prediction,) = fitted.iter_predict([bad])
     assert prediction.score > fitted.threshold_
@@ -82,7 +85,7 @@ def test_training_scores_come_in_the_order_given_from_banks_without_their_image(
     assert "each left out" in fitted.threshold_source_
     # A training image that is unlike all others must stand out although it was trained on.
     with_odd_one = [*normal[:5], with_blot(texture(5)), *normal[6:]]
-    scores = detector().fit(with_odd_one).decision_scores_
+    scores = detector(image_size=(96, 128)).fit(with_odd_one).decision_scores_
     assert scores.argmax() == 5
     assert scores[5] > 1.3 * np.delete(scores, 5).max()
 

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarnin
 
 
 def build(name: str = "patchcore", **params: Any) -> Detector:
-    given = {"backbone": "embedded", "image_size": 24} if name == "patchcore" else {}
+    given = {"backbone": "filterbank", "image_size": 24} if name == "patchcore" else {}
     detector: Detector = create_model(name, **{**given, **params})
     return detector
 
@@ -110,7 +110,7 @@ def test_the_tags_say_what_it_is(fitted: Detector) -> None:
 def test_a_notebook_shows_it(fitted: Detector) -> None:
     for detector in (fitted, build(), Pipeline([("detector", build())])):
         shown = detector._repr_html_() if isinstance(detector, Detector) else None
-        assert shown is None or ("PatchCore" in shown and "embedded" in shown)
+        assert shown is None or ("PatchCore" in shown and "filterbank" in shown)
     assert "PatchCore" in make_pipeline(build())._repr_html_()
 
 

@@ -28,13 +28,13 @@ def test_when_all_are_damaged_all_are_named(tmp_path: Path) -> None:
     for path in paths:
         Path(path).write_bytes(b"\x89PNG\r\n\x1a\n")
     for how in ("raise", "skip"):
-        detector = PatchCore(backbone="embedded", on_bad_image=how)
+        detector = PatchCore(backbone="filterbank", on_bad_image=how)
         with pytest.raises(ImageReadError, match=r"3 of 3 .*0\.png.*1\.png.*2\.png"):
             detector.fit(paths)
 
 
-def test_images_too_small_for_the_network_are_all_named(tmp_path: Path) -> None:
-    detector = PatchCore(backbone="embedded", image_size=None)
+def test_images_too_small_for_the_filters_are_all_named(tmp_path: Path) -> None:
+    detector = PatchCore(backbone="filterbank", image_size=None)
     with pytest.raises(ImageReadError, match=r"2 of 12 .*small4\.png.*small7\.png"):
         detector.fit(files(tmp_path, 4, 7))
     with pytest.raises(ImageReadError, match=r"2 of 2 .*small4\.png.*small7\.png"):
@@ -42,11 +42,11 @@ def test_images_too_small_for_the_network_are_all_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 64])
-def test_images_too_small_for_the_network_are_skipped_where_that_is_asked_for(
+def test_images_too_small_for_the_filters_are_skipped_where_that_is_asked_for(
     batch_size: int, tmp_path: Path
 ) -> None:
     paths = files(tmp_path, 4, 7)
-    how = {"backbone": "embedded", "image_size": None, "batch_size": batch_size}
+    how = {"backbone": "filterbank", "image_size": None, "batch_size": batch_size}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         detector = PatchCore(on_bad_image="skip", **how).fit(paths)

@@ -103,9 +103,9 @@ def test_an_engine_must_exist_and_have_something_to_run(
     with_onnx.save(tmp_path / "part")
     with pytest.raises(UnknownNameError, match="'open-cv'; did you mean 'opencv'"):
         pyimgano.load(tmp_path / "part", engine="open-cv")
-    PatchCore(backbone="embedded", image_size=48).fit(normal).save(tmp_path / "embedded")
-    with pytest.raises(DetectorFileError, match="embedded: .*'opencv'.* no ONNX backbone"):
-        pyimgano.load(tmp_path / "embedded", engine="opencv")
+    PatchCore(backbone="filterbank", image_size=48).fit(normal).save(tmp_path / "bank")
+    with pytest.raises(DetectorFileError, match="bank: .*'opencv'.* neither an ONNX backbone nor"):
+        pyimgano.load(tmp_path / "bank", engine="opencv")
 
 
 def test_files_without_onnx_do_not_mind(normal: list[np.ndarray], tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_newer_format_says_so(tmp_path: Path, data: bytes) -> None:
     [
         ("params.image_size", 10**9, "image_size.*1000000000"),
         ("params.image_size", [16384, 16384], "8,388,608 pixels"),
-        ("params.image_size", 7, "below the 8 pixels"),
+        ("params.image_size", 7, "at least 8 x 8 pixels"),
         ("params.image_size", [48, -1], "-1"),
         ("params.gaussian_sigma", 1e30, r"gaussian_sigma'.*1e\+30"),
         ("params.gaussian_sigma", -1, "gaussian_sigma"),

@@ -82,7 +82,8 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
         {"preset": "paper"},
         {"knn_backend": "sklearn"},
         {"knn_backend": "rust", "contamination": np.float64(0.2), "random_state": np.int64(3)},
-        {"normalization": ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2)), "on_bad_image": "skip"},
+        {"layers": ["layer3"], "on_bad_image": "skip"},
+        {"backbone": "filterbank", "normalization": ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))},
     ],
     ids=str,
 )
@@ -255,7 +256,7 @@ def test_what_cannot_be_stored_is_refused_and_says_why(
         anomalib.save(target)
     with pytest.raises(InvalidInputError, match="bank_dtype"):
         fitted.save(target, bank_dtype="float64")
-    with pytest.raises(InvalidInputError, match="without a network"):
+    with pytest.raises(InvalidInputError, match="comes with the package"):
         fitted.save(target, embed_backbone=True)
     with pytest.raises(InvalidInputError, match="batch_size.*an integer from 1 to 1,024"):
         patchcore(batch_size=2000).fit(normal).save(target)

@@ -30,7 +30,7 @@ SIZE = (48, 64)
 
 @pytest.fixture(scope="module")
 def fitted() -> PatchCore:
-    return PatchCore(backbone="embedded", image_size=SIZE).fit([texture(i) for i in range(12)])
+    return PatchCore(backbone="filterbank", image_size=SIZE).fit([texture(i) for i in range(12)])
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_detect_writes_regions_that_go_with_its_labels(paths: list[str], tmp_pat
         write_image(tmp_path / f"normal/{i}.png", texture(i))
     run = run_detect(
         normal=tmp_path / "normal", test=tmp_path / "test", output=tmp_path / "out",
-        backbone="embedded", image_size=SIZE, contamination=0.5,
+        backbone="filterbank", image_size=SIZE, contamination=0.5,
     )  # fmt: skip
     assert {d.predicted for d in run.detections} == {0, 1}
     for found in json.loads((tmp_path / "out/results.json").read_text())["detections"]:

@@ -14,7 +14,7 @@ from pyimgano.images.reading import read_image
 from pyimgano.pipelines.detect import run_detect
 from tests.conftest import texture, with_blot, write_image
 
-OPTIONS = {"backbone": "embedded", "image_size": (48, 64)}
+OPTIONS = {"backbone": "filterbank", "image_size": (48, 64)}
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def photos(tmp_path: Path) -> list[str]:
 
 
 def fit(photos: list[str], *leave_out: str) -> GoodPhotos:
-    detector = PatchCore(backbone="embedded", image_size=SIZE, n_neighbors=3)
+    detector = PatchCore(backbone="filterbank", image_size=SIZE, n_neighbors=3)
     return fit_good(detector, photos, leave_out)
 
 

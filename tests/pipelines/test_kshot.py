@@ -14,7 +14,7 @@ from pyimgano.reporting.results import CategoryResult
 
 # Thresholds of so few images are not what is measured here.
 pytestmark = pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarning")
-OPTIONS = {"backbone": "embedded", "image_size": (48, 64), "contamination": 0.2}
+OPTIONS = {"backbone": "filterbank", "image_size": (48, 64), "contamination": 0.2}
 
 
 def kshot(root: Path, **kwargs: object) -> list[KShotResult]:
@@ -107,7 +107,7 @@ def test_leather_with_one_two_and_four_images(shared_data: Path) -> None:
         k=(1, 2, 4),
         seeds=(0, 1),
         metric_size=256,
-        backbone="embedded",
+        backbone="filterbank",
     )
     print(kshot_table(results))
     assert [r.k for r in results] == [1, 2, 4]

@@ -29,7 +29,7 @@ from tests.conftest import texture, with_blot, write_image
 
 @pytest.fixture(scope="module")
 def detector() -> PatchCore:
-    model = PatchCore(backbone="embedded", image_size=(48, 64), max_pixels=100 * 100)
+    model = PatchCore(backbone="filterbank", image_size=(48, 64), max_pixels=100 * 100)
     return model.fit([texture(i) for i in range(12)])
 
 

@@ -12,6 +12,7 @@ import pytest
 from pyimgano.datasets import Dataset, FolderLayout
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.extend import MetricInfo, MetricResult, register_metric
+from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
 from pyimgano.pipelines import mvtec_visa
 from pyimgano.pipelines.checkpoints import images_digest, weights_digest
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
@@ -219,7 +220,8 @@ def test_the_hash_of_a_weights_file_counts(tmp_path: Path) -> None:
     assert weights_digest({"weights": path}) == weights_digest({"weights": os.fspath(path)}) == one
     path.write_bytes(b"two")
     assert weights_digest({"weights": path, "backbone": "resnet18"}) not in (one, None)
-    assert weights_digest({"weights": None, "backbone": "embedded"}) is None
+    assert weights_digest({"weights": None, "backbone": "embedded"}) == NETWORKS[NEWEST]
+    assert weights_digest({"weights": None, "backbone": "filterbank"}) is None
     assert weights_digest({"weights": "IMAGENET1K_V1"}) is None
     model = tmp_path / "m.onnx"
     model.write_bytes(b"one")

@@ -13,7 +13,7 @@ from pyimgano.features.backbones.named import BACKBONES, register_backbone
 from pyimgano.features.base import PatchExtractor
 from pyimgano.utils.foreign import asked, parameters_of
 
-#: Names of the hand-crafted features; ``embedded`` will be that of a network of our own.
+#: Names of the network that comes with the package, and of the hand-crafted features.
 EMBEDDED, FILTER_BANK = "embedded", "filterbank"
 #: What ``backbone=`` takes.
 BackboneLike = str | os.PathLike[str] | Backbone
@@ -161,6 +161,19 @@ def _torchvision(name: str) -> Callable[..., Backbone]:
     return build
 
 
+def _embedded(
+    *,
+    layers: Sequence[str] | None = None,
+    pretrained: bool = True,  # whatever it says: the package holds the weights
+    engine: str | None = None,
+) -> Backbone:
+    """The network that comes with the package."""
+    from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
+    from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE
+
+    return EmbeddedBackbone(layers=layers, engine=engine or DEFAULT_ENGINE)
+
+
 def _filter_bank(*, pretrained: bool = True, normalization: Any = None) -> PatchExtractor:
     """The filter bank, whatever is said of weights and scale that it has not."""
     from pyimgano.features.patches.filter_bank import FilterBank
@@ -168,7 +181,7 @@ def _filter_bank(*, pretrained: bool = True, normalization: Any = None) -> Patch
     return FilterBank()
 
 
-for _name in (EMBEDDED, FILTER_BANK):
-    register_backbone(
-        _name, _filter_bank, summary="Hand-crafted filters that learn; no torch, no weights"
-    )
+register_backbone(EMBEDDED, _embedded, summary="A network in the package; no torch, no download")
+register_backbone(
+    FILTER_BANK, _filter_bank, summary="Hand-crafted filters that learn; no torch, no weights"
+)

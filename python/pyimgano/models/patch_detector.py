@@ -40,9 +40,10 @@ class PatchDetector(PatchFeatures):
     Parameters
     ----------
     backbone : str, path or Backbone
-        A torchvision backbone; ``"embedded"`` (or ``"filterbank"``), which needs no torch, no
-        weights file and no network; an ONNX file (``"path/to/model.onnx"``), which needs no torch;
-        a name that is registered, or a :class:`~pyimgano.extend.Backbone`.
+        A torchvision backbone; ``"embedded"``, the network that comes with the package, or
+        ``"filterbank"``, hand-crafted features: both need neither torch nor a download; an ONNX
+        file (``"path/to/model.onnx"``), which needs no torch; a name that is registered, or a
+        :class:`~pyimgano.extend.Backbone`.
     scorer : PatchScorer or None
         Learns the patches of normal images and scores others, see
         :class:`~pyimgano.scorers.PatchScorer`. It is copied before each fit: yours stays as it is,
@@ -64,10 +65,10 @@ class PatchDetector(PatchFeatures):
     normalization : str or tuple
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device, engine : str; str or None
-        torch device of the backbone, and of a search that has one. What runs an ONNX backbone:
-        ``"opencv"`` (None is that too), ``"onnxruntime"`` (extra ``onnx``), ``"openvino"`` or
-        ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less precise, and only for
-        CPUs with bfloat16).
+        torch device of the backbone, and of a search that has one. What runs the embedded
+        network or an ONNX backbone: ``"opencv"`` (None is that too), ``"onnxruntime"`` (extra
+        ``onnx``), ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster,
+        less precise, and only for CPUs with bfloat16).
     batch_size : int
         Images per forward pass.
     random_state : int

@@ -27,12 +27,13 @@ class Kind:
 
 
 _BANK = Kind(filter_banks.describe_bank, filter_banks.restore_bank)
-#: ``embedded`` is what files of older versions call the filter bank.
+#: ``embedded`` is what files of older versions call the filter bank, not the network.
 _KINDS = {
     "filterbank": _BANK,
     "embedded": _BANK,
     "none": Kind(lambda *_: {}, lambda _: None),
     "pooled": Kind(filter_banks.describe_pooled, filter_banks.restore_pooled),
+    "network": Kind(networks.describe_embedded, networks.restore_embedded),
     "torchvision": Kind(networks.describe_torchvision, networks.restore_torchvision, True),
     "onnx": Kind(networks.describe_onnx, networks.restore_onnx, True),
     "registered": Kind(networks.describe_registered, networks.restore_registered, True),
@@ -40,6 +41,7 @@ _KINDS = {
 _HOMES = {
     ("pyimgano.features.patches.filter_bank", "FilterBank"): "filterbank",
     ("pyimgano.features.patches.pooled", "PooledFilterBank"): "pooled",
+    ("pyimgano.features.backbones.embedded.backbone", "EmbeddedBackbone"): "network",
     ("pyimgano.features.backbones.torchvision", "TorchvisionBackbone"): "torchvision",
     ("pyimgano.features.backbones.onnx.backbone", "OnnxBackbone"): "onnx",
 }
@@ -99,9 +101,10 @@ def restore_features(source: Source) -> Any:
 
 
 def choose_engine(entry: dict[str, Any], params: dict[str, Any], engine: str) -> None:
-    """Have another engine run an ONNX backbone than the one that the file names."""
-    if entry["kind"] != "onnx":
+    """Have another engine run a backbone than the one that the file names."""
+    if entry["kind"] not in ("network", "onnx"):
         raise InvalidInputError(
-            f"engine {engine!r} was given, but this detector has no ONNX backbone"
+            f"engine {engine!r} was given, but this detector has neither an ONNX backbone nor the"
+            " embedded network"
         )
     entry["engine"] = params["engine"] = engine

@@ -16,6 +16,7 @@ from pyimgano.errors import (
 )
 from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.patches.pooled import PooledFilterBank
+from pyimgano.images.preprocess import as_size
 from pyimgano.models.catalogue import is_storable_class, storable_class
 from pyimgano.models.state import FittedState
 from pyimgano.persistence.backbone import (
@@ -36,9 +37,6 @@ from pyimgano.utils.text import shown
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector
-
-#: Filter banks need images of at least 8 x 8 pixels.
-_LEAST_SIDE = 8
 
 
 def save(
@@ -82,7 +80,8 @@ def load(
     allow_onnx
         False refuses detectors with an ONNX backbone, so that no ONNX model is parsed.
     engine
-        What runs the ONNX backbone, see :class:`pyimgano.models.PatchCore`; None: the engine of
+        What runs the embedded network or the ONNX backbone, see
+        :class:`pyimgano.models.PatchDetector`; None: the engine of
         the saved detector. Those that compute in float32 agree to six digits.
 
     Returns
@@ -173,7 +172,7 @@ def _restore(kind: str, state: FittedState, features: Any, tensors: Tensors) -> 
 
 
 def _check_fit(state: FittedState, features: Any) -> None:
-    """The rows are as wide as the features, and images are not too small for these."""
+    """The rows are as wide as the features, and these take images of that size."""
     if features is None:
         return
     rows: Any
@@ -185,13 +184,10 @@ def _check_fit(state: FittedState, features: Any) -> None:
         if state.params["preset"] is not None:
             size = None
     width = getattr(patches, "n_features_out", None)
-    if width is None:  # known when the first image is scored
-        return
-    if rows is not None and rows.shape[1] != width:
+    if rows is not None and width is not None and rows.shape[1] != width:
         raise Malformed(f"rows of {rows.shape[1]} features do not go with extractors of {width}")
-    sides = (size,) if isinstance(size, int) else size or (_LEAST_SIDE,)
-    if min(sides) < _LEAST_SIDE:
-        raise Malformed(f"image_size {size} is below the {_LEAST_SIDE} pixels that features need")
+    if (sides := as_size(size)) is not None and hasattr(patches, "check_size"):
+        patches.check_size(*sides)
 
 
 @contextmanager

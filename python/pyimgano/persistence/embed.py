@@ -38,8 +38,8 @@ def _check_embeddable(backbone: Any) -> None:
     """There is a network, and it is ONNX or the extra for the export is installed."""
     if backbone is None or backbone in (EMBEDDED, FILTER_BANK):
         raise InvalidInputError(
-            "embed_backbone=True: these features are computed without a network that could be put"
-            " into the file, and need no other file"
+            f"embed_backbone=True: backbone {backbone or EMBEDDED!r} comes with the package, a"
+            " detector file needs no other file for it"
         )
     if not isinstance(backbone, (str, os.PathLike)) or BACKBONES.find(os.fspath(backbone)):
         raise InvalidInputError(

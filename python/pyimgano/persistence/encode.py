@@ -40,6 +40,8 @@ _FURTHER = {
 _MOST_REFITTED = 20_000
 #: Of the tensors that a detector's own class gives.
 _PREFIX = "detector."
+#: What files call a filter bank, those of older versions included.
+_BANKS = ("filterbank", "embedded")
 
 
 def encode(
@@ -91,6 +93,8 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
     else:
         learnt = take_arrays(tensors, _PREFIX)
     if of.startswith("patch"):
+        if params["backbone"] == EMBEDDED and entries["features"]["kind"] in _BANKS:
+            params["backbone"] = FILTER_BANK  # which files of older versions call so
         _check_backbone(params, entries["features"])
         params["weights"] = None
         scorer = restore_scorer(entries, tensors)
@@ -136,8 +140,10 @@ def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> N
     kind, backbone = features["kind"], params["backbone"]
     if is_onnx(backbone):
         fits = kind == "onnx"
-    elif backbone in (EMBEDDED, FILTER_BANK):
-        fits = kind in (EMBEDDED, FILTER_BANK)
+    elif backbone == EMBEDDED:
+        fits = kind == "network"
+    elif backbone == FILTER_BANK:
+        fits = kind in _BANKS
     else:
         fits = kind in ("torchvision", "registered") and features["backbone"] == backbone
     if not fits:

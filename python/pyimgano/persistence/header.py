@@ -85,6 +85,17 @@ POOLED = Fields(
         **stored_parameters(PooledFilterBank.PARAMETERS),
     }
 )
+#: The network that comes with the package; its SHA-256 says which.
+NETWORK = Fields(
+    {
+        "kind": Choice("network"),
+        "backbone": Choice("embedded"),
+        "layers": _NAMES,
+        "network": Text(64),
+        "network_sha256": Text(64, HASH),
+        "engine": Choice(*ENGINES),
+    }
+)
 #: ``location`` is where a file of ``weights_bytes`` was when the detector was fitted: a hint.
 TORCHVISION = Fields(
     {
@@ -131,6 +142,7 @@ REGISTERED = Fields(
 _OF_PATCHES = {
     "filterbank": FILTER_BANK,
     "embedded": FILTER_BANK,
+    "network": NETWORK,
     "torchvision": TORCHVISION,
     "onnx": ONNX,
     "registered": REGISTERED,

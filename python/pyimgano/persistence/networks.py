@@ -1,4 +1,4 @@
-"""Backbones in a detector file: torchvision's, ONNX models, and those that others registered."""
+"""Networks in a detector file: our own, torchvision's, ONNX models, those of others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyimgano.errors import InvalidInputError, UnknownNameError, WeightsError
+from pyimgano.features.backbones.embedded.networks import name_of
 from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import build_features
 from pyimgano.features.patches.layer_maps import LayerPatches
@@ -77,6 +78,21 @@ def _find_weights(source: Source) -> bool:
     size = entry["weights_bytes"] or 0
     source.params["weights"], _ = find_file(entry["weights"], size, expected, *where)
     return True
+
+
+def describe_embedded(features: LayerPatches, *_: Any) -> dict[str, Any]:
+    """Header entries of the network that comes with the package."""
+    return features.describe()
+
+
+def restore_embedded(source: Source) -> LayerPatches:
+    """The released network that the file names by its SHA-256, which may be an older one."""
+    from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
+
+    entry = source.entry
+    network = name_of(entry["network_sha256"])
+    backbone = EmbeddedBackbone(layers=entry["layers"], engine=entry["engine"], network=network)
+    return LayerPatches(backbone, batch_size=source.params["batch_size"])
 
 
 def describe_onnx(features: LayerPatches, params: Mapping[str, Any], embed: bool) -> dict[str, Any]:

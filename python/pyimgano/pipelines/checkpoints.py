@@ -13,7 +13,8 @@ from typing import Any
 from pyimgano.datasets import Dataset
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.features.backbones.base import is_backbone
-from pyimgano.features.build import is_onnx
+from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
+from pyimgano.features.build import EMBEDDED, is_onnx
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.results import CategoryResult, Results, runs_of
@@ -130,8 +131,10 @@ def images_digest(dataset: Dataset) -> str:
 
 
 def weights_digest(parameters: Mapping[str, Any]) -> str | None:
-    """SHA-256 of a detector's weights file or ONNX backbone; None where it has no such file."""
+    """SHA-256 of a detector's weights file, ONNX backbone or embedded network; None: no such."""
     weights, backbone = parameters.get("weights"), parameters.get("backbone")
+    if backbone == EMBEDDED:
+        return NETWORKS[NEWEST]
     if isinstance(backbone, (str, os.PathLike)) and is_onnx(backbone):
         weights = backbone
     if not isinstance(weights, (str, os.PathLike)) or not os.path.isfile(weights):

@@ -1,4 +1,4 @@
-"""The fixed part of the embedded features: filter responses of one image, averaged over cells.
+"""The fixed part of the filter bank: filter responses of one image, averaged over cells.
 
 Sources of the ideas: half-rectified oriented derivatives pooled over cells, Lowe (2004), section 6,
 and Tola et al. (2010), DAISY, section 3; second derivatives steered to any direction from three

@@ -63,6 +63,12 @@ class LayerPatches:
         self._picks = _picks(backbone.info.name, known, layers)
         self.layers = tuple(known[i] for i in self._picks)
 
+    @property
+    def n_features_out(self) -> int | None:
+        """Length of a patch's row; None where that shows when an image is seen."""
+        channels = [self.backbone.info.layers[i].channels for i in self._picks]
+        return sum(channels) if all(channels) else None
+
     def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
         """Nothing to learn: the backbone stays as it is."""
         return self

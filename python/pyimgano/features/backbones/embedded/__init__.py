@@ -1,0 +1,1 @@
+"""The network that comes with the package: its files, its graph, and the backbone."""
