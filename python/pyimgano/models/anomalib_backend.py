@@ -1,7 +1,5 @@
 """Models of anomalib behind this package's detector interface."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias

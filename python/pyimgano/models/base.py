@@ -1,7 +1,5 @@
 """What every detector offers."""
 
-from __future__ import annotations
-
 import copy
 import os
 from abc import ABC, abstractmethod

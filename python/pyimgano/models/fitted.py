@@ -1,7 +1,5 @@
 """What a detector has learnt of its training images, and how it decides."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """PatchCore (Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVPR 2022)."""
 
-from __future__ import annotations
-
 import os
 from typing import Any, ClassVar
 

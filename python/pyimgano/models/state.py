@@ -1,7 +1,5 @@
 """A fitted detector as plain numbers, for whoever stores it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

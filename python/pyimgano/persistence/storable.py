@@ -1,7 +1,5 @@
 """Parts of a detector that say themselves what a file holds of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any
