@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyimgano.models.odd import odd_images
+from pyimgano.models.good_photos import odd_images
 
 
 def scores(n: int, *further: float) -> np.ndarray:

@@ -20,6 +20,7 @@ from pyimgano.errors import (
     UnknownNameError,
 )
 from pyimgano.models import PatchCore, create_model, list_models, model_info
+from pyimgano.models.good_photos import describe_good
 from tests.conftest import texture, with_blot, write_image
 
 SIZE = (48, 64)
@@ -166,7 +167,7 @@ def test_the_source_of_the_threshold_names_the_photo_that_sets_it(
     model = detector().fit(normal)
     at = int(np.flatnonzero(model.decision_scores_ == model.threshold_)[0])
     assert model.threshold_source_.endswith(f"set by image {at}")
-    assert model.odd_[0] == int(np.argmax(model.decision_scores_))
+    assert describe_good(model).odd[0].number == int(np.argmax(model.decision_scores_))
 
 
 def test_a_threshold_that_is_assigned_is_noted_as_set_by_hand(normal: list[np.ndarray]) -> None:

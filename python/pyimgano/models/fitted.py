@@ -12,7 +12,6 @@ from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.health_range import HealthRange
 from pyimgano.models.collect import Collected
-from pyimgano.models.odd import odd_images
 from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import names_of
@@ -92,12 +91,6 @@ class Fitted(ParamsMixin):
         """
         known = frozenset() if self.health_ is None else self.health_.bits
         return known or self._pixel_bits
-
-    @property
-    def odd_(self) -> list[int]:
-        """Numbers of the training images to look at, the oddest first."""
-        self._check_fitted()
-        return odd_images(self.decision_scores_, getattr(self, "twins_", None))[0]
 
     def set_threshold(
         self,
