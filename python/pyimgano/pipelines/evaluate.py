@@ -194,10 +194,9 @@ def evaluate_category(
     """
     selections = select_metrics(metrics, integration_limit=integration_limit)
     reset_peak_memory()
-    timer = StageTimer()
     train = dataset.get_train_paths() if train is None else train
     split, samples = dataset.get_test_paths(), dataset.samples("test")
-    start = time.perf_counter()
+    timer, start = StageTimer(), time.perf_counter()
     with noting(ThresholdWarning) as fit_notes:
         detector.fit(train)
     fit_seconds = time.perf_counter() - start
