@@ -60,6 +60,7 @@ OTHERS = {
         "knn_backend": "sklearn",
         "image_score": "map_max",
         "references": ("rotations", 3),
+        "projection": 4,
     },
     "superadd": {
         "backbone": "embedded",

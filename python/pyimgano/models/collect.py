@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
-from pyimgano.features.base import extract_patches
+from pyimgano.features.patches.projection import Projection, grids_of, projected
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
@@ -92,6 +92,22 @@ def fit_features(
             features.fit(chain([first], pixels), random_state=random_state)
 
 
+def fit_projection(
+    features: PatchExtractor,
+    images: Sequence[ImageInput],
+    preprocessor: ImagePreprocessor,
+    n: int | str | None,
+    *,
+    timer: StageTimer,
+) -> Projection | None:
+    """The principal axes of the patches of all images that can be used; None for ``n=None``."""
+    if n is None:
+        return None
+    with timer.stage("backbone"):
+        pixels = _usable_pixels(images, preprocessor, features, timer)
+        return Projection.fit(grids_of(features, pixels), n)
+
+
 def _usable_pixels(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
@@ -114,6 +130,7 @@ def collect(
     features: PatchExtractor,
     scorer: PatchScorer,
     references: References,
+    projection: Projection | None,
     *,
     batch_size: int,
     skip_bad: bool,
@@ -139,7 +156,7 @@ def collect(
             # Without skip_bad an error ends the fit: then only look for further unreadable files.
             if batch and (skip_bad or not found.errors):
                 with timer.stage("backbone"):
-                    extracted = _extract(features, batch)
+                    extracted = _extract(features, batch, projection)
                 for i, grid in extracted.items():
                     if isinstance(grid, InvalidInputError):
                         found.errors[i] = ImageReadError(f"cannot use {_name(images, i)}: {grid}")
@@ -150,7 +167,7 @@ def collect(
                         scorer.add(grid)
                     for copy in references.copies(images[i], i, preprocessor):
                         with timer.stage("backbone"):
-                            (grid,) = extract_patches(features, [copy])
+                            (grid,) = projected(features, [copy], projection)
                         with timer.stage("learn"):
                             scorer.add(grid)
                     found.add(i, batch[i])
@@ -160,16 +177,19 @@ def collect(
 
 
 def _extract(
-    features: PatchExtractor, batch: dict[int, LoadedImage]
+    features: PatchExtractor, batch: dict[int, LoadedImage], projection: Projection | None
 ) -> dict[int, PatchGrid | InvalidInputError]:
     """Features by position, or why an image has none, such as one that is too small."""
     try:
-        found = extract_patches(features, [loaded.pixels for loaded in batch.values()])
+        pixels = [loaded.pixels for loaded in batch.values()]
+        found = projected(features, pixels, projection)
     except InvalidInputError as error:
         if len(batch) == 1:
             return dict.fromkeys(batch, error)
         # Which of them is to blame does not show.
-        return {i: one for i in batch for one in _extract(features, {i: batch[i]}).values()}
+        return {
+            i: one for i in batch for one in _extract(features, {i: batch[i]}, projection).values()
+        }
     return dict(zip(batch, found, strict=True))
 
 

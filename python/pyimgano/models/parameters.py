@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.patches.projection import PROJECTION
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.references import REFERENCES
 from pyimgano.models.patch_map import LARGEST_SIGMA
@@ -83,6 +84,7 @@ FEATURES: Parameters = {
     "image_size": ImagePreprocessor.PARAMETERS["resize"],
     "preset": Choice("paper", none=True, help="as in the paper, input size included"),
     "references": REFERENCES,
+    "projection": PROJECTION,
 }
 #: What else every patch detector has.
 PATCHES: Parameters = {

@@ -5,19 +5,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ThresholdWarning
+from pyimgano.errors import InvalidInputError, ThresholdWarning
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
+from pyimgano.features.patches.projection import Projection
 from pyimgano.images.preprocess import LoadedImage, each_image
 from pyimgano.images.references import References
 from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
-from pyimgano.models.collect import Collected, collect, fit_features
+from pyimgano.models.collect import Collected, collect, fit_features, fit_projection
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_features import PatchFeatures
 from pyimgano.models.patch_map import PatchMapper
@@ -62,6 +63,10 @@ class PatchDetector(PatchFeatures):
         each, with the image itself 8), ``("rotations", n)``, ``"brightness"`` (one copy, brighter
         or darker by up to a fifth); ``"plain"``: none. They never count for the threshold, and are
         left out with their image.
+    projection : int, str or None
+        Principal axes of the training patches that are kept, centred and not whitened: a number,
+        or ``"auto"`` (for 99 % of the variance, at most 128). The images then pass the backbone
+        twice in a fit. None: all features.
     normalization : str or tuple
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device, engine : str; str or None
@@ -141,6 +146,7 @@ class PatchDetector(PatchFeatures):
         random_state: int = 0,
         contamination: float = 0.1,
         references: str | Sequence[Any] = "plain",
+        projection: int | str | None = None,
         preset: str | None = None,
         gaussian_sigma: float = 4.0,
         bit_depth: int | None = None,
@@ -161,6 +167,7 @@ class PatchDetector(PatchFeatures):
         self.random_state = random_state
         self.contamination = contamination
         self.references = references
+        self.projection = projection
         self.preset = preset
         self.gaussian_sigma = gaussian_sigma
         self.bit_depth = bit_depth
@@ -216,6 +223,9 @@ class PatchDetector(PatchFeatures):
                 random_state=self.random_state,
                 timer=timer,
             )
+        self.projection_ = fit_projection(
+            self.features_, images, self._preprocessor, self.projection, timer=timer
+        )
         references = self._references()
         collected = collect(
             images,
@@ -223,6 +233,7 @@ class PatchDetector(PatchFeatures):
             self.features_,
             scorer,
             references,
+            self.projection_,
             batch_size=self.batch_size,
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
@@ -311,8 +322,19 @@ class PatchDetector(PatchFeatures):
         return replace(super().get_state(), scorer=self.scorer_)
 
     def to_state(self) -> Mapping[str, NDArray[Any]]:
-        """Nothing: what is learnt is the extractor's and the scorer's."""
-        return {}
+        """The projection; all else that is learnt is the extractor's and the scorer's."""
+        known = self.projection_
+        return {} if known is None else {"mean": known.mean, "axes": known.axes}
+
+    @classmethod
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
+        """A detector with this projection."""
+        detector = super().from_state(parameters, {})
+        if state.keys() != (set() if detector.projection is None else {"mean", "axes"}):
+            raise InvalidInputError(f"projection={detector.projection} and {sorted(state)}")
+        if state:
+            detector.projection_ = Projection(state["mean"], state["axes"])
+        return detector
 
     def set_state(self, state: FittedState, features: PatchExtractor) -> None:
         """Restore what :meth:`get_state` gave."""

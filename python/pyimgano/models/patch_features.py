@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
-from pyimgano.features.base import extract_patches
 from pyimgano.features.build import BackboneLike
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
+from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
 from pyimgano.images.twins import digest
 from pyimgano.models.base import PixelDetector
@@ -41,6 +41,8 @@ class PatchFeatures(PixelDetector):
     engine: str | None
 
     features_: PatchExtractor
+    #: Principal axes of the training patches, where these are asked for.
+    projection_: Projection | None = None
     _preprocessor: ImagePreprocessor
 
     def validate(self) -> None:
@@ -61,7 +63,8 @@ class PatchFeatures(PixelDetector):
 
     def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
         with timer.stage("backbone"):
-            return extract_patches(self.features_, [loaded.pixels for loaded in batch])
+            pixels = [loaded.pixels for loaded in batch]
+            return projected(self.features_, pixels, self.projection_)
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         size, crop = self._sizes()

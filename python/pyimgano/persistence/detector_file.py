@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pyimgano.errors import (
     DetectorFileError,
     InvalidInputError,
@@ -184,6 +186,11 @@ def _check_fit(state: FittedState, features: Any) -> None:
         if state.params["preset"] is not None:
             size = None
     width = getattr(patches, "n_features_out", None)
+    if width is not None and state.params.get("projection") is not None:
+        axes = state.learnt.get("axes", np.empty((0, 0)))
+        if len(axes) != width:
+            raise Malformed(f"axes of {len(axes)} features do not go with extractors of {width}")
+        width = axes.shape[-1]
     if rows is not None and width is not None and rows.shape[1] != width:
         raise Malformed(f"rows of {rows.shape[1]} features do not go with extractors of {width}")
     if (sides := as_size(size)) is not None and hasattr(patches, "check_size"):
