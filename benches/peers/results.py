@@ -23,6 +23,7 @@ import components  # noqa: E402
 import coreset  # noqa: E402
 import curves  # noqa: E402
 import end_to_end  # noqa: E402
+import groups  # noqa: E402
 import knn  # noqa: E402
 import latency  # noqa: E402
 import scaling  # noqa: E402
@@ -40,6 +41,7 @@ def sections(root: Path, weights: Path) -> dict[str, tuple[str, Callable[[], Row
     return {
         "coreset": ("Greedy coreset", lambda: coreset.run(root, weights)),
         "knn": ("Exact nearest neighbours", lambda: knn.run(root, weights)),
+        "groups": ("Nearest row of every group", lambda: groups.run(root, weights)),
         "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
         "components": ("Component filter", components.run),
         "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights)),

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "GroupIndex",
     "KnnIndex",
     "check_jpeg",
     "component_stats",
@@ -51,6 +52,23 @@ class KnnIndex:
     def content(self) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]: ...
     @property
     def shape(self) -> tuple[int, int]: ...
+
+@final
+class GroupIndex:
+    def __new__(
+        cls,
+        bank: NDArray[np.float32],
+        groups: NDArray[np.int64],
+        n_threads: int | None = None,
+    ) -> GroupIndex: ...
+    def nearest(
+        self,
+        queries: NDArray[np.float32],
+        groups: NDArray[np.int64] | None = None,
+        n_threads: int | None = None,
+    ) -> NDArray[np.float32]: ...
+    @property
+    def ids(self) -> NDArray[np.int64]: ...
 
 def label_components(
     mask: NDArray[np.uint8], labels: NDArray[np.int32], connectivity: int

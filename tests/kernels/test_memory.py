@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pyimgano.kernels import KnnIndex, greedy_coreset, pixel_metrics
+from pyimgano.kernels import GroupIndex, KnnIndex, greedy_coreset, pixel_metrics
 from tests.kernels.support import run_python
 
 pytestmark = [
@@ -24,7 +24,7 @@ def extra_bytes(setup: str, call: str) -> float:
     ran = run_python(f"""
 import resource
 import numpy as np
-from pyimgano.kernels import KnnIndex, greedy_coreset, pixel_metrics
+from pyimgano.kernels import GroupIndex, KnnIndex, greedy_coreset, pixel_metrics
 rng = np.random.default_rng(0)
 greedy_coreset(np.ones((2000, 20), np.float32), 3, start=0)  # starts the threads
 {setup}
@@ -64,6 +64,16 @@ def test_a_query_takes_what_it_says() -> None:
     setup += "rng.random(out=q, dtype=np.float32)"
     extra = extra_bytes(setup, f"index.query(q, {k})")
     assert extra < (12 * k + 1.15 * (350 + 16 * k)) * m + SLACK
+
+
+def test_groups_take_what_an_index_takes_and_answers_what_they_hold() -> None:
+    n, d, m = 200_000, 64, 20_000
+    assert "Extra memory: as of a :class:`KnnIndex` of as many rows" in GroupIndex.__doc__
+    setup = rows(n, d) + "\ngroups = np.arange(200_000) // 1_000"
+    extra = extra_bytes(setup, "GroupIndex(x, groups)")
+    assert extra < (4 * d + 1.15 * max(420, 110 + d)) * 1.02 * n + SLACK  # 1,024 of 1,000 rows
+    asked = f"{setup}\nindex = GroupIndex(x, groups)\nq = x[:{m}]"
+    assert extra_bytes(asked, "index.nearest(q)") < 4 * 200 * m + SLACK
 
 
 def test_metrics_take_no_more_than_the_maps() -> None:

@@ -38,3 +38,17 @@ def nearest(bank, queries, k, bank_groups=None, query_groups=None):
             distances[q, : len(best)] = np.sqrt(squared[best]).astype(np.float32)
         indices[q, : len(best)] = best
     return distances, indices
+
+
+def nearest_in_groups(bank, groups, queries, own=None):
+    """The group ids, ascending, and distances (m, g); inf for a query's own group."""
+    groups = np.asarray(groups)
+    ids = np.unique(groups)
+    distances = np.full((len(queries), len(ids)), np.inf, dtype=np.float32)
+    for q, query in enumerate(queries):
+        squared = squared_distances(bank, query)
+        for g, group in enumerate(ids):
+            if own is None or own[q] != group:
+                with np.errstate(over="ignore"):
+                    distances[q, g] = np.sqrt(squared[groups == group].min())
+    return ids, distances

@@ -1,4 +1,4 @@
-"""The exact kernels: coreset, nearest neighbours, components, curves.
+"""The exact kernels: coreset, nearest neighbours, nearest row per group, components, curves.
 
 Arrays are taken without a copy where they are C-contiguous, the GIL is released, Ctrl-C works, and
 results do not depend on the number of threads or the instruction set.
@@ -19,10 +19,12 @@ Environment variables, read at every call:
 from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
 from pyimgano.kernels.curves import PixelMetrics, pixel_curves, pixel_metrics, pro_curve
+from pyimgano.kernels.group_index import GroupIndex
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
 from pyimgano.kernels.stats import SearchStats
 
 __all__ = [
+    "GroupIndex",
     "KnnIndex",
     "PixelMetrics",
     "SearchStats",

@@ -50,9 +50,14 @@ impl Ball {
 impl BallTree {
     /// Splits rows again and again across the axis along which they spread most.
     pub fn of(projections: &Projected, progress: &Progress) -> Result<Self> {
-        let n = projections.rest.len();
-        let mut rows = memory::collected(0..n as u32)?;
+        let mut rows = memory::collected(0..projections.rest.len() as u32)?;
         split(&mut rows, projections, progress)?;
+        Self::over(rows, projections, progress)
+    }
+
+    /// The blocks of `rows` in the order they come in; a row may come more than once.
+    pub fn over(rows: Vec<u32>, projections: &Projected, progress: &Progress) -> Result<Self> {
+        let n = rows.len();
         let mut panels = memory::zeros(n.div_ceil(PANEL) * STEP)?;
         let mut norms = memory::zeros(n)?;
         let mut balls = memory::filled(n.div_ceil(PANEL), Ball::NONE)?;
@@ -85,7 +90,7 @@ impl BallTree {
 }
 
 /// Orders `rows` so that runs of 64 are close together.
-fn split(rows: &mut [u32], projections: &Projected, progress: &Progress) -> Result<()> {
+pub(crate) fn split(rows: &mut [u32], projections: &Projected, progress: &Progress) -> Result<()> {
     if rows.len() <= PANEL {
         return Ok(());
     }

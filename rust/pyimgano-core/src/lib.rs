@@ -1,7 +1,8 @@
 //! The algorithms of pyimgano, without Python: exact, fast, and the same everywhere.
 //!
 //! - [`coreset`]: greedy k-center selection of rows.
-//! - [`neighbors`]: nearest neighbours, with groups that do not count for each other.
+//! - [`neighbors`]: nearest neighbours, with groups that do not count for each other; the nearest row
+//!   of each group.
 //! - [`components`]: connected components of a mask, their statistics, and a filter for score maps.
 //! - [`curves`]: AUROC, average precision, best F1 and AUPRO of score maps against masks.
 //! - [`jpeg`]: whether a JPEG's data is whole, bit by bit.

@@ -93,6 +93,23 @@ impl Projected {
         Ok(())
     }
 
+    /// The projections at `places`, which may name one more than once.
+    pub fn gathered(&self, places: &[u32], progress: &Progress) -> Result<Self> {
+        let n = places.len();
+        let mut all = Self {
+            long: memory::reserved(n * PROJECTION)?,
+            rest: memory::reserved(n)?,
+            slack: memory::reserved(n)?,
+        };
+        for place in places.iter().map(|place| *place as usize) {
+            progress.check()?;
+            all.long.extend_from_slice(self.long(place));
+            all.rest.push(self.rest[place]);
+            all.slack.push(self.slack[place]);
+        }
+        Ok(all)
+    }
+
     /// The projection of row `i`.
     pub fn long(&self, i: usize) -> &[f32; PROJECTION] {
         &self.long.as_chunks().0[i]

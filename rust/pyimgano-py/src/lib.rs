@@ -30,7 +30,7 @@ mod _rust {
     #[pymodule_export]
     use super::jpeg::check_jpeg;
     #[pymodule_export]
-    use super::neighbors::KnnIndex;
+    use super::neighbors::{GroupIndex, KnnIndex};
 
     /// The version of the compiled crate, as Python spells it: it must equal the Python package's.
     #[pyfunction]

@@ -64,3 +64,44 @@ impl KnnIndex {
         (self.0.rows(), self.0.cols())
     }
 }
+
+/// See `pyimgano.kernels.GroupIndex`.
+#[pyclass(frozen, module = "pyimgano._rust")]
+pub struct GroupIndex(neighbors::GroupIndex);
+
+#[pymethods]
+impl GroupIndex {
+    #[new]
+    #[pyo3(signature = (bank, groups, n_threads=None))]
+    fn new(
+        py: Python<'_>,
+        bank: PyReadonlyArray2<'_, f32>,
+        groups: PyReadonlyArray1<'_, i64>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let (bank, groups) = (matrix("bank", &bank)?, slice("groups", &groups)?);
+        Signals::new(None)
+            .run(py, |monitor| neighbors::GroupIndex::new(bank, groups, n_threads, monitor))
+            .map(Self)
+    }
+
+    #[pyo3(signature = (queries, groups=None, n_threads=None))]
+    fn nearest<'py>(
+        &self,
+        py: Python<'py>,
+        queries: PyReadonlyArray2<'py, f32>,
+        groups: Option<PyReadonlyArray1<'py, i64>>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<f32>>> {
+        let queries = matrix("queries", &queries)?;
+        let groups = groups.as_ref().map(|ids| slice("groups", ids)).transpose()?;
+        let found = Signals::new(None)
+            .run(py, |monitor| self.0.nearest(queries, groups, n_threads, monitor))?;
+        PyArray1::from_vec(py, found).reshape([queries.rows(), self.0.ids().len()])
+    }
+
+    #[getter]
+    fn ids<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        PyArray1::from_slice(py, self.0.ids())
+    }
+}

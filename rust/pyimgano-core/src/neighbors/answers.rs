@@ -26,6 +26,12 @@ pub(super) struct Slot<'a> {
     pub stats: SearchStats,
 }
 
+/// Queries of each tile, `most` at the most: every thread has as many tiles, of equal size.
+pub(super) fn tile_size(queries: usize, most: usize) -> usize {
+    let each = queries.div_ceil(rayon::current_num_threads()).max(1);
+    each.div_ceil(each.div_ceil(most))
+}
+
 /// Where the answers to each tile of queries go; every thread has as many tiles, of equal size,
 /// `most` queries at the most.
 pub(super) fn slots<'a>(
@@ -33,9 +39,7 @@ pub(super) fn slots<'a>(
     most: usize,
     out: &'a mut Neighbors,
 ) -> Result<Vec<Slot<'a>>> {
-    let threads = rayon::current_num_threads();
-    let each = batch.queries.rows().div_ceil(threads).max(1);
-    let size = each.div_ceil(each.div_ceil(most));
+    let size = tile_size(batch.queries.rows(), most);
     let places =
         out.distances.chunks_mut(size * batch.k).zip(out.indices.chunks_mut(size * batch.k));
     memory::collected(places.enumerate().map(|(tile, (distances, indices))| Slot {

@@ -1,6 +1,10 @@
 //! The rows that queries are compared with.
 
+use rayon::prelude::*;
+
 use crate::simd::PANEL;
+use crate::task::Progress;
+use crate::{Matrix, Result, memory};
 
 /// The rows, in an order of their own.
 #[derive(Debug, Clone)]
@@ -15,6 +19,28 @@ pub struct Bank {
 }
 
 impl Bank {
+    /// The rows of `all` at the places that `rows` gives them. Runs on the current pool.
+    pub fn gathered(
+        all: Matrix<'_>,
+        rows: Vec<u32>,
+        groups: Option<&[i64]>,
+        centre: Vec<f32>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let mut data = memory::zeros(rows.len() * all.cols())?;
+        data.par_chunks_mut(all.cols()).zip(&rows).with_min_len(64).try_for_each(
+            |(out, row)| {
+                progress.check()?;
+                out.copy_from_slice(all.row(*row as usize));
+                Ok(())
+            },
+        )?;
+        let groups = groups
+            .map(|ids| memory::collected(rows.iter().map(|row| ids[*row as usize])))
+            .transpose()?;
+        Ok(Self { data, cols: all.cols(), rows, groups, centre })
+    }
+
     /// The values of the row at `place`.
     #[inline]
     pub fn values(&self, place: usize) -> &[f32] {

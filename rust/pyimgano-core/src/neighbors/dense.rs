@@ -3,6 +3,8 @@
 //! Blocks of 64 rows are centred and packed into panels; a float32 dot product with every query
 //! rules most pairs out, the rest are settled on the rows themselves.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::answers::Slot;
@@ -37,14 +39,15 @@ pub(super) fn answer(
     let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);
     // As many slots per thread as fit, in equal shares.
     let rounds = even.div_ceil(fits);
-    slots
-        .par_chunks_mut(even.div_ceil(rounds))
-        .try_for_each_init(Panel::default, |panel, slots| scan(bank, bytes, batch, slots, panel))
+    slots.par_chunks_mut(even.div_ceil(rounds)).try_for_each_init(Panel::default, |panel, slots| {
+        let blocks = 0..bank.rows.len().div_ceil(PANEL);
+        scan(bank, bytes, batch, slots, blocks, panel)
+    })
 }
 
 /// A block of the bank, packed.
 #[derive(Default)]
-struct Panel {
+pub(super) struct Panel {
     values: Vec<f32>,
     centred: Vec<f32>,
     slack: f64,
@@ -98,11 +101,13 @@ struct Active {
     far: f64,
 }
 
-fn scan(
+/// Answers the queries of the slots by the rows of `blocks`, on this thread.
+pub(super) fn scan(
     bank: &Bank,
     bytes: Option<&QuantizedRows>,
     batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
+    blocks: Range<usize>,
     panel: &mut Panel,
 ) -> Result<()> {
     let d = bank.cols;
@@ -139,10 +144,12 @@ fn scan(
     let queries = Queries { rows: &centred, dims: d };
     let (mut packed, mut kept) = (Packed::new(), 0);
     let mut stats = SearchStats::default();
-    for b in 0..bank.rows.len().div_ceil(PANEL) {
+    for b in blocks.clone() {
         batch.progress.check()?;
         let present = bank.present(b);
-        if let Some(bytes) = bytes.filter(|_| kept * SELDOM <= b * PANEL * active.len()) {
+        if let Some(bytes) =
+            bytes.filter(|_| kept * SELDOM <= (b - blocks.start) * PANEL * active.len())
+        {
             packed.pack(bytes, b)?;
             rows.reach(&packed, active.iter().map(|a| a.far), batch.simd, &mut masks);
             kept += masks.iter().map(|mask| (mask & present).count_ones() as usize).sum::<usize>();
@@ -171,7 +178,8 @@ fn scan(
             }
         }
     }
-    stats.candidates = (active.len() * bank.rows.len()) as u64;
+    let rows: usize = blocks.map(|b| bank.count(b)).sum();
+    stats.candidates = (active.len() * rows) as u64;
     if let Some(slot) = slots.first_mut() {
         slot.stats += stats;
     }

@@ -1,6 +1,8 @@
 //! The first radius of each query: from the rows that look nearest in the blocks whose balls are
 //! nearest.
 
+use std::ops::Range;
+
 use super::pruned::{PAIR, Sight, Tile};
 use super::topk::Found;
 use crate::ball_tree::Ball;
@@ -63,13 +65,14 @@ fn cut(scores: &Scores, count: usize) -> f32 {
 }
 
 impl Tile<'_> {
-    /// Bounds all queries.
-    pub(super) fn find_first_radius(&mut self) -> Result<()> {
+    /// Bounds all queries by rows of some `blocks`.
+    pub(super) fn find_first_radius(&mut self, among: Range<usize>) -> Result<()> {
         let simd = self.batch.simd;
         let structure = self.structure;
-        let balls = &structure.blocks.balls;
+        let balls = &structure.blocks.balls[among.clone()];
         let mut products = memory::zeros(balls.len() * PANEL)?;
-        let centres = Queries { rows: &structure.centres, dims: PREFIX };
+        let centres = &structure.centres[among.start * PREFIX..among.end * PREFIX];
+        let centres = Queries { rows: centres, dims: PREFIX };
         simd.dots(&self.panel, centres, &mut products);
         let nearest = simd.vectorize(
             #[inline(always)]
@@ -80,8 +83,8 @@ impl Tile<'_> {
         let wanted = k + 2 + k / 4;
         let mut close = vec![];
         for q in 0..self.tops.len() {
-            let blocks = nearest.each_ref().map(|lanes| lanes.1[q] as usize);
-            let scores = self.scores(q, &blocks);
+            let blocks = nearest.each_ref().map(|lanes| among.start + lanes.1[q] as usize);
+            let scores = self.scores(q, &blocks, among.end);
             let least = simd.vectorize(
                 #[inline(always)]
                 || cut(&scores, wanted),
@@ -121,11 +124,11 @@ impl Tile<'_> {
     }
 
     /// Scores of the rows in `blocks` for query `q`; minus infinity for rows that do not count.
-    fn scores(&self, q: usize, blocks: &[usize; PROBES]) -> Scores {
+    fn scores(&self, q: usize, blocks: &[usize; PROBES], end: usize) -> Scores {
         let (simd, structure) = (self.batch.simd, self.structure);
         let mut scores = [[f32::NEG_INFINITY; PANEL]; PROBES];
         for (b, scores) in blocks.iter().zip(&mut scores) {
-            if *b >= structure.blocks.balls.len() {
+            if *b >= end {
                 continue;
             }
             if let Sight::Quantized(asked, bytes) = &self.sight {

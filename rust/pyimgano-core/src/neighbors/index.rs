@@ -15,7 +15,7 @@ use crate::task::{self, Progress};
 use crate::{Error, Matrix, Monitor, Result, SearchStats, bounds, check, memory};
 
 /// Smaller banks are scanned: their axes would cost more than they save.
-const SMALL: usize = 1024;
+pub(super) const SMALL: usize = 1024;
 
 /// More neighbours than this are looked for in a scan.
 const FEW: usize = 256;
@@ -36,18 +36,8 @@ impl KnnIndex {
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
-        let (rows, cols) = (bank.rows(), bank.cols());
-        if rows == 0 || cols == 0 {
-            return Err(Error::Argument(format!(
-                "bank must have at least one row and one column, got shape ({rows}, {cols})"
-            )));
-        }
-        if u32::try_from(rows).is_err() {
-            return Err(Error::Argument(format!(
-                "bank must have fewer than 2^32 rows, got {rows}"
-            )));
-        }
-        check_groups("bank", groups, rows)?;
+        let rows = bank.rows();
+        check_bank(bank, groups)?;
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, 1, |progress| {
             let largest = check::finite("bank", bank, simd, progress)?;
@@ -71,18 +61,7 @@ impl KnnIndex {
         } else {
             (centre_of(bank)?, None, memory::collected(0..bank.rows() as u32)?)
         };
-        let mut data = memory::zeros(bank.data().len())?;
-        data.par_chunks_mut(bank.cols()).zip(&rows).with_min_len(64).try_for_each(
-            |(out, row)| {
-                progress.check()?;
-                out.copy_from_slice(bank.row(*row as usize));
-                Ok(())
-            },
-        )?;
-        let groups = groups
-            .map(|ids| memory::collected(rows.iter().map(|row| ids[*row as usize])))
-            .transpose()?;
-        let bank = Bank { data, cols: bank.cols(), rows, groups, centre };
+        let bank = Bank::gathered(bank, rows, groups, centre, progress)?;
         if let Some(structure) = &mut structure {
             structure.complete(&bank, simd, progress)?;
         }
@@ -140,13 +119,7 @@ impl KnnIndex {
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<(Neighbors, SearchStats)> {
-        if queries.cols() != self.cols() {
-            return Err(Error::Argument(format!(
-                "queries must have {} columns as the bank, got {}",
-                self.cols(),
-                queries.cols()
-            )));
-        }
+        check_columns(queries, self.cols())?;
         if k == 0 {
             return Err(Error::Argument("k must be at least 1, got 0".into()));
         }
@@ -211,8 +184,33 @@ impl KnnIndex {
     }
 }
 
+/// Refuses a bank that no index can be made of.
+pub(super) fn check_bank(bank: Matrix<'_>, groups: Option<&[i64]>) -> Result<()> {
+    let (rows, cols) = (bank.rows(), bank.cols());
+    if rows == 0 || cols == 0 {
+        return Err(Error::Argument(format!(
+            "bank must have at least one row and one column, got shape ({rows}, {cols})"
+        )));
+    }
+    if u32::try_from(rows).is_err() {
+        return Err(Error::Argument(format!("bank must have fewer than 2^32 rows, got {rows}")));
+    }
+    check_groups("bank", groups, rows)
+}
+
+/// Refuses queries of other columns than the bank's.
+pub(super) fn check_columns(queries: Matrix<'_>, cols: usize) -> Result<()> {
+    if queries.cols() == cols {
+        return Ok(());
+    }
+    Err(Error::Argument(format!(
+        "queries must have {cols} columns as the bank, got {}",
+        queries.cols()
+    )))
+}
+
 /// Refuses groups of another length than `rows`.
-fn check_groups(name: &str, groups: Option<&[i64]>, rows: usize) -> Result<()> {
+pub(super) fn check_groups(name: &str, groups: Option<&[i64]>, rows: usize) -> Result<()> {
     match groups {
         Some(ids) if ids.len() != rows => Err(Error::Argument(format!(
             "groups must hold one id for each of the {rows} rows of {name}, got {}",

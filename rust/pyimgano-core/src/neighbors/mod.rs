@@ -34,6 +34,7 @@ mod answers;
 mod bank;
 mod dense;
 mod first_radius;
+mod group_index;
 mod index;
 mod plain;
 mod pruned;
@@ -44,4 +45,5 @@ mod structure;
 mod topk;
 
 pub use answers::Neighbors;
+pub use group_index::GroupIndex;
 pub use index::KnnIndex;

@@ -70,29 +70,19 @@ pub(super) fn answer(
 ) -> Result<()> {
     let mut tiles = vec![];
     for slot in slots.iter() {
-        let mut tile = Tile::new(bank, structure, batch, slot)?;
-        tile.find_first_radius()?;
+        let mut tile = Tile::new(bank, structure, batch, slot.first, slot.count)?;
+        tile.find_first_radius(0..structure.blocks.balls.len())?;
         tiles.push(Some(tile));
     }
-    let mut buffers = Buffers {
-        masks: vec![],
-        which: vec![],
-        thresholds: vec![],
-        whole: vec![],
-        near: [0.0; PANEL],
-        pairs: vec![],
-        dots: vec![],
-    };
-    for (b, ball) in structure.blocks.balls.iter().enumerate() {
+    let mut buffers = Buffers::new();
+    for b in 0..structure.blocks.balls.len() {
         batch.progress.check()?;
 
         for (open, slot) in tiles.iter_mut().zip(slots.iter_mut()) {
             let Some(tile) = open else { continue };
 
-            tile.visit_block(b, ball, &mut buffers);
-            let at_once = if let Sight::Quantized(..) = tile.sight { 48 } else { 16 };
-            let dense = slot.count * PANEL * bank.cols / at_once;
-            if b % 8 == 7 && tile.spent > dense * (b + 1) {
+            tile.visit_block(b, &mut buffers);
+            if b % 8 == 7 && tile.exceeds_scan(b + 1) {
                 slot.bounds = memory::collected(tile.tops.iter().map(TopK::radius))?;
                 *open = None;
             }
@@ -114,7 +104,7 @@ pub(super) fn answer(
 }
 
 /// Buffers of [`Tile::visit_block`].
-struct Buffers {
+pub(super) struct Buffers {
     masks: Vec<u64>,
     which: Vec<u32>,
     thresholds: Vec<f32>,
@@ -124,6 +114,20 @@ struct Buffers {
     /// Queries, and rows of the block, to be settled.
     pairs: Vec<(u32, u32)>,
     dots: Vec<i32>,
+}
+
+impl Buffers {
+    pub fn new() -> Self {
+        Self {
+            masks: vec![],
+            which: vec![],
+            thresholds: vec![],
+            whole: vec![],
+            near: [0.0; PANEL],
+            pairs: vec![],
+            dots: vec![],
+        }
+    }
 }
 
 /// As [`Tile::prune_rows`], on bytes; returns what that took and what it pruned.
@@ -166,15 +170,16 @@ fn prune_quantized(
 }
 
 impl<'a> Tile<'a> {
-    fn new(
+    pub fn new(
         bank: &'a Bank,
         structure: &'a Structure,
         batch: &'a QueryBatch<'a>,
-        slot: &Slot<'_>,
+        first: usize,
+        count: usize,
     ) -> Result<Self> {
-        let rows = batch.queries.slice(slot.first, slot.count);
+        let rows = batch.queries.slice(first, count);
         let projections = Projected::of(rows, &structure.axes, batch.simd, batch.progress)?;
-        let mut short = memory::zeros(slot.count * PREFIX)?;
+        let mut short = memory::zeros(count * PREFIX)?;
         let mut panel = memory::zeros(STEP)?;
         let mut norms = [0.0; PANEL];
         for (i, projection) in short.chunks_exact_mut(PREFIX).enumerate() {
@@ -193,12 +198,12 @@ impl<'a> Tile<'a> {
             Kept::Exact(floats) => Sight::Exact(floats),
         };
         let top = |_| TopK::new(batch.k, bank.rows.len(), f64::INFINITY);
-        let tops = (0..slot.count).map(top).collect::<Result<_>>()?;
+        let tops = (0..count).map(top).collect::<Result<_>>()?;
         Ok(Self {
             bank,
             batch,
             structure,
-            first: slot.first,
+            first,
             projections,
             short,
             panel,
@@ -206,11 +211,28 @@ impl<'a> Tile<'a> {
             reach: [f32::INFINITY; PANEL],
             full: [f32::INFINITY; PANEL],
             tops,
-            seeds: vec![vec![]; slot.count],
+            seeds: vec![vec![]; count],
             sight,
             spent: 0,
             stats: SearchStats::default(),
         })
+    }
+
+    /// Forgets what was found, and all bounds.
+    pub fn restart(&mut self) {
+        (self.reach, self.full) = ([f32::INFINITY; PANEL], [f32::INFINITY; PANEL]);
+        self.tops.iter_mut().for_each(TopK::restart);
+        self.seeds.iter_mut().for_each(Vec::clear);
+        if let Sight::Quantized(asked, _) = &mut self.sight {
+            asked.restart();
+        }
+        self.spent = 0;
+    }
+
+    /// Whether `blocks` have taken more than a scan of them would have.
+    pub fn exceeds_scan(&self, blocks: usize) -> bool {
+        let at_once = if let Sight::Quantized(..) = self.sight { 48 } else { 16 };
+        self.spent > self.tops.len() * PANEL * self.bank.cols / at_once * blocks
     }
 
     /// Brings the limits of query `q` up to date with its bound.
@@ -224,7 +246,9 @@ impl<'a> Tile<'a> {
     }
 
     /// Settles what may be a neighbour in block `b`.
-    fn visit_block(&mut self, b: usize, ball: &Ball, buffers: &mut Buffers) {
+    pub fn visit_block(&mut self, b: usize, buffers: &mut Buffers) {
+        let structure = self.structure;
+        let ball = &structure.blocks.balls[b];
         let simd = self.batch.simd;
         let all = u64::MAX >> (PANEL - self.tops.len());
         buffers.pairs.clear();

@@ -168,6 +168,11 @@ impl QuantizedBatch {
         Ok(asked)
     }
 
+    /// Forgets all bounds.
+    pub fn restart(&mut self) {
+        (self.reach, self.far) = ([f32::INFINITY; PANEL], [f64::INFINITY; PANEL]);
+    }
+
     /// From now on neighbours of query `q` are those within that squared distance.
     pub fn tighten(&mut self, q: usize, bound: f64) {
         let root = bound.sqrt() * WIDE;

@@ -137,7 +137,7 @@ impl QuantizedRows {
         let n = order.len();
         let long = projections.long.as_chunks::<PROJECTION>().0;
         let shift = last_mean(long, progress)?;
-        let mut largest = memory::zeros::<f32>(n)?;
+        let mut largest = memory::zeros::<f32>(long.len())?;
         largest.par_chunks_mut(CHUNK).zip(long.par_chunks(CHUNK)).try_for_each(
             |(largest, projections)| {
                 progress.check()?;
@@ -150,7 +150,8 @@ impl QuantizedRows {
             },
         )?;
         // The few rows beyond that are cut off.
-        let most = *largest.select_nth_unstable_by(n - 1 - n / 1000, f32::total_cmp).1;
+        let rank = long.len() - 1 - long.len() / 1000;
+        let most = *largest.select_nth_unstable_by(rank, f32::total_cmp).1;
         // Zeros cost nothing until they are written to, which the threads below do.
         let mut all = Self {
             scale: (most / TOP).max(1e-30),

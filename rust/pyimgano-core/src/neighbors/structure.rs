@@ -30,9 +30,19 @@ pub(super) enum Kept {
 impl Structure {
     /// The structure of `bank`, and the order in which its rows are to be placed.
     pub fn of(bank: Matrix<'_>, simd: Simd, progress: &Progress) -> Result<(Self, Vec<u32>)> {
+        Self::with(bank, BallTree::of, simd, progress)
+    }
+
+    /// The structure whose blocks `tree` makes of the projections. A row may have several places.
+    pub fn with(
+        bank: Matrix<'_>,
+        tree: impl FnOnce(&Projected, &Progress) -> Result<BallTree>,
+        simd: Simd,
+        progress: &Progress,
+    ) -> Result<(Self, Vec<u32>)> {
         let axes = Axes::of(bank, simd, progress)?;
         let mut projections = Projected::of(bank, &axes, simd, progress)?;
-        let mut blocks = BallTree::of(&projections, progress)?;
+        let mut blocks = tree(&projections, progress)?;
         let rows = std::mem::take(&mut blocks.rows);
         let mut centres = memory::reserved(blocks.balls.len() * PREFIX)?;
         blocks.balls.iter().for_each(|ball| centres.extend_from_slice(&ball.centre));
@@ -40,7 +50,11 @@ impl Structure {
             blocks.drop_panels();
             Kept::Quantized(QuantizedRows::of(&projections, &rows, progress)?)
         } else {
-            projections.reorder(&rows, progress)?;
+            if rows.len() == bank.rows() {
+                projections.reorder(&rows, progress)?;
+            } else {
+                projections = projections.gathered(&rows, progress)?;
+            }
             Kept::Exact(projections)
         };
         Ok((Self { axes, blocks, centres, projections }, rows))

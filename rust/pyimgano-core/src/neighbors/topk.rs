@@ -40,6 +40,12 @@ impl TopK {
         Ok(Self { heap: memory::reserved(k.min(rows))?.into(), k, bound })
     }
 
+    /// Forgets all rows and what is known of them.
+    pub fn restart(&mut self) {
+        self.heap.clear();
+        self.bound = f64::INFINITY;
+    }
+
     /// Rows with a larger squared distance need not be put in.
     #[inline]
     pub fn radius(&self) -> f64 {
@@ -63,6 +69,11 @@ impl TopK {
         let smaller = worst < self.bound;
         self.bound = self.bound.min(worst);
         smaller
+    }
+
+    /// The squared distance of the first row; infinity where there is none.
+    pub fn nearest(&self) -> f64 {
+        self.heap.iter().map(|found| found.squared).fold(f64::INFINITY, f64::min)
     }
 
     /// Writes what was found, nearest first; what is left of the slices stays as it is.
