@@ -1,7 +1,5 @@
 """The feature extractor that a backbone's name, or the backbone itself, stands for."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from pathlib import PurePath

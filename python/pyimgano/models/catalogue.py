@@ -1,7 +1,5 @@
 """Detectors by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any

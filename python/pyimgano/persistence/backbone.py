@@ -1,7 +1,5 @@
 """Feature extractors in a detector file, and the way back to a working one: a row per kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

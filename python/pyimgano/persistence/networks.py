@@ -1,7 +1,5 @@
 """Networks in a detector file: our own, torchvision's, ONNX models, those of others."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Finished categories and their report on disk: a run is resumable, and loses no earlier result."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

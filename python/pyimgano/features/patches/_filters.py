@@ -5,8 +5,6 @@ and Tola et al. (2010), DAISY, section 3; second derivatives steered to any dire
 basis filters, Freeman and Adelson (1991), section II; the pyramid, Burt and Adelson (1983).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

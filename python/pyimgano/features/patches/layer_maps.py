@@ -1,7 +1,5 @@
 """Patches from the layers of a backbone."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

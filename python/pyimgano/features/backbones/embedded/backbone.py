@@ -1,7 +1,5 @@
 """The network that comes with the package as a backbone: no torch, no download."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The network as an ONNX graph: a ResNet of half the inner width, cut after its third stage."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

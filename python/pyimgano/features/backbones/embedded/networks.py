@@ -4,8 +4,6 @@ A newer network is a further file and a further line here. Older ones stay, for 
 that need them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import Any
