@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.models.fitted import Fitted
+from pyimgano.models.fitted import Fitted, FittedState
 from pyimgano.models.sklearn_api import SklearnApi
-from pyimgano.models.state import FittedState
 from pyimgano.models.training_images import training_images
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
 from pyimgano.scorers.base import PatchScorer

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,9 +13,9 @@ from pyimgano.errors import ImageReadError, InvalidInputError, ThresholdWarning
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.health_range import HealthRange
 from pyimgano.models.collect import Collected
-from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import names_of
+from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.foreign import asked
 from pyimgano.utils.params import ParamsMixin
@@ -32,6 +33,18 @@ def check_bits(path: str | None, health: ImageHealth | None, known: frozenset[in
     if path is None:
         raise InvalidInputError(f"the image {what}")
     raise ImageReadError(f"image {shown(path)} {what}")
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """What a detector has learnt, beside its feature extractor."""
+
+    params: dict[str, Any]  #: Constructor's arguments at the time of the fit.
+    facts: dict[str, Any]  #: Numbers, texts and lists of texts.
+    tensors: dict[str, NDArray[Any]]  #: Arrays.
+    scorer: PatchScorer | None = None  #: The fitted scorer of a detector that has one.
+    #: Arrays that the detector's class gives by ``to_state`` and takes by ``from_state``.
+    learnt: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class Fitted(ParamsMixin):

@@ -19,10 +19,10 @@ from pyimgano.images.references import References
 from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features, fit_projection
+from pyimgano.models.fitted import FittedState
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_features import PatchFeatures
 from pyimgano.models.patch_map import PatchMapper
-from pyimgano.models.state import FittedState
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.scorers.base import PatchScorer, PatchScores, is_scorer
 from pyimgano.scorers.checked import CheckedScorer

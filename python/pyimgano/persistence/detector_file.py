@@ -20,7 +20,7 @@ from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.images.preprocess import as_size
 from pyimgano.models.catalogue import is_storable_class, storable_class
-from pyimgano.models.state import FittedState
+from pyimgano.models.fitted import FittedState
 from pyimgano.persistence.backbone import (
     choose_engine,
     describe_features,

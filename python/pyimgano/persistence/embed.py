@@ -12,7 +12,7 @@ from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import EMBEDDED, FILTER_BANK, build_features, is_onnx
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.images.preprocess import as_size
-from pyimgano.models.state import FittedState
+from pyimgano.models.fitted import FittedState
 from pyimgano.utils.optional_deps import require
 
 

@@ -16,15 +16,14 @@ from pyimgano.features.build import EMBEDDED, FILTER_BANK, is_onnx
 from pyimgano.images.health_range import COLUMNS, HealthRange
 from pyimgano.kernels import version
 from pyimgano.models.catalogue import storable_class
+from pyimgano.models.fitted import FittedState
 from pyimgano.models.parameters import FEATURES, PATCHES
-from pyimgano.models.state import FittedState
-from pyimgano.persistence.container import Malformed, Tensors
+from pyimgano.persistence.container import Malformed, Tensors, take
 from pyimgano.persistence.header import check_header, detector_parameters, family
 from pyimgano.persistence.networks import named_backbone
 from pyimgano.persistence.rules import encode_float
 from pyimgano.persistence.scorers import describe_scorer, restore_scorer, scorer_tensors
 from pyimgano.persistence.storable import LARGEST, named_arrays, take_arrays
-from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.utils.params import cloned
 

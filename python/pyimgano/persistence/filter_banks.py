@@ -7,9 +7,8 @@ import numpy as np
 
 from pyimgano.features.patches.filter_bank import FilterBank
 from pyimgano.features.patches.pooled import PooledFilterBank
-from pyimgano.persistence.container import Tensors
+from pyimgano.persistence.container import Tensors, take
 from pyimgano.persistence.source import PREFIX, Source
-from pyimgano.persistence.tensors import take
 
 _LARGEST = 1e6
 

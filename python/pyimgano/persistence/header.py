@@ -10,6 +10,8 @@ from pyimgano.features.patches.filter_bank import FilterBank
 from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.catalogue import storable_class
+from pyimgano.models.classical import ClassicalDetector
+from pyimgano.models.patch_detector import PatchDetector
 from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import (
     ANY_TEXT,
@@ -53,10 +55,9 @@ def family(kind: str) -> str:
     ``"patchcore"``, whose parameters are its scorer's; ``"patch"``; ``"classical"``; ``"other"``.
     """
     cls = storable_class(kind)
-    names = {f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__}
-    if "pyimgano.models.patch_detector.PatchDetector" in names:
-        return "patchcore" if cls.kind == "patchcore" else "patch"
-    return "classical" if "pyimgano.models.classical.ClassicalDetector" in names else "other"
+    if issubclass(cls, PatchDetector):
+        return "patchcore" if kind == "patchcore" else "patch"
+    return "classical" if issubclass(cls, ClassicalDetector) else "other"
 
 
 def detector_parameters(kind: str) -> Fields:
@@ -200,12 +201,7 @@ _CHANGE = Fields(
     none=True,
 )
 _STORED_BANK = {"dtype": Choice("float32", "float16"), "change": _CHANGE}
-_BANK = {
-    "patchcore": Fields(_STORED_BANK),
-    "patch": Fields(_STORED_BANK, none=True),
-    "classical": Choice(none=True),
-    "other": Choice(none=True),
-}
+_BANK = {"patchcore": Fields(_STORED_BANK), "patch": Fields(_STORED_BANK, none=True)}
 
 
 def check_header(header: Any) -> dict[str, Any]:
@@ -235,7 +231,7 @@ def check_header(header: Any) -> dict[str, Any]:
         "params": detector_parameters(kind),
         "features": allowed[features_kind],
         "fitted": _WITH_MAPS if has_maps else _WITHOUT_MAPS,
-        "bank": _BANK[family(kind)],
+        "bank": _BANK.get(family(kind), Choice(none=True)),
         "versions": Named(Text(100), 64),
     }
     if family(kind) == "patch":

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.kernels import KnnIndex
-from pyimgano.persistence.container import Malformed, Tensors
+from pyimgano.persistence.container import Malformed, Tensors, take
 from pyimgano.persistence.rules import OLDER_PARAMETERS, Fields, stored_parameters
 from pyimgano.persistence.storable import LARGEST, arrays_of, parameters_of, take_arrays
-from pyimgano.persistence.tensors import take
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.scorers.catalogue import SCORERS
 from pyimgano.scorers.image_score import patch_rule

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.persistence.container import Tensors
+from pyimgano.persistence.container import Tensors, take
 from pyimgano.persistence.rules import stored_parameters
-from pyimgano.persistence.tensors import take
 from pyimgano.utils.foreign import asked
 from pyimgano.utils.parameters.base import brief
 
