@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pyimgano.cli.options import normalization
+from pyimgano.cli.options import typed
 from pyimgano.datasets import load_dataset
 from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
 from pyimgano.features.backbones.onnx.engines import ENGINES, FLOAT32_ENGINES
@@ -27,6 +27,7 @@ from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.models import create_model
 from pyimgano.models.patchcore import PatchCore
 from pyimgano.reporting.table import text_table
+from pyimgano.utils.parameters import Normalization
 
 TOLERANCE = 1e-4
 
@@ -49,7 +50,7 @@ def main() -> int:
     parser.add_argument("--weights", required=True, help="weights file")
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--layers", nargs="+")
-    parser.add_argument("--normalization", type=normalization, default="imagenet")
+    parser.add_argument("--normalization", type=typed(Normalization()), default="imagenet")
     parser.add_argument("--category", nargs="+", default=["screw", "leather", "cookie"])
     parser.add_argument("--engine", nargs="+", default=list(FLOAT32_ENGINES), choices=ENGINES)
     parser.add_argument("--no-refit", action="store_true", help="only the swapped detectors")
