@@ -41,11 +41,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_released_network_is_there_and_they_are_small() -> None:
+def test_every_released_network_is_there_with_its_card_and_they_are_small() -> None:
     files = {path.name: path.stat().st_size for path in networks.FOLDER.iterdir()}
-    assert files.keys() == {f"{name}.safetensors" for name in NETWORKS}
+    assert files.keys() == {f"{n}.{end}" for n in NETWORKS for end in ("md", "safetensors")}
     assert sum(files.values()) <= 3_000_000
-    for name in NETWORKS:
+    for name, sha256 in NETWORKS.items():
+        assert sha256 in (networks.FOLDER / f"{name}.md").read_text(), "its card is of another"
         assert all(array.dtype == np.float32 for array in read_network(name).values())
 
 

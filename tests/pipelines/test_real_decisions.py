@@ -23,7 +23,8 @@ def files(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("category", "found_at_least", "of", "alarms_at_most"),
-    [("cookie", 27, 32, 2), ("screw", 12, 40, 2)],
+    # One good screw in ten may be flagged: three of 21 is within chance.
+    [("cookie", 27, 32, 2), ("screw", 20, 40, 3)],
 )
 def test_fit_and_predict_decide_as_detect_does(
     shared_data: Path,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import BackboneError, WeightsError
 
 #: SHA-256 of each, by name; new detectors get the last one.
-NETWORKS = {"embedded-1": "2bd06445b3100728f1b4b8be80d8efc46e3f810e568dd048dcb7704510e11aea"}
+NETWORKS = {"embedded-1": "5333c4fa19d8aabd4dd6c07a4cc658c28ebe5b1dd843a996aff7bf72eccfac43"}
 NEWEST = next(reversed(NETWORKS))
 FOLDER = Path(__file__).parent / "networks"
 
