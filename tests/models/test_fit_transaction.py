@@ -165,7 +165,7 @@ def test_the_seed_reaches_the_extractor() -> None:
     assert detector.features_.seed == 7
 
 
-def test_the_seed_reaches_the_default_features(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_reaches_the_filter_bank(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds = []
     original = PooledFilterBank.fit
 
@@ -174,5 +174,6 @@ def test_the_seed_reaches_the_default_features(monkeypatch: pytest.MonkeyPatch) 
         return original(self, images, random_state=random_state)
 
     monkeypatch.setattr(PooledFilterBank, "fit", watched)
-    ClassicalDetector("knn", random_state=5).fit(IMAGES)
+    own = PooledFilterBank(16)
+    ClassicalDetector("knn", random_state=5, feature_extractor=own).fit(IMAGES)
     assert seeds == [5]

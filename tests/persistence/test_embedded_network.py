@@ -11,7 +11,8 @@ import pytest
 import pyimgano
 from pyimgano.errors import DetectorFileError, WeightsError
 from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
-from pyimgano.models import PatchCore
+from pyimgano.features.patches.pooled import PooledNetwork
+from pyimgano.models import PatchCore, create_model
 from pyimgano.persistence.container import read_container, write_container
 from tests.conftest import texture
 
@@ -124,3 +125,20 @@ def test_classical_detectors_from_before_the_network_score_as_before(
         path = rewritten(path, tmp_path / "first", as_the_first_version_had_it)
     scores = pyimgano.load(path).decision_function(IMAGES)
     np.testing.assert_allclose(scores, [105.55346546, 100.40020209], rtol=1e-5)
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["default", "given"])
+def test_classical_detectors_use_the_network_and_come_back(given: bool, tmp_path: Path) -> None:
+    pytest.importorskip("pyod")
+    how = {"feature_extractor": PooledNetwork((40, 32))} if given else {}
+    detector = create_model("vision_knn", **how).fit([texture(i, (24, 24)) for i in range(10)])
+    detector.save(tmp_path / "part")
+    header, _ = read_container(tmp_path / "part")
+    assert header["features"]["kind"] == "pooled_network"
+    assert header["features"]["patches"]["network_sha256"] == NETWORKS[NEWEST]
+    loaded = pyimgano.load(tmp_path / "part")
+    assert type(loaded.features_) is PooledNetwork
+    np.testing.assert_array_equal(
+        loaded.decision_function(IMAGES), detector.decision_function(IMAGES)
+    )
+    assert loaded.features_.extract(IMAGES).shape == (2, 384)

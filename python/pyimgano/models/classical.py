@@ -50,7 +50,7 @@ class ClassicalDetector(OpenParamsMixin, Detector):
         given; benchmarks and ``pyimgano predict`` decode files themselves and give arrays. One that
         learns is copied as ``sklearn.base.clone`` does before each fit: yours stays as it is, the
         fitted one is ``features_``. None:
-        :class:`~pyimgano.features.patches.pooled.PooledFilterBank`.
+        :class:`~pyimgano.features.patches.pooled.PooledNetwork`.
     standardize
         Bring each feature to mean 0 and standard deviation 1 on the training images.
     max_dims
@@ -237,9 +237,9 @@ class ClassicalDetector(OpenParamsMixin, Detector):
     def _fit_extractor(self, images: Sequence[ImageInput]) -> Any:
         """An extractor that has learnt: the user's own object is never changed, nor shared."""
         if self.feature_extractor is None:
-            from pyimgano.features.patches.pooled import PooledFilterBank
+            from pyimgano.features.patches.pooled import PooledNetwork
 
-            return PooledFilterBank().fit(images, random_state=self.random_state)
+            return PooledNetwork().fit(images)
         if not callable(getattr(self.feature_extractor, "fit", None)):
             return self.feature_extractor
         extractor: Any = cloned("feature_extractor", self.feature_extractor)

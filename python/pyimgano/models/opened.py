@@ -23,9 +23,9 @@ def extract_and_measure(
     This package's own extractor gets one decoded image after the other, so that no file is decoded
     twice. Another gets what was given; of an image that it alone can read nothing is measured.
     """
-    from pyimgano.features.patches.pooled import PooledFilterBank
+    from pyimgano.features.patches.pooled import PooledFilterBank, PooledNetwork
 
-    if type(extractor) is not PooledFilterBank:
+    if type(extractor) not in (PooledFilterBank, PooledNetwork):
         rows = np.asarray(extractor.extract(images), dtype=np.float32)
         return rows, [try_to_measure(image, measure) for image in images]
     parts: list[NDArray[np.float32]] = []

@@ -31,6 +31,7 @@ _KINDS = {
     "embedded": _BANK,
     "none": Kind(lambda *_: {}, lambda _: None),
     "pooled": Kind(filter_banks.describe_pooled, filter_banks.restore_pooled),
+    "pooled_network": Kind(networks.describe_pooled, networks.restore_pooled),
     "network": Kind(networks.describe_embedded, networks.restore_embedded),
     "torchvision": Kind(networks.describe_torchvision, networks.restore_torchvision, True),
     "onnx": Kind(networks.describe_onnx, networks.restore_onnx, True),
@@ -39,6 +40,7 @@ _KINDS = {
 _HOMES = {
     ("pyimgano.features.patches.filter_bank", "FilterBank"): "filterbank",
     ("pyimgano.features.patches.pooled", "PooledFilterBank"): "pooled",
+    ("pyimgano.features.patches.pooled", "PooledNetwork"): "pooled_network",
     ("pyimgano.features.backbones.embedded.backbone", "EmbeddedBackbone"): "network",
     ("pyimgano.features.backbones.torchvision", "TorchvisionBackbone"): "torchvision",
     ("pyimgano.features.backbones.onnx.backbone", "OnnxBackbone"): "onnx",
@@ -100,9 +102,12 @@ def restore_features(source: Source) -> Any:
 
 def choose_engine(entry: dict[str, Any], params: dict[str, Any], engine: str) -> None:
     """Have another engine run a backbone than the one that the file names."""
-    if entry["kind"] not in ("network", "onnx"):
+    network = entry.get("patches", entry)
+    if network["kind"] not in ("network", "onnx"):
         raise InvalidInputError(
             f"engine {engine!r} was given, but this detector has neither an ONNX backbone nor the"
             " embedded network"
         )
-    entry["engine"] = params["engine"] = engine
+    network["engine"] = engine
+    if "engine" in params:
+        params["engine"] = engine

@@ -17,7 +17,7 @@ from pyimgano.errors import (
     WeightsError,
 )
 from pyimgano.features.backbones.onnx.engines import ENGINES
-from pyimgano.features.patches.pooled import PooledFilterBank
+from pyimgano.features.patches.pooled import PooledPatches
 from pyimgano.images.preprocess import as_size
 from pyimgano.models.catalogue import is_storable_class, storable_class
 from pyimgano.models.fitted import FittedState
@@ -155,7 +155,7 @@ def _rehearse(header: dict[str, Any], tensors: Tensors) -> None:
     entries, state = decode(header, tensors)
     if entries["features"]["kind"] == "registered":
         take_arrays(tensors, PREFIX)
-    elif entries["features"]["kind"] in ("filterbank", "pooled", "none"):
+    elif entries["features"]["kind"] in ("filterbank", "pooled", "pooled_network", "none"):
         features = restore_features(Source(entries["features"], state.params, tensors))
         _check_fit(state, features)
         if state.scorer is None:
@@ -178,7 +178,7 @@ def _check_fit(state: FittedState, features: Any) -> None:
     if features is None:
         return
     rows: Any
-    if isinstance(features, PooledFilterBank):
+    if isinstance(features, PooledPatches):
         rows, patches, size = state.learnt["rows"], features.patches_, features.image_size
     else:
         patches, size = features, state.params["image_size"]

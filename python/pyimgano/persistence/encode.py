@@ -32,6 +32,7 @@ _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
 _FURTHER = {
     "torchvision": ("torch", "torchvision"),
     "pooled": ("pyod", "scikit-learn"),
+    "pooled_network": ("pyod", "scikit-learn"),
     "onnxruntime": ("onnxruntime",),
     "openvino": ("openvino",),
     "openvino-bf16": ("openvino",),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.patches.filter_bank import FilterBank
-from pyimgano.features.patches.pooled import PooledFilterBank
+from pyimgano.features.patches.pooled import PooledPatches
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.catalogue import storable_class
 from pyimgano.models.classical import ClassicalDetector
@@ -78,14 +78,6 @@ FILTER_BANK = Fields(
         **stored_parameters(FilterBank.PARAMETERS),
     }
 )
-POOLED = Fields(
-    {
-        "kind": Choice("pooled"),
-        "given": Flag(),
-        "patches": FILTER_BANK,
-        **stored_parameters(PooledFilterBank.PARAMETERS),
-    }
-)
 #: The network that comes with the package; its SHA-256 says which.
 NETWORK = Fields(
     {
@@ -97,6 +89,14 @@ NETWORK = Fields(
         "engine": Choice(*ENGINES),
     }
 )
+
+
+def _pooled(kind: str, patches: Fields) -> Fields:
+    sizes = stored_parameters(PooledPatches.PARAMETERS)
+    return Fields({"kind": Choice(kind), "given": Flag(), "patches": patches, **sizes})
+
+
+POOLED, POOLED_NETWORK = _pooled("pooled", FILTER_BANK), _pooled("pooled_network", NETWORK)
 #: ``location`` is where a file of ``weights_bytes`` was when the detector was fitted: a hint.
 TORCHVISION = Fields(
     {
@@ -152,7 +152,7 @@ _OF_PATCHES = {
 FEATURES = {
     "patchcore": _OF_PATCHES,
     "patch": _OF_PATCHES,
-    "classical": {"pooled": POOLED},
+    "classical": {"pooled": POOLED, "pooled_network": POOLED_NETWORK},
     "other": {"none": Fields({"kind": Choice("none")})},
 }
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyimgano.features.backbones.embedded.networks import name_of
 from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import build_features
 from pyimgano.features.patches.layer_maps import LayerPatches
+from pyimgano.features.patches.pooled import PooledNetwork
 from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import Fields, stored_parameters
 from pyimgano.persistence.source import PREFIX, Source
@@ -91,6 +93,23 @@ def restore_embedded(source: Source) -> LayerPatches:
     network = name_of(entry["network_sha256"])
     backbone = EmbeddedBackbone(layers=entry["layers"], engine=entry["engine"], network=network)
     return LayerPatches(backbone, batch_size=source.params["batch_size"])
+
+
+def describe_pooled(features: PooledNetwork, params: Mapping[str, Any], _: bool) -> dict[str, Any]:
+    """Header entries of that network, pooled."""
+    found = features.describe()
+    found["patches"] = {"kind": "network", **found["patches"]}
+    return {"given": params.get("feature_extractor") is not None, **found}
+
+
+def restore_pooled(source: Source) -> PooledNetwork:
+    """The network that the file names, pooled."""
+    entry = source.entry
+    features = PooledNetwork(entry["image_size"], max_pixels=entry["max_pixels"])
+    features.patches_ = restore_embedded(replace(source, entry=entry["patches"]))
+    if entry["given"]:
+        source.params["feature_extractor"] = features
+    return features
 
 
 def describe_onnx(features: LayerPatches, params: Mapping[str, Any], embed: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One vector per image from the embedded patch features."""
+"""One vector per image, from the patches of the embedded network or of the filter bank."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, NotFittedError
 from pyimgano.features.patches.filter_bank import FilterBank
+from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.preprocess import ImagePreprocessor, check_images
 from pyimgano.images.reading import join_errors
@@ -24,8 +25,8 @@ class ImageFeatures(Protocol):
         ...
 
 
-class PooledFilterBank(ParamsMixin):
-    """Embedded patch features of an image, pooled to one vector.
+class PooledPatches(ParamsMixin):
+    """Patch features of an image, pooled to one vector.
 
     Per patch feature the largest absolute value over the grid: how far the image strays from normal
     surface anywhere. A defect of a few patches moves that; it hardly moves a mean. ``extract``
@@ -38,6 +39,8 @@ class PooledFilterBank(ParamsMixin):
         Larger image files are refused before they are decoded.
     """
 
+    patches_: Any
+
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
         "image_size": ImagePreprocessor.PARAMETERS["resize"],
         "max_pixels": ImagePreprocessor.PARAMETERS["max_pixels"],
@@ -46,6 +49,47 @@ class PooledFilterBank(ParamsMixin):
     def __init__(self, image_size: ImageSize = (224, 224), *, max_pixels: int = MAX_PIXELS) -> None:
         self.image_size = image_size
         self.max_pixels = max_pixels
+
+    def extract(self, images: Iterable[ImageInput]) -> NDArray[np.float32]:
+        """One row of features per path or array: float32 (n, d), d as of a patch."""
+        if not hasattr(self, "patches_"):
+            raise NotFittedError(f"{type(self).__name__}: call fit before extract")
+        given = check_images(images)
+        preprocessor = self._preprocessor()
+        rows = np.empty((len(given), self.patches_.n_features_out), dtype=np.float32)
+        for row, image in zip(rows, given, strict=True):
+            (grid,) = self.patches_.extract_batch([preprocessor.load(image).pixels])
+            row[:] = pool(grid.array)
+        return rows
+
+    def describe(self) -> dict[str, Any]:
+        """Parameters, ready for JSON."""
+        if not hasattr(self, "patches_"):
+            raise NotFittedError(f"{type(self).__name__}: call fit before describe")
+        size = self.image_size
+        return {
+            "image_size": list(size) if isinstance(size, tuple) else size,
+            "max_pixels": self.max_pixels,
+            "patches": self.patches_.describe(),
+        }
+
+    def get_state(self) -> dict[str, NDArray[Any]]:
+        """Fitted arrays, by name."""
+        if not hasattr(self, "patches_"):
+            raise NotFittedError(f"{type(self).__name__}: call fit before get_state")
+        state: dict[str, NDArray[Any]] = self.patches_.get_state()
+        return state
+
+    def _preprocessor(self) -> ImagePreprocessor:
+        return ImagePreprocessor(
+            resize=self.image_size, output_tensor=False, max_pixels=self.max_pixels
+        )
+
+
+class PooledFilterBank(PooledPatches):
+    """The filter bank, pooled: parameters as of :class:`PooledPatches`."""
+
+    patches_: FilterBank
 
     def fit(self, images: Iterable[ImageInput], *, random_state: int = 0) -> Self:
         """Learn the patch features' scale and axes from normal images, in one pass.
@@ -77,44 +121,30 @@ class PooledFilterBank(ParamsMixin):
         self.patches_ = patches
         return self
 
-    def extract(self, images: Iterable[ImageInput]) -> NDArray[np.float32]:
-        """One row of features per path or array: float32 (n, d), d as of a patch."""
-        if not hasattr(self, "patches_"):
-            raise NotFittedError("PooledFilterBank: call fit before extract")
-        given = check_images(images)
-        preprocessor = self._preprocessor()
-        rows = np.empty((len(given), self.patches_.n_features_out), dtype=np.float32)
-        for row, image in zip(rows, given, strict=True):
-            row[:] = pool(self.patches_.extract(preprocessor.load(image).pixels))
-        return rows
-
-    def describe(self) -> dict[str, Any]:
-        """Parameters, ready for JSON."""
-        if not hasattr(self, "patches_"):
-            raise NotFittedError("PooledFilterBank: call fit before describe")
-        size = self.image_size
-        return {
-            "image_size": list(size) if isinstance(size, tuple) else size,
-            "max_pixels": self.max_pixels,
-            "patches": self.patches_.describe(),
-        }
-
-    def get_state(self) -> dict[str, NDArray[Any]]:
-        """Fitted arrays, by name."""
-        if not hasattr(self, "patches_"):
-            raise NotFittedError("PooledFilterBank: call fit before get_state")
-        return self.patches_.get_state()
-
     def set_state(self, state: dict[str, NDArray[Any]], patches: FilterBank | None = None) -> None:
         """Restore what :meth:`get_state` gave; ``patches`` has the parameters if not default."""
         patches = FilterBank() if patches is None else patches
         patches.set_state(state)
         self.patches_ = patches
 
-    def _preprocessor(self) -> ImagePreprocessor:
-        return ImagePreprocessor(
-            resize=self.image_size, output_tensor=False, max_pixels=self.max_pixels
-        )
+
+class PooledNetwork(PooledPatches):
+    """The embedded network, pooled: parameters as of :class:`PooledPatches`."""
+
+    patches_: LayerPatches
+
+    def fit(self, images: Iterable[ImageInput]) -> Self:
+        """Make the network ready; there is nothing to learn.
+
+        Raises
+        ------
+        BackboneError
+            The network that comes with the package is damaged.
+        """
+        from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
+
+        self.patches_ = LayerPatches(EmbeddedBackbone())
+        return self
 
 
 def pool(patches: NDArray[np.float32]) -> NDArray[np.float32]:
