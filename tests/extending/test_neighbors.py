@@ -79,9 +79,9 @@ class Liar(TableNeighbors):
     ("answer", "told"),
     [
         (lambda d, i: d, r"kneighbors must return \(distances, indices\)"),
-        (lambda d, i: (d.astype(float), i), r"distances must be float32 \(64, 1\), not float64"),
-        (lambda d, i: (d, i.astype(np.int32)), r"indices must be int64 \(64, 1\), not int32"),
-        (lambda d, i: (d[:1], i[:1]), r"distances must be float32 \(64, 1\), not float32 \(1, 1\)"),
+        (lambda d, i: (d.astype(float), i), r"distances must be float32 \(36, 1\), not float64"),
+        (lambda d, i: (d, i.astype(np.int32)), r"indices must be int64 \(36, 1\), not int32"),
+        (lambda d, i: (d[:1], i[:1]), r"distances must be float32 \(36, 1\), not float32 \(1, 1\)"),
         (lambda d, i: (d.tolist(), i), "distances must be float32 .* not list"),
         (lambda d, i: (d * np.float32(np.nan), i), "distances must be 0 or more, nearest first"),
         (lambda d, i: (-1 - d, i), "distances must be 0 or more, nearest first"),
