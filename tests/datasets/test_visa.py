@@ -16,7 +16,7 @@ from tests.conftest import texture, with_blot, write_image
 
 CATEGORIES = ("candle", "pcb1")
 N_TRAIN, N_GOOD, N_BAD = 6, 3, 3
-OPTIONS = {"backbone": "embedded", "image_size": (48, 64), "contamination": 0.2}
+OPTIONS = {"backbone": "filterbank", "image_size": (48, 64), "contamination": 0.2}
 
 
 def index_mask(i: int) -> np.ndarray:

@@ -276,7 +276,7 @@ def test_it_is_cloneable_and_prints_what_was_changed() -> None:
     copy = clone(model)
     assert copy is not model
     assert copy.get_params() == model.get_params()
-    assert repr(copy) == "PatchCore(backbone='embedded', image_size=(48, 64), coreset_ratio=0.5)"
+    assert repr(copy) == "PatchCore(coreset_ratio=0.5, backbone='embedded', image_size=(48, 64))"
     assert copy.set_params(n_neighbors=3).n_neighbors == 3
     with pytest.raises(InvalidInputError, match="no parameter 'neighbors'"):
         copy.set_params(neighbors=3)

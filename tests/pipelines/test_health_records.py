@@ -26,7 +26,7 @@ DARKER = "darker than any good photo"
 
 @pytest.fixture(scope="module")
 def fitted() -> PatchCore:
-    return PatchCore(backbone="embedded", image_size=SIZE).fit([texture(i) for i in range(12)])
+    return PatchCore(backbone="filterbank", image_size=SIZE).fit([texture(i) for i in range(12)])
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_every_record_in_json_and_csv_has_its_warnings(fitted: PatchCore, folder
 def test_detect_has_them_in_both_files_and_in_its_summary(folders: Path) -> None:
     run = run_detect(
         normal=folders / "normal", test=folders / "test", output=folders / "out",
-        backbone="embedded", image_size=SIZE,
+        backbone="filterbank", image_size=SIZE,
     )  # fmt: skip
     assert run.health() == [f"2 of 5 images are {DARKER}"]
     data = json.loads((folders / "out/results.json").read_text())
