@@ -17,7 +17,9 @@ from tests.conftest import texture, with_blot, write_image
 
 @pytest.fixture(scope="module")
 def learnt() -> PatchCore:
-    return PatchCore(backbone="filterbank", image_size=(48, 64)).fit([texture(i) for i in range(12)])
+    return PatchCore(backbone="filterbank", image_size=(48, 64)).fit(
+        [texture(i) for i in range(12)]
+    )
 
 
 @pytest.fixture
