@@ -197,3 +197,24 @@ def test_what_could_not_be_loaded_is_refused_where_it_is_registered() -> None:
         register_model("undeclared", Undeclared)
     with pytest.raises(InvalidInputError, match="kind of detector 'patchcore' is registered"):
         register_model("mine", Taken)
+
+
+def test_a_single_number_keeps_its_shape(tmp_path: Path) -> None:
+    class Level(Golden):
+        kind = "level"
+
+        def to_state(self) -> Mapping[str, NDArray[Any]]:
+            return {"mean": self.mean_, "level": np.array(2.5)}
+
+        @classmethod
+        def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> Self:
+            detector = super().from_state(parameters, state)
+            detector.level_ = state["level"]
+            return detector
+
+        level_: NDArray[Any]
+
+    register_model("level", Level)
+    Level().fit(TRAIN).save(tmp_path / "one.pyimgano")
+    level = load(tmp_path / "one.pyimgano").level_
+    assert (level.shape, float(level)) == ((), 2.5)

@@ -49,7 +49,7 @@ def write_container(
     tensors are float16, float32, float64 or uint8.
     """
     arrays = {
-        name: np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
         for name, array in tensors.items()
     }
     # Large items first, so that every tensor is aligned.
