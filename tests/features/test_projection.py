@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pyimgano
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchGrid
 from pyimgano.features.patches.projection import Projection
 from pyimgano.models import PatchCore
@@ -78,6 +78,12 @@ def test_a_detector_learns_and_scores_projected_patches(tmp_path: Path) -> None:
     # Another fit without it forgets the axes.
     again = detector.set_params(projection=None).fit(TRAIN)
     np.testing.assert_array_equal(again.decision_function(TEST), whole.decision_function(TEST))
+
+
+def test_files_are_named_where_no_image_can_be_used(tmp_path: Path) -> None:
+    missing = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    with pytest.raises(ImageReadError, match=r"2 of 2 images.*a\.png.*b\.png"):
+        PatchCore(backbone="embedded", image_size=32, projection=5).fit(missing)
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -100,12 +100,17 @@ def fit_projection(
     *,
     timer: StageTimer,
 ) -> Projection | None:
-    """The principal axes of the patches of all images that can be used; None for ``n=None``."""
+    """The principal axes of the patches of all images that can be used; None for ``n=None``.
+
+    None as well where no image can be: :func:`collect` names them.
+    """
     if n is None:
         return None
+    pixels = _usable_pixels(images, preprocessor, features, timer)
+    if (first := next(pixels, None)) is None:
+        return None
     with timer.stage("backbone"):
-        pixels = _usable_pixels(images, preprocessor, features, timer)
-        return Projection.fit(grids_of(features, pixels), n)
+        return Projection.fit(grids_of(features, chain([first], pixels)), n)
 
 
 def _usable_pixels(
