@@ -93,6 +93,16 @@ def test_what_was_learnt_is_in_the_file(edges: None, tmp_path: Path) -> None:
         model(backbone=Larger(2)).fit(TRAIN).save(tmp_path / "other.pyimgano")
 
 
+def test_a_file_with_a_device_of_the_search_alone_is_loaded(edges: None, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    detector = model(backbone="edges", knn_backend="torch", device="cpu:0").fit(TRAIN)
+    detector.save(tmp_path / "lid.pyimgano")
+    loaded = load(tmp_path / "lid.pyimgano")
+    np.testing.assert_allclose(
+        loaded.decision_function(TEST), detector.decision_function(TEST), rtol=1e-5
+    )
+
+
 def test_a_parameter_of_lists_is_in_the_file(edges: None, tmp_path: Path) -> None:
     class Scaled(Edges):
         kind = "scaled"

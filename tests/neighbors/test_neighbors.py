@@ -349,6 +349,21 @@ def test_a_detector_searches_on_its_device(
     assert made[-1] == "cuda:7"
 
 
+def test_the_device_may_be_that_of_the_search_alone(torch_search: Any, tmp_path: Path) -> None:
+    options = {"image_size": 32, "device": "cpu:0"}
+    train = [texture(i, (32, 32)) for i in range(3)]
+    for backbone in ("embedded", "filterbank"):
+        detector = create_model("patchcore", backbone=backbone, knn_backend="torch", **options)
+        detector.fit(train).save(tmp_path / "d.pyimgano")
+        loaded: Any = load(tmp_path / "d.pyimgano")
+        assert loaded.device == "cpu:0"
+        np.testing.assert_allclose(
+            loaded.decision_function(train), detector.decision_function(train), rtol=1e-5
+        )
+        with pytest.raises(InvalidInputError, match="no use for device='cpu:0'"):
+            detector.set_params(knn_backend="rust").fit(train)
+
+
 @pytest.mark.parametrize("backend", ["auto", "rust", "sklearn", RustNeighbors()])
 def test_a_search_without_a_device_refuses_one(backend: Any) -> None:
     with pytest.raises(InvalidInputError, match=r"no use for device='cuda': leave out device"):

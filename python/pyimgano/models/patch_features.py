@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
-from pyimgano.features.build import BackboneLike
+from pyimgano.features.build import BackboneLike, takes
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
 from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
 from pyimgano.images.twins import digest
 from pyimgano.models.base import PixelDetector
+from pyimgano.neighbors.catalogue import takes_device
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.timing import StageTimer
 
@@ -80,6 +81,12 @@ class PatchFeatures(PixelDetector):
         """The layers of the backbone; None for its own choice."""
         return self.layers
 
+    def _backbone_device(self) -> str:
+        """What a backbone is told: nothing new where only the search has a use for the device."""
+        search = getattr(self, "knn_backend", None)
+        is_searched = search is not None and takes_device(search)
+        return "cpu" if is_searched and "device" not in takes(self.backbone) else self.device
+
     def _build_features(self) -> PatchExtractor:
         features = build_features(
             self.backbone,
@@ -87,7 +94,7 @@ class PatchFeatures(PixelDetector):
             weights=self.weights,
             pretrained=self.pretrained,
             normalization=self.normalization,
-            device=self.device,
+            device=self._backbone_device(),
             batch_size=self.batch_size,
             engine=self.engine,
         )

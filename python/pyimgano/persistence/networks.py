@@ -13,7 +13,7 @@ import numpy as np
 from pyimgano.errors import InvalidInputError, UnknownNameError, WeightsError
 from pyimgano.features.backbones.embedded.networks import name_of
 from pyimgano.features.backbones.named import BACKBONES
-from pyimgano.features.build import build_features
+from pyimgano.features.build import build_features, takes
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooled import PooledNetwork
 from pyimgano.persistence.container import Malformed
@@ -185,9 +185,12 @@ def restore_registered(source: Source) -> LayerPatches:
         cls: Any = BACKBONES.get(name).value
         if not is_storable(cls):
             raise Malformed(f"its backbone {name!r} is here registered as none that files hold")
-        given = Fields(stored_parameters(cls.PARAMETERS)).accept(entry["parameters"])
-        params["backbone"] = cls.from_state(given, take_arrays(source.tensors, PREFIX))
-    features: Any = build_features(params["backbone"], **{key: params[key] for key in _OPTIONS})
+        own = Fields(stored_parameters(cls.PARAMETERS)).accept(entry["parameters"])
+        params["backbone"] = cls.from_state(own, take_arrays(source.tensors, PREFIX))
+    given = {key: params[key] for key in _OPTIONS}
+    if "device" not in takes(params["backbone"]):
+        given["device"] = "cpu"  # it is that of the search alone
+    features: Any = build_features(params["backbone"], **given)
     if _info_sha256(features) != entry["info_sha256"]:
         raise WeightsError(
             f"backbone {name!r} is not the one that the detector was fitted with: its info or the"
