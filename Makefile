@@ -50,6 +50,7 @@ test: $(VENV)/.installed ## every test, with all extras, in two runs side by sid
 	cargo test --quiet --workspace
 	@mkdir -p $(OUT)
 	$(VENV)/bin/python -m pytest $(HALF) > $(OUT)/half.txt 2>&1 & half=$$!; \
+	trap 'kill $$half' INT TERM; \
 	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(HALF)); code=$$?; \
 	wait $$half || code=1; cat $(OUT)/half.txt; exit $$code
 

@@ -96,6 +96,11 @@ def evaluate_detector(
         ``pixel_metrics``, a dict of ``pixel_auroc``, ``pixel_ap``, ``pixel_f1_max``,
         ``pixel_f1_threshold`` and ``aupro``, and how they came about: ``integration_limit``,
         ``metric_size`` (None: native) and ``metric_rule``, a sentence.
+
+    Raises
+    ------
+    InvalidInputError, InvalidTypeError
+        As the two functions do, and where one of masks and maps is missing.
     """
     if (pixel_labels is None) != (pixel_scores is None):
         missing = "pixel_labels" if pixel_labels is None else "pixel_scores"

@@ -106,6 +106,11 @@ def test_engines_agree(engine: str, network: EmbeddedBackbone) -> None:
         assert np.abs(a - b).max() <= 1e-4 * np.abs(a).max()
 
 
+def test_a_network_that_there_is_not_is_named_with_those_there_are() -> None:
+    with pytest.raises(UnknownNameError, match=r"embedded network 'embedded-9'.*embedded-1"):
+        EmbeddedBackbone(network="embedded-9")
+
+
 def test_layers_are_chosen_by_name_and_in_that_order(network: EmbeddedBackbone) -> None:
     images = batch(1)
     two, three = network.layer_maps(images)

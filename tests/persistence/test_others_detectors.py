@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import pytest
@@ -218,3 +218,17 @@ def test_a_single_number_keeps_its_shape(tmp_path: Path) -> None:
     Level().fit(TRAIN).save(tmp_path / "one.pyimgano")
     level = load(tmp_path / "one.pyimgano").level_
     assert (level.shape, float(level)) == ((), 2.5)
+
+
+def test_a_class_that_restores_nothing_is_named_when_it_is_saved(tmp_path: Path) -> None:
+    class Forgetful(Golden):
+        kind = "forgetful"
+
+        @classmethod
+        def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> Self:
+            return cast("Self", None)
+
+    register_model("forgetful", Forgetful)
+    with pytest.raises(InvalidInputError, match=r"Forgetful\.from_state gives a NoneType"):
+        Forgetful().fit(TRAIN).save(tmp_path / "one.pyimgano")
+    assert not (tmp_path / "one.pyimgano").exists()

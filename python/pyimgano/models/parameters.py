@@ -65,8 +65,8 @@ FEATURES: Parameters = {
         PathLike("the name of a network, an ONNX file"),
         Opaque("an object with info and layer_maps", is_backbone),
         metavar="NAME",
-        help="'embedded' (no torch, no weights), a torchvision network, an ONNX file or a name that"
-        " is registered",
+        help="'embedded' (no torch, no download), a torchvision network, an ONNX file or a name"
+        " that is registered",
         stored=Text(),
     ),
     "layers": NETWORK["layers"],

@@ -169,6 +169,8 @@ def _restore(kind: str, state: FittedState, features: Any, tensors: Tensors) -> 
     cls = storable_class(kind)
     whose = f"{cls.__name__}.from_state"
     detector: Detector = asked(whose, cls.from_state, state.params, state.learnt)
+    if type(detector) is not cls:
+        raise InvalidInputError(f"{whose} gives a {type(detector).__name__}")
     detector.set_state(state, features)
     return detector
 

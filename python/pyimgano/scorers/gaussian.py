@@ -126,7 +126,8 @@ class GaussianScorer(ParamsMixin):
             progress(block.stop, places)
 
     def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
-        """Scores by the laws of all other images, exactly as if these had been learnt alone.
+        """Scores by the laws of all other images, exactly as if these had been learnt alone: with
+        random channels, that is. Principal axes stay those of all images.
 
         Leaving g images out changes the scatter by g + 1 products, so that one factorisation for
         each g serves all of them (Sherman, Morrison & Woodbury). The training patches are dropped

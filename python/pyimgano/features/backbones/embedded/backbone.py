@@ -45,7 +45,7 @@ class EmbeddedBackbone:
     BackboneError
         The network's file is missing, or is not the one that was released.
     UnknownNameError
-        No such layer or engine; lists those there are.
+        No such layer, engine or network; lists those there are.
     MissingDependencyError
         The engine is not installed.
 
@@ -62,6 +62,8 @@ class EmbeddedBackbone:
         engine: str = DEFAULT_ENGINE,
         network: str = NEWEST,
     ) -> None:
+        if network not in NETWORKS:
+            raise unknown_name("embedded network", network, list(NETWORKS))
         names = _resolve_layers(layers)
         data = write_model(
             graph_of(read_network(network), names), dict.fromkeys(names, (_FLOAT, _RANK))
