@@ -76,7 +76,8 @@ class Fitted(ParamsMixin):
     def has_learnt(self, image: ImageInput) -> bool:
         """Whether the very same picture is among the training images, whatever its name.
 
-        False where that is not known: after loading a file of an older version.
+        False where that is not known: after loading a file of an older version. A file that cannot
+        be read is an ImageReadError.
         """
         self._check_fitted()
         return bool(self._digests) and self._digest(image) in self._digests

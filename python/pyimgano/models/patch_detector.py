@@ -94,9 +94,11 @@ class PatchDetector(PatchFeatures):
     ----------
     features_, scorer_
         The fitted extractor and scorer.
+    threshold_ : float
+        Images with a score above it are anomalous: of the held-out scores
+        (:func:`~pyimgano.models.threshold.held_out_threshold`), or what was assigned.
     map_threshold_ : float
-        As ``threshold_`` (:func:`~pyimgano.models.threshold.held_out_threshold`), of the highest
-        value of an image's map.
+        As ``threshold_``, of the highest value of an image's map.
     map_level_ : float
         Median of the held-out maps: the level of normal surface, for displays.
     decision_scores_ : ndarray

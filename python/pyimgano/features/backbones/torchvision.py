@@ -141,8 +141,9 @@ class TorchvisionBackbone:
         The model is exported in memory (extra ``export``), its maps are compared with this one's,
         and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked with a square image
         of side ``image_size``, and checked at a further (height, width) ``used_at``; it takes
-        images of any size. A WeightsError or InvalidInputError tells that the network cannot be
-        exported, or that its export does not give the same maps.
+        images of any size. ``engine`` runs it, as in ``OnnxBackbone``. A WeightsError or
+        InvalidInputError tells that the network cannot be exported, or that its export does not
+        give the same maps.
         """
         from pyimgano.features.backbones.onnx.export import export_backbone
 
