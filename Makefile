@@ -42,7 +42,7 @@ train: $(VENV)/.installed ## distil a network: TEACHER=weights file [TEXTURES=fo
 		--teacher $(TEACHER) --workers $(or $(WORKERS),2) --device $(or $(DEVICE),cpu)
 
 # One run of pytest leaves a second core idle most of the time; these folders take about half of it.
-# OpenMP's threads wait for each other by spinning: with more of them than cores that takes for ever.
+# OpenMP's threads wait for each other by spinning: with more of them than cores that takes many times as long.
 HALF := $(addprefix tests/,cli extend extending models scorers training)
 test: export OMP_NUM_THREADS := 1
 

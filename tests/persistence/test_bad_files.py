@@ -261,8 +261,18 @@ def test_tensors_of_another_shape_or_type_are_refused(tmp_path: Path, data: byte
 
 
 def test_a_bank_whose_index_would_outgrow_the_file_is_refused(tmp_path: Path, data: bytes) -> None:
-    many = with_tensor(data, "memory_bank", lambda a: np.zeros((100_001, 63), np.float32))
-    refused(tmp_path, many, "100,001 rows of 63 features are too many")
+    many = with_tensor(data, "memory_bank", lambda a: np.zeros((600_001, 3), np.float32))
+    refused(tmp_path, many, "600,001 rows of 3 features are too many")
+
+    layers = loader.content(
+        create_model("superadd", backbone="embedded", image_size=48).fit(
+            [texture(i, (48, 48)) for i in range(3)]
+        ),
+        tmp_path,
+    )
+    for name in ("scorer.bank_0", "scorer.bank_1"):
+        layers = with_tensor(layers, name, lambda a: np.zeros((300_001, 3), np.float32))
+    refused(tmp_path, layers, "600,002 rows of 3 features are too many")
 
 
 def test_classical_files_are_bounded_too(tmp_path: Path) -> None:

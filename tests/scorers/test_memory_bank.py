@@ -118,16 +118,6 @@ def test_nothing_works_before_it_can() -> None:
             call()
 
 
-def test_the_patches_of_a_single_image_are_dropped_as_soon_as_it_is_learnt() -> None:
-    grid = PatchGrid(np.arange(32, dtype=np.float32).reshape(16, 2), (4, 4))
-    scorer = MemoryBankScorer()
-    scorer.begin(1, grid)
-    scorer.add(grid)
-    scorer.finish(0)
-    assert scorer._training is None
-    assert scorer.score([grid])[0].distances.shape == (4, 4)
-
-
 def test_the_patches_of_the_training_images_are_dropped_once_these_are_scored() -> None:
     scorer, images = MemoryBankScorer(), grids(20, 20)
     scorer.begin(2, images[0])

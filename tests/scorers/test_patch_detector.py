@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import pyimgano
-from pyimgano.errors import DetectorFileError, InvalidInputError
+from pyimgano.errors import DetectorFileError, InvalidInputError, NotFittedError
 from pyimgano.extend import (
     ListOf,
     Number,
@@ -285,3 +285,13 @@ def test_copies_are_learnt_from_and_left_out_with_their_image() -> None:
 def test_copies_of_one_picture_give_no_threshold() -> None:
     fitted = detector(MeanPatch(), references="rotations").fit(TRAIN[:1])
     assert fitted.threshold_ == np.inf
+
+
+@pytest.mark.parametrize("model", ["patchcore", "superadd", "padim", "subspacead"])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_a_fit_on_one_picture_leaves_no_training_patches_behind(model: str, copies: int) -> None:
+    fitted: Any = pyimgano.create_model(model, backbone="embedded", image_size=48)
+    fitted.fit([TRAIN[0]] * copies)
+    with pytest.raises(NotFittedError, match="call begin first"):
+        fitted.scorer_.held_out()
+    assert fitted.predict_one(TEST[1]).score > fitted.predict_one(TRAIN[0]).score

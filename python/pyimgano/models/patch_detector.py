@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -94,11 +95,9 @@ class PatchDetector(PatchFeatures):
     ----------
     features_, scorer_
         The fitted extractor and scorer.
-    threshold_ : float
-        Images with a score above it are anomalous: of the held-out scores
+    threshold_, map_threshold_ : float
+        Images with a score, or a highest value of the map, above it are anomalous: of held-out ones
         (:func:`~pyimgano.models.threshold.held_out_threshold`), or what was assigned.
-    map_threshold_ : float
-        As ``threshold_``, of the highest value of an image's map.
     map_level_ : float
         Median of the held-out maps: the level of normal surface, for displays.
     decision_scores_ : ndarray
@@ -265,6 +264,8 @@ class PatchDetector(PatchFeatures):
             )
             found = [(self._score(one, map_), map_.max(), np.median(map_)) for one, map_ in maps]
             scores, peaks, levels = np.array(found, np.float64).T
+        else:  # nothing is held out; a scorer's copy is without its training patches
+            self.scorer_ = copy.deepcopy(self.scorer_)
         self._learn_threshold(scores, groups, how="each left out of what was learnt")
         with warnings.catch_warnings():  # it would say the same again
             warnings.simplefilter("ignore", ThresholdWarning)

@@ -14,14 +14,16 @@ from pyimgano.persistence.storable import LARGEST, arrays_of, parameters_of, tak
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.scorers.catalogue import SCORERS
 from pyimgano.scorers.image_score import patch_rule
+from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.parameters import Choice
 
 #: Of the tensors of scorers, but for the memory bank, which has a name of its own.
 _PREFIX = "scorer."
 _BANK = "memory_bank"
-#: The search index has about 420 bytes per row beside its features.
-_NARROW, _MOST_NARROW = 64, 100_000
+#: The search index has about 420 bytes per row beside its features. For rows narrower than this it
+#: outweighs the file: such banks may have an index of about 250 MB beside their features.
+_NARROW, _MOST_NARROW = 64, 600_000
 #: Rows of a bank that tell what half precision changes.
 _MOST_ROWS = 1000
 
@@ -115,15 +117,24 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
         raise Malformed(f"'bank' does not go with the scorer {cls.kind!r}")
     else:
         state = take_arrays(tensors, _PREFIX)
+        if cls is LayerBanksScorer:
+            _check_banks(*state.values())
     scorer: PatchScorer = cls.from_state(params, state)
     return scorer
 
 
 def _take_bank(tensors: Tensors, dtype: type) -> NDArray[np.float32]:
     bank = take(tensors, _BANK, (None, None), dtype, -LARGEST, LARGEST)
-    if bank.shape[1] < _NARROW and len(bank) > _MOST_NARROW:
-        raise Malformed(
-            f"{len(bank):,} rows of {bank.shape[1]} features are too many: their search index"
-            " would take far more memory than the file"
-        )
+    _check_banks(bank)
     return bank.astype(np.float32, copy=False)
+
+
+def _check_banks(*banks: NDArray[np.floating]) -> None:
+    """Refuse banks whose search indices would take far more memory than the file."""
+    narrow = [bank for bank in banks if bank.ndim == 2 and bank.shape[1] < _NARROW]
+    if (n_rows := sum(map(len, narrow))) > _MOST_NARROW:
+        raise Malformed(
+            f"{n_rows:,} rows of {narrow[0].shape[1]} features are too many, for their search index"
+            f" would take far more memory than the file: at most {_MOST_NARROW:,} rows of fewer"
+            f" than {_NARROW} features; a smaller coreset_ratio or a larger projection helps"
+        )

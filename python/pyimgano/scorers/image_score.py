@@ -26,7 +26,7 @@ def image_score_parameter(*, reweighted: bool = False, maps: bool = True) -> Par
     ``reweighted`` is for those that know neighbours in a memory bank.
     """
     first = (Choice("reweighted"),) if reweighted else ()
-    help_ = f"reweighted, {_HELP}" if reweighted else _HELP
+    help_ = f"{_HELP}; or reweighted, PatchCore's own rule" if reweighted else _HELP
     kinds = (*first, *OF_PATCHES, *(_OF_MAPS if maps else ()))
     return Either(*kinds, metavar="RULE", help=help_)
 

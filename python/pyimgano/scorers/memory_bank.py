@@ -170,8 +170,6 @@ class MemoryBankScorer(ParamsMixin):
             training.store.rows, self.coreset_ratio, random_state=random_state, progress=progress
         )
         self.memory_bank_ = training.store.rows[training.picks]
-        if training.store.n_images == 1:  # nothing is held out: its patches are needed no more
-            self._search()
 
     def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
         """Scores by banks without the image and its twins, see :mod:`~pyimgano.scorers.held_out`.

@@ -96,10 +96,11 @@ class SubspaceScorer(ParamsMixin):
         image_of_row = store.image_of_row()
         starts = np.searchsorted(image_of_row, np.arange(store.n_images + 1))
         found: dict[int, PatchScores] = {}
-        for one in range(part.max() + 1):
-            images = np.flatnonzero(part == one).tolist()
-            rows = {i: store.rows[starts[i] : starts[i + 1]] for i in images}
-            grids = {i: PatchGrid(one, self._shapes[i]) for i, one in rows.items()}
+        for number in range(part.max() + 1):
+            grids = {
+                i: PatchGrid(store.rows[starts[i] : starts[i + 1]], self._shapes[i])
+                for i in np.flatnonzero(part == number).tolist()
+            }
             left_out = Moments(self._moments.about)
             for grid in grids.values():
                 left_out.add(grid.rows)
