@@ -140,6 +140,9 @@ def test_objects_are_known_by_their_class_parameters_and_facts(
         InvalidInputError, match="layers was .*'stride': 4}, .* there, and is .*'stride': 2}"
     ):
         bench(mvtec_root, backbone=Edges(stride=2), **options)
+    namesake = type("Edges", (Edges,), {"__module__": "elsewhere"})
+    with pytest.raises(InvalidInputError, match="class was .*, and is 'elsewhere.Edges' here"):
+        bench(mvtec_root, backbone=namesake(), **options)
 
 
 def test_an_object_that_no_second_run_knows_is_named(mvtec_root: Path, tmp_path: Path) -> None:

@@ -155,8 +155,10 @@ def _identity(value: Any) -> Any:
         known = {name: getattr(value, name) for name in value.PARAMETERS}
     if is_backbone(value):
         known["info"] = asdict(value.info)
+    cls = type(value)
     has_identity = known or hasattr(value, "PARAMETERS")
-    return {"class": type(value).__qualname__, **known} if has_identity else str(value)
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    return {"class": name, **known} if has_identity else str(value)
 
 
 class ReportFile:
