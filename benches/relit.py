@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -36,9 +37,10 @@ def relit(image: Floats, rng: np.random.Generator) -> Floats:
     return np.clip(values * rng.uniform(0.92, 1.08, 3), 0, 1).astype(np.float32)
 
 
-def write(source: Path, target: Path, mask: Path | None, rng: np.random.Generator) -> None:
-    """One relit image as ``target``, and its mask where MVTec AD has it."""
-    image = np.atleast_3d(read_image(source)).astype(np.float32) / 255
+def write(source: Path, target: Path, masks: Sequence[str], rng: np.random.Generator) -> None:
+    """One relit image of 8 bits as ``target``, and its masks as one where MVTec AD has it."""
+    read = np.atleast_3d(read_image(source))
+    image = read.astype(np.float32) / np.iinfo(read.dtype).max
     image = np.broadcast_to(image, (*image.shape[:2], 3))
     scale = rng.integers(300, 1201) / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
@@ -47,8 +49,8 @@ def write(source: Path, target: Path, mask: Path | None, rng: np.random.Generato
     pixels = np.rint(relit(np.clip(image, 0, 1), rng) * 255).astype(np.uint8)
     target.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(target.with_suffix(".png")), pixels[:, :, ::-1])
-    if mask is not None:
-        marks = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+    if masks:
+        marks = np.max([cv2.imread(mask, cv2.IMREAD_GRAYSCALE) for mask in masks], axis=0)
         marks = cv2.resize(marks, (width, height), interpolation=cv2.INTER_NEAREST)
         category = target.parents[2]
         place = category / "ground_truth" / target.parent.name / f"{target.stem}_mask.png"
@@ -70,8 +72,7 @@ def main() -> int:
         for sample in (*dataset.samples("train"), *dataset.samples("test")):
             source = Path(sample.path)
             target = args.output / source.relative_to(args.root)
-            mask = Path(sample.masks[0]) if sample.masks else None
-            write(source, target, mask, rng)
+            write(source, target, sample.masks or (), rng)
         print(f"{args.output / category}")
     return 0
 
