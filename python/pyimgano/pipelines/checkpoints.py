@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pyimgano.datasets import Dataset
 from pyimgano.errors import InvalidInputError, OutputError
@@ -20,6 +22,8 @@ from pyimgano.utils.text import shown
 
 #: Version of the files; others are computed again.
 FORMAT = 1
+#: In what Python calls an object that has no name of its own.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
 #: Title of a run, category and seed.
 Key = tuple[str, str, int]
 
@@ -108,7 +112,7 @@ def _difference(old: Any, new: dict[str, Any]) -> str:
         was, now = old.get(key), new.get(key)
         if isinstance(was, dict) and isinstance(now, dict) and was != now:
             return _difference(was, now)
-        if was != now and " object at 0x" in f"{was} {now}":
+        if was != now and _ADDRESS.search(f"{was} {now}"):
             return f"{key} is an object without PARAMETERS, which no second run can know again"
         if was != now:
             return f"{key} was {was!r} there, and is {now!r} here"
@@ -156,9 +160,10 @@ def _identity(value: Any) -> Any:
     if is_backbone(value):
         known["info"] = asdict(value.info)
     cls = type(value)
-    has_identity = known or hasattr(value, "PARAMETERS")
-    name = f"{cls.__module__}.{cls.__qualname__}"
-    return {"class": name, **known} if has_identity else str(value)
+    if known or hasattr(value, "PARAMETERS"):
+        return {"class": f"{cls.__module__}.{cls.__qualname__}", **known}
+    # An address may be that of another object next time: such a value equals none.
+    return f"{value} {uuid4().hex}" if _ADDRESS.search(str(value)) else str(value)
 
 
 class ReportFile:
