@@ -50,7 +50,7 @@ COMPILED = {"kernels", "__init__.py", "images/headers/jpeg.py"}
 #: Imports within functions that lead back: a detector saves itself, a network exports itself.
 LAZY = {
     ("pyimgano.models.base", "pyimgano.persistence"),
-    ("pyimgano.features.backbones.torchvision", "pyimgano.features.backbones.onnx.export"),
+    ("pyimgano.features.backbones.torch_network", "pyimgano.features.backbones.onnx.export"),
 }
 
 LONGEST_FILE = 350

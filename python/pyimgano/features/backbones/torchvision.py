@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.backbones.base import BackboneInfo
 from pyimgano.features.backbones.named import list_backbones
+from pyimgano.features.backbones.torch_network import TorchBackbone, torch_and
 from pyimgano.features.backbones.torchvision_layers import find_facts
 from pyimgano.features.backbones.torchvision_weights import load_weights
-from pyimgano.features.device import check_device
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.registry import unknown_name
-from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+    from torch import nn
 
 
-class TorchvisionBackbone:
+class TorchvisionBackbone(TorchBackbone):
     """Named layers of a torchvision network.
 
     Parameters
@@ -44,13 +36,6 @@ class TorchvisionBackbone:
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device
         Any torch device.
-
-    Attributes
-    ----------
-    info : BackboneInfo
-        ``origin`` says where the weights came from, with the SHA-256 of a file.
-    body : torch.nn.Module
-        The network, cut after the last layer in use; gives a dict of the layers' outputs.
 
     Raises
     ------
@@ -74,89 +59,21 @@ class TorchvisionBackbone:
         normalization: Normalization = "imagenet",
         device: str = "cpu",
     ) -> None:
-        purpose = f"backbone {backbone!r}"
-        hint = (
-            'or use backbone="embedded" (--backbone embedded), which needs neither torch nor'
-            " weights"
+        torch, models = torch_and(
+            "torchvision.models", extra="torch", backbone=backbone, device=device
         )
-        try:
-            torch = require("torch", extra="torch", purpose=purpose)
-            models = require("torchvision.models", extra="torch", purpose=purpose)
-        except ImportError as error:
-            raise type(error)(f"{error}; {hint}") from error
-        check_device(torch, device)
         self.device = device
         mean_std = resolve_normalization(normalization)
         network = _build(models, torch, backbone)
         names = _resolve_layers(models, network, backbone, layers)
         self.body = _cut(network, backbone, names)
-        self._facts = find_facts(self.body, names, backbone)
+        facts = find_facts(self.body, names, backbone)
+        self.channels_last = facts.last
         origin = load_weights(self.body, backbone=backbone, weights=weights, pretrained=pretrained)
         self.info = BackboneInfo(
-            backbone, self._facts.layers, mean_std, origin=origin, fixed_size=self._facts.only_size
+            backbone, facts.layers, mean_std, origin=origin, fixed_size=facts.only_size
         )
         self.body.eval().to(device)
-
-    def layer_maps(self, batch: NDArray[np.float32]) -> list[Tensor]:
-        """The maps of each layer, on the device: see :class:`~pyimgano.extend.Backbone`."""
-        import torch
-
-        if self.body.training:  # as torchvision's cut networks are once they were deep-copied
-            self.body.eval()
-        with torch.inference_mode():
-            try:
-                maps = self.body(torch.from_numpy(batch).to(self.device))
-            except (RuntimeError, AssertionError, ValueError) as error:
-                height, width = batch.shape[-2:]
-                raise InvalidInputError(
-                    f"{self.info.name} cannot take an image of {height} x {width} pixels:"
-                    f" {str(error).partition(chr(10))[0]}"
-                ) from error
-            return [self.as_map(one.name, maps[one.name]).float() for one in self.info.layers]
-
-    def as_map(self, layer: str, output: Tensor) -> Tensor:
-        """A layer's output as (n, channels, height, width), or an error if it is no map."""
-        if getattr(output, "ndim", 0) != 4:
-            shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
-            raise InvalidInputError(
-                f"layer {layer!r} of {self.info.name} gives {shape}, not a feature map"
-                " (n, channels, height, width): choose a convolutional layer"
-            )
-        return output.permute(0, 3, 1, 2) if layer in self._facts.last else output
-
-    def to_device(self, device: str) -> None:
-        """Go on with a copy of the network on another device."""
-        self.device = device
-        self.body = copy.deepcopy(self.body).to(device)
-
-    def to_onnx(
-        self,
-        *,
-        engine: str = "opencv",
-        image_size: int = 256,
-        used_at: tuple[int, int] | None = None,
-    ) -> OnnxBackbone:
-        """The same backbone as an ONNX model, for detectors that are to run without torch.
-
-        The model is exported in memory (extra ``export``), its maps are compared with this one's,
-        and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked with a square image
-        of side ``image_size``, and checked at a further (height, width) ``used_at``; it takes
-        images of any size. ``engine`` runs it, as in ``OnnxBackbone``. A WeightsError or
-        InvalidInputError tells that the network cannot be exported, or that its export does not
-        give the same maps.
-        """
-        from pyimgano.features.backbones.onnx.export import export_backbone
-
-        return export_backbone(self, engine=engine, image_size=image_size, used_at=used_at)
-
-    def parameters_sha256(self) -> str:
-        """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
-        found = hashlib.sha256()
-        for name, tensor in sorted(self.body.state_dict().items()):
-            array = np.ascontiguousarray(tensor.cpu().numpy())
-            found.update(f"{name}{array.dtype.str}{array.shape}".encode())
-            found.update(array.data)
-        return found.hexdigest()
 
 
 def _build(models: Any, torch: Any, backbone: str) -> nn.Module:

@@ -1,4 +1,4 @@
-"""A torchvision backbone as an ONNX model, cut after the last layer in use."""
+"""A backbone of torch as an ONNX model, cut after the last layer in use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pyimgano.kernels import version
 from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
-    from pyimgano.features.backbones.torchvision import TorchvisionBackbone
+    from pyimgano.features.backbones.torch_network import TorchBackbone
 
 #: Largest difference between the maps of the network and of its export at a place, as a share of
 #: the longest vector of a layer.
@@ -34,7 +34,7 @@ _SMALL = ((32, 40), (64, 64))
 
 
 def export_backbone(
-    backbone: TorchvisionBackbone,
+    backbone: TorchBackbone,
     *,
     engine: str = DEFAULT_ENGINE,
     image_size: int = 256,
@@ -65,11 +65,11 @@ def export_backbone(
     return exported
 
 
-def _names(backbone: TorchvisionBackbone) -> list[str]:
+def _names(backbone: TorchBackbone) -> list[str]:
     return [layer.name for layer in backbone.info.layers]
 
 
-def _on_cpu(backbone: TorchvisionBackbone) -> TorchvisionBackbone:
+def _on_cpu(backbone: TorchBackbone) -> TorchBackbone:
     """The same one on the CPU: on a GPU convolutions may be rounded to TF32."""
     import torch
 
@@ -80,7 +80,7 @@ def _on_cpu(backbone: TorchvisionBackbone) -> TorchvisionBackbone:
     return found
 
 
-def _trace(backbone: TorchvisionBackbone, image_size: int) -> bytes:
+def _trace(backbone: TorchBackbone, image_size: int) -> bytes:
     import torch
 
     # Imported by torch only at the end of a long export, whose error does not say what to do.
@@ -134,7 +134,7 @@ def _trace(backbone: TorchvisionBackbone, image_size: int) -> bytes:
         raise WeightsError(f"{backbone.info.name} cannot be exported to ONNX: {gist}") from error
 
 
-def _metadata(backbone: TorchvisionBackbone) -> dict[str, str]:
+def _metadata(backbone: TorchBackbone) -> dict[str, str]:
     origin = backbone.info.origin
     return {
         "pyimgano_version": version(),
@@ -146,9 +146,7 @@ def _metadata(backbone: TorchvisionBackbone) -> dict[str, str]:
     }
 
 
-def _that_fit(
-    backbone: TorchvisionBackbone, sizes: Sequence[tuple[int, int]]
-) -> list[tuple[int, int]]:
+def _that_fit(backbone: TorchBackbone, sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Those sizes that are not too small for the network."""
 
     def fits(size: tuple[int, int]) -> bool:
@@ -161,7 +159,7 @@ def _that_fit(
     return [size for size in sizes if fits(size)]
 
 
-def _check(backbone: TorchvisionBackbone, exported: OnnxBackbone, size: tuple[int, int]) -> None:
+def _check(backbone: TorchBackbone, exported: OnnxBackbone, size: tuple[int, int]) -> None:
     """Two images of noise of a size."""
     noise = np.random.default_rng(0).random((2, *size, 3), dtype=np.float32)
     batch = normalised(list(noise), backbone.info.normalization)

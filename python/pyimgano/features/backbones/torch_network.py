@@ -1,0 +1,120 @@
+"""What backbones that are networks of torch share."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyimgano.errors import InvalidInputError
+from pyimgano.features.backbones.base import BackboneInfo
+from pyimgano.features.device import check_device
+from pyimgano.utils.optional_deps import require
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+
+
+class TorchBackbone:
+    """A network of torch, cut after the last layer in use.
+
+    Attributes
+    ----------
+    info : BackboneInfo
+        ``origin`` says where the weights came from, with the SHA-256 of a file.
+    body : torch.nn.Module
+        The network: a batch in, a dict of the layers' outputs out.
+    device : str
+        Where it computes.
+    """
+
+    info: BackboneInfo
+    body: nn.Module
+    device: str
+    #: Layers whose channels are the last axis; of all others they are the second.
+    channels_last: frozenset[str] = frozenset()
+
+    def layer_maps(self, batch: NDArray[np.float32]) -> list[Tensor]:
+        """The maps of each layer, on the device: see :class:`~pyimgano.extend.Backbone`."""
+        import torch
+
+        if self.body.training:  # as torchvision's cut networks are once they were deep-copied
+            self.body.eval()
+        with torch.inference_mode():
+            try:
+                maps = self.body(torch.from_numpy(batch).to(self.device))
+            except (RuntimeError, AssertionError, ValueError) as error:
+                height, width = batch.shape[-2:]
+                raise InvalidInputError(
+                    f"{self.info.name} cannot take an image of {height} x {width} pixels:"
+                    f" {str(error).partition(chr(10))[0]}"
+                ) from error
+            return [self.as_map(one.name, maps[one.name]).float() for one in self.info.layers]
+
+    def as_map(self, layer: str, output: Tensor) -> Tensor:
+        """A layer's output as (n, channels, height, width), or an error if it is no map."""
+        if getattr(output, "ndim", 0) != 4:
+            shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
+            raise InvalidInputError(
+                f"layer {layer!r} of {self.info.name} gives {shape}, not a feature map"
+                " (n, channels, height, width): choose a convolutional layer"
+            )
+        return output.permute(0, 3, 1, 2) if layer in self.channels_last else output
+
+    def to_device(self, device: str) -> None:
+        """Go on with a copy of the network on another device."""
+        self.device = device
+        self.body = copy.deepcopy(self.body).to(device)
+
+    def to_onnx(
+        self,
+        *,
+        engine: str = "opencv",
+        image_size: int = 256,
+        used_at: tuple[int, int] | None = None,
+    ) -> OnnxBackbone:
+        """The same backbone as an ONNX model, for detectors that are to run without torch.
+
+        The model is exported in memory (extra ``export``), its maps are compared with this one's,
+        and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked with a square image
+        of side ``image_size``, and checked at a further (height, width) ``used_at``; it takes
+        images of any size. ``engine`` runs it, as in ``OnnxBackbone``. A WeightsError or
+        InvalidInputError tells that the network cannot be exported, or that its export does not
+        give the same maps.
+        """
+        from pyimgano.features.backbones.onnx.export import export_backbone
+
+        return export_backbone(self, engine=engine, image_size=image_size, used_at=used_at)
+
+    def parameters_sha256(self) -> str:
+        """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
+        found = hashlib.sha256()
+        for name, tensor in sorted(self.body.state_dict().items()):
+            array = np.ascontiguousarray(tensor.cpu().numpy())
+            found.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            found.update(array.data)
+        return found.hexdigest()
+
+
+def torch_and(module: str, *, extra: str, backbone: str, device: str) -> tuple[Any, ModuleType]:
+    """torch, and the module that has the network, both of which may be missing.
+
+    A MissingDependencyError says what to install, or to use in its place; an InvalidInputError,
+    that torch cannot compute on the device here.
+    """
+    try:
+        torch = require("torch", extra=extra, purpose=f"backbone {backbone!r}")
+        found = require(module, extra=extra, purpose=f"backbone {backbone!r}")
+    except ImportError as error:
+        raise type(error)(
+            f'{error}; or use backbone="embedded" (--backbone embedded), which needs neither torch'
+            " nor weights"
+        ) from error
+    check_device(torch, device)
+    return torch, found
