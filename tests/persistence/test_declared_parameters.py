@@ -19,8 +19,8 @@ from tests.conftest import texture
 def test_a_further_parameter_goes_to_the_file_or_is_refused() -> None:
     given = {**storable_class("classical")().get_params(), "n_bins": 4}
     assert _encode_params("classical", given)["params"] == {"n_bins": 4}
-    with pytest.raises(InvalidInputError, match="no file can hold the parameter tiles"):
-        _encode_params("patchcore", {**storable_class("patchcore")().get_params(), "tiles": 4})
+    with pytest.raises(InvalidInputError, match="no file can hold the parameter rings"):
+        _encode_params("patchcore", {**storable_class("patchcore")().get_params(), "rings": 4})
 
 
 OTHERS = {

@@ -45,11 +45,36 @@ class PatchGrid:
         return self.rows.reshape(*self.shape, -1)
 
 
+@dataclass(frozen=True)
+class Spacing:
+    """Where the patches of an extractor lie.
+
+    Attributes
+    ----------
+    patch
+        Pixels between neighbouring patches.
+    repeats
+        Pixels after which the grids of all layers repeat: a part of an image that begins at a
+        multiple of it has patches where the whole has some.
+    side
+        Side of the images where all must be squares of one size; None: they need not.
+    """
+
+    patch: int
+    repeats: int
+    side: int | None = None
+
+
 class PatchExtractor(Protocol):
     """Images in, one feature vector per patch of a regular grid out."""
 
     #: Whether :meth:`fit` learns anything; if not, training images are not read twice.
     needs_fit: bool
+
+    @property
+    def spacing(self) -> Spacing | None:
+        """Where its patches lie; None where that is not known before an image was seen."""
+        ...
 
     def fit(self, images: Iterable[NDArray[np.float32]], *, random_state: int = 0) -> Self:
         """Learn from normal images (float32 (H, W, 3), RGB in [0, 1]) in one pass."""

@@ -37,6 +37,20 @@ def resize_nearest(mask: NDArray[Any], size: Size) -> NDArray[Any]:
     return np.asarray(found)
 
 
+def size_within(source: Size, box: Size | None, multiple: int = 1) -> Size:
+    """The largest size within a box that keeps the aspect of a source; None: its own size.
+
+    Each side is then rounded to a multiple, though not beyond the box, and is one at least.
+    """
+    outer = box or source
+    share = min(b / s for b, s in zip(outer, source, strict=True))
+    height, width = (
+        max(1, min(round(s * share / multiple), b // multiple)) * multiple
+        for s, b in zip(source, outer, strict=True)
+    )
+    return height, width
+
+
 @dataclass(frozen=True)
 class Geometry:
     """Where the pixels of a network's input come from: resized first, then cropped.
@@ -82,12 +96,15 @@ class Geometry:
         """
         if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
             raise InvalidInputError(f"an image is (H, W) or (H, W, 3), not {image.shape}")
-        top, left, height, width = self.crop
-        seen = resize_image(image.astype(np.float32), self.resized)
-        seen = seen[top : top + height, left : left + width]
+        seen = self.forward_stored(image.astype(np.float32))
         if seen.ndim == 2:
             seen = cv2.cvtColor(seen, cv2.COLOR_GRAY2RGB)
         return np.ascontiguousarray(seen, dtype=np.float32)
+
+    def forward_stored(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The same in the number type and with the channels that it has, where it rounds."""
+        top, left, height, width = self.crop
+        return resize_image(image, self.resized)[top : top + height, left : left + width]
 
     def to_source(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """A map of the network's input, float32 (h, w), as one of the source image, (H, W),

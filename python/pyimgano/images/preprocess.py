@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
-from pyimgano.images.geometry import Geometry
+from pyimgano.images.geometry import Geometry, size_within
 from pyimgano.images.health import ImageHealth, measure_health
 from pyimgano.images.limits import MAX_PIXELS
 from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.optional_deps import require
-from pyimgano.utils.parameters import Count, Flag, Parameter, Size
+from pyimgano.utils.parameters import Choice, Count, Flag, Number, Parameter, Size
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class LoadedImage:
     Attributes
     ----------
     pixels
-        float32 (h, w, 3), RGB in [0, 1], at the size that features are taken from.
+        float32 (h, w, 3), RGB in [0, 1], at the size that features are taken from; from a
+        preprocessor with ``as_stored`` uint8 or uint16, (h, w) or (h, w, 3).
     geometry
         Which pixel of the source image each of them is.
     path, health
         The file it came from, None for an array; light, sharpness and the like of the source.
     """
 
-    pixels: NDArray[np.float32]
+    pixels: NDArray[Any]
     geometry: Geometry
     path: str | None
     health: ImageHealth
@@ -107,6 +109,17 @@ class ImagePreprocessor:
         ``2**bit_depth - 1``, and a value above that is an error. None means all 16.
     max_pixels
         Files with more pixels are refused before they are decoded.
+    resize_mode
+        ``"squash"``: to exactly that size; ``"fit"``: to the largest size within it that keeps the
+        aspect.
+    multiple
+        With ``"fit"``, what both sides are rounded to a multiple of.
+    share
+        In place of ``resize``, for ``"fit"``: the share of an image's own height and width that it
+        is brought to.
+    as_stored
+        Resize and crop pixels as they are stored, and leave it at that: a large image takes a
+        quarter of the memory.
     """
 
     PARAMETERS: ClassVar[Mapping[str, Parameter]] = {
@@ -122,6 +135,10 @@ class ImagePreprocessor:
             1, 16, none="all 16", metavar="B", help="bits used in 16-bit images, such as 12"
         ),
         "max_pixels": Count(metavar="N", help="larger images are refused before they are decoded"),
+        "resize_mode": Choice("squash", "fit"),
+        "multiple": Count(),
+        "share": Number(0, 1, open_low=True, none=True),
+        "as_stored": Flag(),
     }
 
     def __init__(
@@ -132,12 +149,20 @@ class ImagePreprocessor:
         center_crop: ImageSize = None,
         bit_depth: int | None = None,
         max_pixels: int = MAX_PIXELS,
+        resize_mode: str = "squash",
+        multiple: int = 1,
+        share: float | None = None,
+        as_stored: bool = False,
     ) -> None:
         self.resize = resize
         self.output_tensor = output_tensor
         self.center_crop = center_crop
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
+        self.resize_mode = resize_mode
+        self.multiple = multiple
+        self.share = share
+        self.as_stored = as_stored
         for name, parameter in self.PARAMETERS.items():
             parameter.check(name, getattr(self, name))
         self._size, self._crop = as_size(resize), as_size(center_crop)
@@ -173,9 +198,19 @@ class ImagePreprocessor:
             The array is not (H, W) or (H, W, 3) of uint8 or uint16.
         """
         path, array = self.read(image)
-        geometry = Geometry.of((array.shape[0], array.shape[1]), self._size, self._crop)
+        geometry = self.geometry((array.shape[0], array.shape[1]))
         health = measure_health(array, bit_depth=self.bit_depth)
-        return LoadedImage(self.pixels(array), geometry, path, health)
+        pixels = geometry.forward_stored(array) if self.as_stored else self._floats(array, geometry)
+        return LoadedImage(pixels, geometry, path, health)
+
+    def geometry(self, source: tuple[int, int]) -> Geometry:
+        """What an image of that height and width is brought to."""
+        size = self._size
+        if self.resize_mode == "fit":
+            if self.share is not None:
+                size = (round(source[0] * self.share), round(source[1] * self.share))
+            size = size_within(source, size, self.multiple)
+        return Geometry.of(source, size, self._crop)
 
     def read(self, image: ImageInput) -> tuple[str | None, NDArray[Any]]:
         """The path of a file, None for an array, and the pixels as they are stored."""
@@ -185,12 +220,30 @@ class ImagePreprocessor:
         return None, _check_array(image, self.bit_depth)
 
     def pixels(self, array: NDArray[Any]) -> NDArray[np.float32]:
-        """What :meth:`load` makes of stored pixels: float32 (h, w, 3), RGB in [0, 1]."""
-        geometry = Geometry.of((array.shape[0], array.shape[1]), self._size, self._crop)
+        """Stored pixels at the size that features are taken from: float32 (h, w, 3), RGB in [0,
+        1]."""
+        return self._floats(array, self.geometry((array.shape[0], array.shape[1])))
+
+    def _floats(self, array: NDArray[Any], geometry: Geometry) -> NDArray[np.float32]:
         pixels = geometry.forward(array)
-        pixels /= 255.0 if array.dtype == np.uint8 else float(2 ** (self.bit_depth or 16) - 1)
+        pixels /= white_of(array, self.bit_depth)
         np.minimum(pixels, 1.0, out=pixels)  # resizing may round up
         return pixels
+
+
+def white_of(array: NDArray[Any], bit_depth: int | None = None) -> float:
+    """The value of white: of uint8, of uint16 that uses so many bits, or 1 of float32."""
+    if array.dtype == np.float32:
+        return 1.0
+    return 255.0 if array.dtype == np.uint8 else float(2 ** (bit_depth or 16) - 1)
+
+
+def as_floats(array: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.float32]:
+    """Part of what :meth:`ImagePreprocessor.load` gives, however stored, as float32 (h, w, 3), RGB
+    in [0, 1]."""
+    seen = np.array(array, dtype=np.float32, order="C")
+    seen /= white_of(array, bit_depth)
+    return seen if seen.ndim == 3 else np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2RGB))
 
 
 def _check_array(image: Any, bit_depth: int | None) -> NDArray[Any]:

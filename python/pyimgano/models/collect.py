@@ -12,7 +12,7 @@ from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
 from pyimgano.features.patches.projection import Projection, grids_of, projected
 from pyimgano.images.health import ImageHealth
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, white_of
 from pyimgano.images.reading import join_errors
 from pyimgano.images.references import References
 from pyimgano.images.twins import Look, digest, group_twins, thumbnail
@@ -39,12 +39,13 @@ class Collected:
     #: Why the others cannot be used, by position.
     errors: dict[int, ImageReadError] = field(default_factory=dict)
 
-    def add(self, position: int, loaded: LoadedImage) -> None:
-        """Note an image that is used."""
+    def add(self, position: int, loaded: LoadedImage, bit_depth: int | None = None) -> None:
+        """Note an image that is used; ``bit_depth`` of stored pixels."""
         self.kept.append(position)
         self.health.append(loaded.health)
         self.digests.append(digest(loaded.pixels))
-        self.thumbnails.append(thumbnail(loaded.pixels))
+        white = np.float32(white_of(loaded.pixels, bit_depth))
+        self.thumbnails.append(thumbnail(loaded.pixels) / white)
         self.sizes.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
 
     def see(self, look: Look) -> None:
@@ -175,7 +176,7 @@ def collect(
                             (grid,) = projected(features, [copy], projection)
                         with timer.stage("learn"):
                             scorer.add(grid)
-                    found.add(i, batch[i])
+                    found.add(i, batch[i], preprocessor.bit_depth)
             advance(stop - start)
     found.check(len(images), skip_bad=skip_bad)
     return found

@@ -11,6 +11,7 @@ from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.patches.projection import PROJECTION
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.references import REFERENCES
+from pyimgano.images.tiles import SMALLEST_DEFECT, TILE_OVERLAP, TILES
 from pyimgano.models.patch_map import LARGEST_SIGMA
 from pyimgano.utils.parameters import (
     Choice,
@@ -85,6 +86,16 @@ FEATURES: Parameters = {
     "preset": Choice("paper", none=True, help="as in the paper, input size included"),
     "references": REFERENCES,
     "projection": PROJECTION,
+    "resize_mode": Choice(
+        "squash",
+        "fit",
+        none="fit with tiles, else squash",
+        help="bring images to exactly the size, or to the largest one within it that keeps the"
+        " aspect",
+    ),
+    "tiles": TILES,
+    "tile_overlap": TILE_OVERLAP,
+    "smallest_defect": SMALLEST_DEFECT,
 }
 #: What else every patch detector has.
 PATCHES: Parameters = {

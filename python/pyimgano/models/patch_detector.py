@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, ThresholdWarning
+from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
-from pyimgano.features.patches.projection import Projection
 from pyimgano.images.preprocess import LoadedImage, each_image
-from pyimgano.images.references import References
 from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
 from pyimgano.models.collect import Collected, collect, fit_features, fit_projection
 from pyimgano.models.fitted import FittedState
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_features import PatchFeatures
-from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.scorers.base import PatchScorer, PatchScores, is_scorer
 from pyimgano.scorers.checked import CheckedScorer
@@ -59,6 +56,18 @@ class PatchDetector(PatchFeatures):
     image_size, preset : int, (int, int) or None; str or None
         S for (S, S), (height, width), or None for each image's own size. ``preset="paper"``: resize
         to 256, centre crop to 224, whatever ``image_size`` says.
+    resize_mode : str or None
+        ``"squash"``: to exactly ``image_size``. ``"fit"``: to the largest size within it that keeps
+        the image's aspect, sides rounded to what suits the network; what ``None`` is with tiles.
+    tiles, tile_overlap : int, (int, int), str or None; int or None
+        Cut images into tiles of that many pixels that overlap by at least ``tile_overlap`` (None:
+        128, or a quarter of a small tile), after they are brought to their size; (size, overlap)
+        says both. Each patch comes from the tile in which it lies most central, and all are one
+        grid. An image smaller than a tile is one tile. ``"auto"``: 1024, or what the network takes.
+    smallest_defect : int or None
+        Side in pixels, in the image as it was taken, of the smallest defect that matters. It sets
+        the size in place of ``image_size``, so that such a defect is as large as one and a quarter
+        patches, with ``tiles="auto"`` where nothing is said of tiles.
     references : str or tuple
         Copies of the training images to learn from beside them: ``"rotations"`` (by 45 degrees
         each, with the image itself 8), ``("rotations", n)``, ``"brightness"`` (one copy, brighter
@@ -124,8 +133,6 @@ class PatchDetector(PatchFeatures):
     kind: ClassVar[str] = "patch"
     #: Of a subclass with a scorer of its own: its class, whose parameters are the detector's too.
     SCORER: ClassVar[Any] = None
-    #: Parameters that ``preset="paper"`` sets.
-    PAPER: ClassVar[Mapping[str, Any]] = {}
     #: What the score of an image is, where that is a parameter.
     image_score: ImageScore
 
@@ -141,6 +148,10 @@ class PatchDetector(PatchFeatures):
         weights: Any = None,
         pretrained: bool = True,
         image_size: ImageSize = 256,
+        resize_mode: str | None = None,
+        tiles: int | tuple[int, int] | str | None = None,
+        tile_overlap: int | None = None,
+        smallest_defect: int | None = None,
         normalization: Any = "imagenet",
         device: str = "cpu",
         batch_size: int = 8,
@@ -162,6 +173,10 @@ class PatchDetector(PatchFeatures):
         self.weights = weights
         self.pretrained = pretrained
         self.image_size = image_size
+        self.resize_mode = resize_mode
+        self.tiles = tiles
+        self.tile_overlap = tile_overlap
+        self.smallest_defect = smallest_defect
         self.normalization = normalization
         self.device = device
         self.batch_size = batch_size
@@ -194,11 +209,6 @@ class PatchDetector(PatchFeatures):
             given["image_score"] = patch_rule(given["image_score"])
         return given
 
-    def _in_use(self, name: str) -> Any:
-        """A parameter, or what it is in the paper, if that is wanted."""
-        is_paper = self.preset is not None and name in self.PAPER
-        return self.PAPER[name] if is_paper else getattr(self, name)
-
     def check_params(self) -> None:
         """Check the parameters alone, those that the scorer declares among them."""
         super().check_params()
@@ -212,36 +222,36 @@ class PatchDetector(PatchFeatures):
         """
         timer = StageTimer()
         with timer.stage("setup"):
+            self.features_, self.scorer_ = self._build_features(), self.build_scorer()
             self._preprocessor = self._build_preprocessor()
             self._mapper = self._build_mapper()
-            self.features_, self.scorer_ = self._build_features(), self.build_scorer()
-        scorer = CheckedScorer(self.scorer_)
-        if self.features_.needs_fit:
+        scorer, features = CheckedScorer(self.scorer_), self._seeing(self.features_)
+        if features.needs_fit:
             fit_features(
-                self.features_,
+                features,
                 images,
                 self._preprocessor,
                 random_state=self.random_state,
                 timer=timer,
             )
         self.projection_ = fit_projection(
-            self.features_, images, self._preprocessor, self.projection, timer=timer
+            features, images, self._preprocessor, self.projection, timer=timer
         )
         references = self._references()
         collected = collect(
             images,
             self._preprocessor,
-            self.features_,
+            features,
             scorer,
             references,
             self.projection_,
-            batch_size=self.batch_size,
+            batch_size=self._images_at_once(),
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
             timer=timer,
         )
         self._remember(images, collected)
-        self.training_set_ = fingerprint(collected.digests, "preprocessed pixels, float32 RGB")
+        self.training_set_ = fingerprint(collected.digests, self._training_pixels())
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
             scorer.finish(self.random_state, bar.to)
         with timer.stage("threshold"):
@@ -291,7 +301,7 @@ class PatchDetector(PatchFeatures):
                 scores = scorer.score(grids)
             return zip(loaded, scores, strict=True)
 
-        for loaded, found in in_batches(each_image(X), self.batch_size, run):
+        for loaded, found in in_batches(each_image(X), self._images_at_once(), run):
             score, anomaly_map = found.image, None
             if with_maps or self._scores_maps():
                 with timer.stage("map"):
@@ -299,12 +309,6 @@ class PatchDetector(PatchFeatures):
                     score = self._score(found, at_input)
                     anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
-
-    def _references(self) -> References:
-        return References(self._in_use("references"), self.random_state)
-
-    def _build_mapper(self) -> PatchMapper:
-        return PatchMapper(self._in_use("gaussian_sigma"))
 
     def _scores_maps(self) -> bool:
         return is_of_map(getattr(self, "image_score", "max"))
@@ -324,26 +328,12 @@ class PatchDetector(PatchFeatures):
         """What was learnt, and the scorer."""
         return replace(super().get_state(), scorer=self.scorer_)
 
-    def to_state(self) -> Mapping[str, NDArray[Any]]:
-        """The projection; all else that is learnt is the extractor's and the scorer's."""
-        known = self.projection_
-        return {} if known is None else {"mean": known.mean, "axes": known.axes}
-
-    @classmethod
-    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
-        """A detector with this projection."""
-        detector = super().from_state(parameters, {})
-        if state.keys() != (set() if detector.projection is None else {"mean", "axes"}):
-            raise InvalidInputError(f"projection={detector.projection} and {sorted(state)}")
-        if state:
-            detector.projection_ = Projection(state["mean"], state["axes"])
-        return detector
-
     def set_state(self, state: FittedState, features: PatchExtractor) -> None:
         """Restore what :meth:`get_state` gave."""
         self.check_params()
+        self.features_ = self._aggregating(features)
         self._preprocessor = self._build_preprocessor()
         self._mapper = self._build_mapper()
         if state.scorer is not None:
             self.scorer_ = state.scorer
-        super().set_state(state, self._aggregating(features))
+        super().set_state(state, self.features_)

@@ -1,22 +1,30 @@
 """The half of a patch detector that turns images into patches."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
 from pyimgano.features.build import BackboneLike, takes
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
 from pyimgano.features.patches.projection import Projection, projected
+from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
+from pyimgano.images.references import References
 from pyimgano.images.twins import digest
 from pyimgano.models.base import PixelDetector
+from pyimgano.models.patch_map import PatchMapper
 from pyimgano.neighbors.catalogue import takes_device
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.timing import StageTimer
+
+#: Side of the smallest defect that is to be found, in patches of the size that images are brought
+#: to.
+_PATCHES_PER_DEFECT = 1.25
 
 
 class PatchFeatures(PixelDetector):
@@ -27,12 +35,18 @@ class PatchFeatures(PixelDetector):
 
     #: How the layers of a backbone are brought together.
     AGGREGATION: ClassVar[Aggregation] = POOLED
+    #: Parameters that ``preset="paper"`` sets.
+    PAPER: ClassVar[Mapping[str, Any]] = {}
 
     backbone: BackboneLike
     layers: Sequence[str] | None
     weights: Any
     pretrained: bool
     image_size: ImageSize
+    resize_mode: str | None
+    tiles: int | tuple[int, int] | str | None
+    tile_overlap: int | None
+    smallest_defect: int | None
     normalization: Any
     device: str
     batch_size: int
@@ -40,11 +54,14 @@ class PatchFeatures(PixelDetector):
     bit_depth: int | None
     max_pixels: int
     engine: str | None
+    projection: int | str | None
+    random_state: int
 
     features_: PatchExtractor
     #: Principal axes of the training patches, where these are asked for.
     projection_: Projection | None = None
     _preprocessor: ImagePreprocessor
+    _mapper: PatchMapper
 
     def validate(self) -> None:
         """Check the parameters and that the backbone and its weights can be had, without images."""
@@ -65,12 +82,87 @@ class PatchFeatures(PixelDetector):
     def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
         with timer.stage("backbone"):
             pixels = [loaded.pixels for loaded in batch]
-            return projected(self.features_, pixels, self.projection_)
+            return projected(self._seeing(self.features_), pixels, self.projection_)
+
+    def check_params(self) -> None:
+        """Check the parameters, those of size against each other."""
+        super().check_params()
+        size, crop = self._sizes()
+        if self._is_tiled or self.resize_mode == "fit":
+            if crop is not None:
+                raise InvalidInputError(
+                    f"preset={self.preset!r} squashes whole images to its own size: leave it out,"
+                    " or tiles, smallest_defect and resize_mode"
+                )
+            if self.smallest_defect is not None and self.resize_mode == "squash":
+                raise InvalidInputError(
+                    'smallest_defect keeps the aspect: leave out resize_mode="squash"'
+                )
+        tile, overlap = self._tile()
+        if self.tile_overlap is not None and not self._is_tiled:
+            raise InvalidInputError("tile_overlap is for tiles: set tiles, or leave it out")
+        if overlap is not None and not isinstance(tile, str) and overlap >= tile:
+            raise InvalidInputError(
+                f"tile_overlap must be smaller than the tiles, got {overlap} for tiles of {tile}"
+                " pixels"
+            )
+        sides = as_size(size) if self.smallest_defect is None else None
+        if sides is not None and not isinstance(tile, str) and tile > max(sides):
+            raise InvalidInputError(
+                f"tiles of {tile} pixels are larger than images of image_size={size}: set a larger"
+                " image_size (None for the images' own), or smaller tiles"
+            )
+
+    @property
+    def _is_tiled(self) -> bool:
+        return self.tiles is not None or self.smallest_defect is not None
+
+    def _tile(self) -> tuple[int | str, int | None]:
+        """Size and overlap of tiles, as far as they are given."""
+        if isinstance(self.tiles, (tuple, list)):
+            if self.tile_overlap is not None:
+                raise InvalidInputError(
+                    f"tiles={self.tiles!r} has the overlap: leave out tile_overlap"
+                )
+            return self.tiles
+        return self.tiles or "auto", self.tile_overlap
+
+    def _seeing(self, features: PatchExtractor) -> PatchExtractor:
+        """The extractor, of tiles where images are cut into such."""
+        if not self._is_tiled:
+            return features
+        tile, overlap = self._tile()
+        return TiledPatches(
+            features,
+            tile=tile,
+            overlap=overlap,
+            batch_size=self.batch_size,
+            bit_depth=self.bit_depth,
+        )
+
+    def _images_at_once(self) -> int:
+        return 1 if self._is_tiled else self.batch_size
+
+    def _training_pixels(self) -> str:
+        return f"preprocessed pixels, {'as stored' if self._is_tiled else 'float32 RGB'}"
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         size, crop = self._sizes()
+        mode = self.resize_mode or ("fit" if self._is_tiled else "squash")
+        multiple, share = 1, None
+        if mode == "fit" and (spacing := self.features_.spacing) is not None:
+            multiple = spacing.repeats
+            if self.smallest_defect is not None:
+                share = min(1.0, _PATCHES_PER_DEFECT * spacing.patch / self.smallest_defect)
         return ImagePreprocessor(
-            size, center_crop=crop, bit_depth=self.bit_depth, max_pixels=self.max_pixels
+            size,
+            center_crop=crop,
+            bit_depth=self.bit_depth,
+            max_pixels=self.max_pixels,
+            resize_mode=mode,
+            multiple=multiple,
+            share=share,
+            as_stored=self._is_tiled,
         )
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
@@ -98,13 +190,45 @@ class PatchFeatures(PixelDetector):
             batch_size=self.batch_size,
             engine=self.engine,
         )
-        size, crop = self._sizes()
-        if (seen := as_size(crop or size)) is not None:
-            features.check_size(*seen)
+        self._check_size(features)
         return self._aggregating(features)
+
+    def _check_size(self, features: PatchExtractor) -> None:
+        """Refuse a size that the extractor cannot take, as far as it is the same for all images."""
+        size, crop = self._sizes()
+        if self._is_tiled:
+            self._seeing(features)
+        elif self.resize_mode != "fit" and (seen := as_size(crop or size)) is not None:
+            features.check_size(*seen)
 
     def _aggregating(self, features: PatchExtractor) -> PatchExtractor:
         """The same extractor; one that joins layers does it as the detector wants."""
         if isinstance(features, LayerPatches):
             features.aggregation = self.AGGREGATION
         return features
+
+    def _in_use(self, name: str) -> Any:
+        """A parameter, or what it is in the paper, if that is wanted."""
+        is_paper = self.preset is not None and name in self.PAPER
+        return self.PAPER[name] if is_paper else getattr(self, name)
+
+    def _references(self) -> References:
+        return References(self._in_use("references"), self.random_state)
+
+    def _build_mapper(self) -> PatchMapper:
+        return PatchMapper(self._in_use("gaussian_sigma"))
+
+    def to_state(self) -> Mapping[str, NDArray[Any]]:
+        """The projection; all else that is learnt is the extractor's and the scorer's."""
+        known = self.projection_
+        return {} if known is None else {"mean": known.mean, "axes": known.axes}
+
+    @classmethod
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
+        """A detector with this projection."""
+        detector = super().from_state(parameters, {})
+        if state.keys() != (set() if detector.projection is None else {"mean", "axes"}):
+            raise InvalidInputError(f"projection={detector.projection} and {sorted(state)}")
+        if state:
+            detector.projection_ = Projection(state["mean"], state["axes"])
+        return detector

@@ -185,8 +185,9 @@ def _check_fit(state: FittedState, features: Any) -> None:
     else:
         patches, size = features, state.params["image_size"]
         rows = getattr(state.scorer, "memory_bank_", None)
-        if state.params["preset"] is not None:
-            size = None
+        inexact = ("preset", "tiles", "smallest_defect", "resize_mode")
+        if any(state.params[name] is not None for name in inexact):
+            size = None  # parameters alone do not say what the network sees
     width = getattr(patches, "n_features_out", None)
     if width is not None and state.params.get("projection") is not None:
         axes = state.learnt.get("axes", np.empty((0, 0)))

@@ -30,7 +30,9 @@ def try_to_embed(params: Mapping[str, Any]) -> None:
 
 
 def _size(params: Mapping[str, Any]) -> tuple[int, int] | None:
-    """What the network is given; None if images keep their own size."""
+    """What the network is given; None if that differs from image to image."""
+    if params["tiles"] is not None or params["smallest_defect"] is not None:
+        return None
     return as_size(224 if params["preset"] else params["image_size"])
 
 

@@ -19,6 +19,10 @@ OLDER_PARAMETERS = {
     "metric": "euclidean",
     "references": "plain",
     "projection": None,
+    "resize_mode": None,
+    "tiles": None,
+    "tile_overlap": None,
+    "smallest_defect": None,
 }
 #: A SHA-256 in hexadecimal digits.
 HASH = "[0-9a-f]{64}"

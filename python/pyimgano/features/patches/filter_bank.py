@@ -1,5 +1,6 @@
 """Patch features that need no neural network, no weights file and no download."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError
-from pyimgano.features.base import PatchGrid
+from pyimgano.features.base import PatchGrid, Spacing
 from pyimgano.features.patches._filters import (
     ORIENTED,
     PER_LEVEL,
@@ -132,6 +133,11 @@ class FilterBank(ParamsMixin):
     def n_measured(self) -> int:
         """Length of a patch's vector before the projection on the principal axes."""
         return self.levels * PER_LEVEL * (1 + len(self.neighborhoods))
+
+    @property
+    def spacing(self) -> Spacing:
+        """Where cells lie, and all levels of the pyramid have their pixels."""
+        return Spacing(self.stride, math.lcm(self.stride, 2 ** (self.levels - 1)))
 
     def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
         """Learn lighting, scale and principal axes from normal images, in one pass.

@@ -1,5 +1,6 @@
 """Patches from the layers of a backbone."""
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.backbones.base import Backbone, LayerInfo
-from pyimgano.features.base import PatchGrid, equal_sizes
+from pyimgano.features.base import PatchGrid, Spacing, equal_sizes
 from pyimgano.features.normalization import normalised, resolve_normalization
 from pyimgano.features.patches.pooling import POOLED, Aggregation, aggregate, aggregate_arrays
 from pyimgano.registry import unknown_name
@@ -66,6 +67,17 @@ class LayerPatches:
         """Length of a patch's row; None where that shows when an image is seen."""
         channels = [self.backbone.info.layers[i].channels for i in self._picks]
         return sum(channels) if all(channels) else None
+
+    @property
+    def spacing(self) -> Spacing | None:
+        """Where patches lie; None where the stride of a layer is not known."""
+        info = self.backbone.info
+        strides = [info.layers[i].stride for i in self._picks]
+        if not all(strides):
+            return None
+        height, width = info.fixed_size
+        side = height if height == width else None
+        return Spacing(min(strides), math.lcm(info.size_multiple, *strides), side)
 
     def fit(self, images: Iterable[Array], *, random_state: int = 0) -> Self:
         """Nothing to learn: the backbone stays as it is."""
