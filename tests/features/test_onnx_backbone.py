@@ -157,7 +157,7 @@ def test_a_file_its_bytes_and_a_pickled_copy_are_the_same(tmp_path: Path) -> Non
         "backbone": "tiny.onnx",
         "layers": ["fine"],
         "normalization": [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]],
-        "engine": "opencv",
+        "engine": "opencv-classic",
         "weights": "tiny.onnx",
         "weights_bytes": len(tiny()),
         "weights_sha256": hashlib.sha256(tiny()).hexdigest(),
@@ -192,7 +192,7 @@ def test_patchcore_with_an_onnx_backbone(tmp_path: Path) -> None:
     images = [texture(seed) for seed in range(6)]
     detector = create_model("patchcore", backbone=str(file), image_size=(48, 64), coreset_ratio=1.0)
     detector.fit(images)
-    assert detector.features_.describe()["engine"] == "opencv"
+    assert detector.features_.describe()["engine"] == "opencv-classic"
     assert detector.memory_bank_.shape == (6 * 24 * 32, 2)
     rows, grid = detector._extract_patch_features(images[0])
     assert (rows.shape, grid) == ((24 * 32, 2), (24, 32))

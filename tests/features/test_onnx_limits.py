@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -292,7 +293,7 @@ def test_a_model_that_asks_for_too_much_at_one_size_only_is_refused_there() -> N
     ids=["division by zero", "overflow"],
 )
 def test_features_that_are_not_finite_are_an_error(engine: str, nodes: list[bytes]) -> None:
-    pytest.importorskip({"opencv": "cv2"}.get(engine, engine), reason=f"no {engine}")
+    pytest.importorskip(re.sub("opencv.*", "cv2", engine), reason=f"no {engine}")
     features = onnx_patches(net(nodes, real("big", 3e38)), engine=engine, normalization=PLAIN)
     with pytest.raises(BackboneError, match="model.onnx: layer 'y' holds NaN or infinity"):
         features.extract_batch([np.ones((8, 8, 3), np.float32)])

@@ -92,7 +92,8 @@ def test_another_engine_may_run_the_backbone(
     exact = engine in FLOAT32_ENGINES
     found, expected = loaded.predict_one(IMAGES[0]), with_onnx.predict_one(IMAGES[0])
     assert found.score == pytest.approx(expected.score, rel=1e-5 if exact else 0.05)
-    assert (loaded.engine, loaded.features_.backbone.engine) == (engine, engine)
+    by = "opencv-classic" if engine == "opencv" else engine  # the faster one for convolutions
+    assert (loaded.engine, loaded.features_.backbone.engine) == (engine, by)
     loaded.save(tmp_path / "again", embed_backbone=True)
     same(loaded, pyimgano.load(tmp_path / "again"))
 
@@ -239,7 +240,7 @@ def test_a_torch_backbone_inside_runs_without_torch(
         scale = float(expected.anomaly_map.max())
         np.testing.assert_allclose(found["maps"][i], expected.anomaly_map, atol=1e-4 * scale)
     loaded = pyimgano.load(tmp_path / "part")
-    assert (loaded.backbone, loaded.engine, loaded.weights) == ("resnet18.onnx", "opencv", None)
+    assert (loaded.backbone, loaded.engine, loaded.weights) == ("resnet18.onnx", "opencv-classic", None)
     assert loaded.threshold_ == detector.threshold_
     with pytest.raises(DetectorFileError, match="allow_onnx=False"):
         pyimgano.load(tmp_path / "part", allow_onnx=False)

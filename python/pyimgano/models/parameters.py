@@ -107,8 +107,8 @@ PATCHES: Parameters = {
     "engine": Text(
         none="opencv",
         metavar="NAME",
-        help="what runs the embedded network or an ONNX backbone: opencv, onnxruntime, openvino or"
-        " openvino-bf16",
+        help="what runs the embedded network or an ONNX backbone: opencv (of its two engines the"
+        " faster one, or opencv-classic, opencv-new), onnxruntime, openvino or openvino-bf16",
         stored=Choice(*ENGINES, none=True),
     ),
     "batch_size": COMMON["batch_size"],

@@ -68,7 +68,7 @@ class EmbeddedBackbone:
         data = write_model(
             graph_of(read_network(network), names), dict.fromkeys(names, (_FLOAT, _RANK))
         )
-        self._engine = create_engine(engine, load_onnx(data, name=network), classic=True)
+        _, self._engine = create_engine(engine, load_onnx(data, name=network))
         known = {layer.name: layer for layer in LAYERS}
         self.info = BackboneInfo(
             "embedded",

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,8 @@ from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.backbones.base import BackboneInfo, LayerInfo
 from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE, create_engine
 from pyimgano.features.backbones.onnx.file import OnnxModel, load_onnx
-from pyimgano.features.backbones.shapes import FIXED, stride, take_samples
+from pyimgano.features.backbones.onnx.tokens import TokenGrid, find_grid, split_name
+from pyimgano.features.backbones.shapes import FIXED, Sample, stride, take_samples
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.registry import unknown_name
 
@@ -25,7 +27,8 @@ class OnnxBackbone:
     """Named outputs of an ONNX model.
 
     The model takes float32 (n, 3, height, width), RGB, scaled by ``normalization``, and gives
-    feature maps (n, channels, height, width). ``pyimgano export-backbone`` writes such models.
+    feature maps (n, channels, height, width), or tokens (n, some + h * w, channels) as transformers
+    do: class token and registers are dropped. ``pyimgano export-backbone`` writes such models.
     Everything is computed on the CPU, and in float32 unless ``engine`` says otherwise.
 
     Parameters
@@ -33,13 +36,15 @@ class OnnxBackbone:
     model
         File, or the content of one.
     layers
-        Names of outputs. None: all outputs in the order of the file.
+        Names of outputs. None: all outputs in the order of the file. ``"NAME[5:]"`` leaves out the
+        first five tokens of one whose number of tokens does not tell.
     normalization
         ``"imagenet"`` or (mean, std) of RGB in [0, 1]. A model that ``export-backbone`` wrote
         says what it needs, and anything else is refused.
     engine
-        ``"opencv"`` (cv2.dnn, core install), ``"onnxruntime"`` (extra ``onnx``), ``"openvino"``
-        or, with the network in bfloat16, ``"openvino-bf16"`` (extra ``openvino``).
+        ``"opencv"`` (cv2.dnn, core install; by the model's operators either of
+        ``"opencv-classic"`` and ``"opencv-new"``), ``"onnxruntime"`` (extra ``onnx``),
+        ``"openvino"`` or, with the network in bfloat16, ``"openvino-bf16"`` (extra ``openvino``).
     name
         What a model that comes as bytes is called in messages and descriptions.
 
@@ -47,9 +52,9 @@ class OnnxBackbone:
     ----------
     info : BackboneInfo
         Its name is the network's where the model says it, else that of the file; ``origin`` has
-        ``normalization``, ``engine``, ``weights`` (the model's file name), size and SHA-256 of its
-        content, and ``exported_from``, which names the weights that ``export-backbone`` made the
-        model of.
+        ``normalization``, ``engine`` (of OpenCV's two the one that runs it), ``weights`` (the
+        model's file name), size and SHA-256 of its content, and ``exported_from``, which names the
+        weights that ``export-backbone`` made the model of.
 
     Raises
     ------
@@ -78,21 +83,23 @@ class OnnxBackbone:
         name: str = "model.onnx",
     ) -> None:
         self._model = load_onnx(model, name=name)
-        self.engine = engine
+        self.engine, self._engine = create_engine(engine, self._model)
         names = _resolve_layers(self._model, layers)
         mean_std = resolve_normalization(normalization)
         _check_normalization(self._model, mean_std)
         self._takes_one = _takes_one(self._model)
         exported = self._exported()
+        self._grids = _token_grids(self._model, names)
+        fixed = _size(self._model)
+        patches = [] if all(fixed) else [grid.patch for grid in self._grids.values()]
         self.info = BackboneInfo(
             exported.get("backbone", self._model.name),
-            _facts(self._model, names),
+            tuple(self._facts(names)),
             mean_std,
+            size_multiple=math.lcm(*patches),
             origin=self._origin(mean_std, exported),
-            fixed_size=_size(self._model),
+            fixed_size=fixed,
         )
-        self._picks = [self._model.outputs.index(layer) for layer in names]
-        self._engine = create_engine(engine, self._model)
 
     def onnx_bytes(self) -> bytes:
         """The model, as read: another ``OnnxBackbone`` can be made of it."""
@@ -112,7 +119,27 @@ class OnnxBackbone:
             return [np.concatenate(maps) for maps in each]
         self._model.check_batch(batch.shape)
         outputs = self._engine.run(batch)
-        return [np.asarray(outputs[i]) for i in self._picks]
+        maps = []
+        for layer in self.info.layers:
+            output = np.asarray(outputs[self._model.outputs.index(self._output(layer.name))])
+            grid = self._grids.get(layer.name)
+            maps.append(output if grid is None else grid.as_map(output, batch.shape[2:]))
+        return maps
+
+    def _output(self, layer: str) -> str:
+        return split_name(layer, self._model.outputs)[0]
+
+    def _facts(self, names: Sequence[str]) -> Iterator[LayerInfo]:
+        """Channels and strides as the shapes of the outputs tell them."""
+        samples = _samples(self._model)
+        for name in names:
+            shape = samples[0].shapes[self._output(name)] if samples else ()
+            if (grid := self._grids.get(name)) is not None:
+                yield LayerInfo(name, shape[2], grid.patch)
+            elif len(shape) == 4:
+                yield LayerInfo(name, shape[1], stride(samples, name))
+            else:
+                yield LayerInfo(name, 0, 0)
 
     def _origin(
         self, mean_std: tuple[list[float], list[float]], exported: dict[str, str]
@@ -160,19 +187,37 @@ def _size(model: OnnxModel) -> tuple[int | None, int | None]:
     return height, width
 
 
-def _facts(model: OnnxModel, names: Sequence[str]) -> tuple[LayerInfo, ...]:
-    """Channels and strides as the shapes of the outputs tell them."""
+def _only(model: OnnxModel) -> list[tuple[int, int]]:
+    """Sizes to try where the model may take no other."""
     height, width = _size(model)
-    only = [(height or h, width or w) for h, w in FIXED]
-    samples = take_samples(lambda size: model.output_shapes((1, 3, *size)), only)
-    if not samples:
-        return tuple(LayerInfo(name, 0, 0) for name in names)
-    return tuple(
-        LayerInfo(name, shape[1], stride(samples, name))
-        if len(shape := samples[0].shapes[name]) == 4
-        else LayerInfo(name, 0, 0)
-        for name in names
-    )
+    return list(dict.fromkeys((height or h, width or w) for h, w in FIXED))
+
+
+def _samples(model: OnnxModel) -> list[Sample]:
+    return take_samples(lambda size: model.output_shapes((1, 3, *size)), _only(model))
+
+
+def _token_grids(model: OnnxModel, names: Sequence[str]) -> dict[str, TokenGrid]:
+    """The layout of each layer that gives tokens."""
+    meant = {name: split_name(name, model.outputs) for name in names}
+    of_tokens = [name for name, (output, _) in meant.items() if model.ends[output][1] == 3]
+    for name, (output, said) in meant.items():
+        if said is not None and name not in of_tokens:
+            raise InvalidInputError(
+                f"layer {name!r}: output {output!r} of ONNX model {model.name!r} gives no tokens"
+                " (n, tokens, channels)"
+            )
+    if not of_tokens:
+        return {}
+    tried = [(size, model.output_shapes((1, 3, *size))) for size in _only(model)]
+    return {
+        name: find_grid(
+            *meant[name],
+            [(size, shapes[meant[name][0]]) for size, shapes in tried if shapes is not None],
+            f"ONNX model {model.name!r}",
+        )
+        for name in of_tokens
+    }
 
 
 def _resolve_layers(model: OnnxModel, layers: Sequence[str] | None) -> tuple[str, ...]:
@@ -181,7 +226,7 @@ def _resolve_layers(model: OnnxModel, layers: Sequence[str] | None) -> tuple[str
     if isinstance(layers, str) or not layers:
         raise InvalidInputError(f"layers must be a list of output names, got {layers!r}")
     for name in layers:
-        if name not in model.outputs:
+        if split_name(name, model.outputs)[0] not in model.outputs:
             raise unknown_name(f"output of ONNX model {model.name!r}", name, model.outputs)
     return tuple(layers)
 

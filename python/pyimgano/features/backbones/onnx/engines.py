@@ -41,24 +41,27 @@ class OpenCvEngine:
     """``cv2.dnn``, in the core install.
 
     A ``Net`` keeps the data of the call in progress, so one lock lets in one thread at a time; it
-    computes on ``cv2.getNumThreads()`` threads. ``classic`` asks for the older of OpenCV's two
-    engines, which is the faster one for networks of convolutions alone.
+    computes on ``cv2.getNumThreads()`` threads. ``variant`` is one of OpenCV's own two engines:
+    ``"classic"`` is the faster one for networks of convolutions, ``"new"`` for transformers.
     """
 
-    def __init__(self, model: OnnxModel, *, classic: bool = False) -> None:
+    def __init__(self, model: OnnxModel, variant: Literal["classic", "new"]) -> None:
+        self._name = f"opencv-{variant}"
         self._model = model
         self._lock = threading.Lock()
-        with _reading("opencv", model), _opencv_silent():
+        # OpenCV 5.0 calls it ENGINE_NEW, later ones ENGINE_OPENCV.
+        new = getattr(cv2.dnn, "ENGINE_OPENCV", None) or cv2.dnn.ENGINE_NEW
+        with _reading(self._name, model), _opencv_silent():
             self._net = cv2.dnn.readNetFromONNX(
                 np.frombuffer(model.written(), np.uint8),
-                cv2.dnn.ENGINE_CLASSIC if classic else cv2.dnn.ENGINE_AUTO,
+                cv2.dnn.ENGINE_CLASSIC if variant == "classic" else new,
             )
             self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
             self._net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
 
     def run(self, batch: Array) -> list[Array]:
         """See :class:`OnnxEngine`."""
-        with self._lock, _running("opencv", self._model, batch):
+        with self._lock, _running(self._name, self._model, batch):
             self._net.setInput(batch)
             return [np.asarray(out) for out in self._net.forward(self._model.outputs)]
 
@@ -130,29 +133,46 @@ class OpenVinoEngine:
 
 
 _ENGINES: dict[str, Callable[[OnnxModel], OnnxEngine]] = {
-    "opencv": OpenCvEngine,
+    "opencv-classic": partial(OpenCvEngine, variant="classic"),
+    "opencv-new": partial(OpenCvEngine, variant="new"),
     "onnxruntime": OnnxRuntimeEngine,
     "openvino": OpenVinoEngine,
     "openvino-bf16": partial(OpenVinoEngine, precision="bf16"),
 }
 #: Names for ``engine=``.
-ENGINES = tuple(_ENGINES)
+ENGINES = (DEFAULT_ENGINE, *_ENGINES)
 #: Those that give what torch gives to six digits.
 FLOAT32_ENGINES = tuple(name for name in ENGINES if not name.endswith("-bf16"))
 
 
-def create_engine(name: str, model: OnnxModel, *, classic: bool = False) -> OnnxEngine:
-    """A model made ready by the engine of that name; ``classic`` is for :class:`OpenCvEngine`.
+def create_engine(name: str, model: OnnxModel) -> tuple[str, OnnxEngine]:
+    """A model made ready by the engine of that name, and which one that is.
 
-    An UnknownNameError, MissingDependencyError, InvalidInputError or WeightsError tells that there
-    is no such engine, that its package is not installed, that this CPU cannot compute in the
-    precision that the name asks for, or that the engine cannot read the model.
+    ``"opencv"`` is the faster one of OpenCV's two for the model's operators; where that cannot read
+    it, the other. An UnknownNameError, MissingDependencyError, InvalidInputError or WeightsError
+    tells that there is no such engine, that its package is not installed, that this CPU cannot
+    compute in the precision that the name asks for, or that the engine cannot read the model.
     """
-    if name not in _ENGINES:
+    if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
-    if name == DEFAULT_ENGINE:
-        return OpenCvEngine(model, classic=classic)
-    return _ENGINES[name](model)
+    if name != DEFAULT_ENGINE:
+        return name, _ENGINES[name](model)
+    first, second = ("opencv-classic", "opencv-new")[:: -1 if _attends(model) else 1]
+    try:
+        return first, _ENGINES[first](model)
+    except WeightsError as error:
+        with contextlib.suppress(WeightsError):
+            return second, _ENGINES[second](model)
+        raise error
+
+
+def _attends(model: OnnxModel) -> bool:
+    """Whether it is a transformer: what a softmax gives is multiplied with something."""
+    nodes = model.graph.nodes
+    shares = {name for node in nodes if node.op == "Softmax" for name in node.outputs}
+    return any(
+        node.op in ("MatMul", "Einsum") and not shares.isdisjoint(node.inputs) for node in nodes
+    )
 
 
 # The engines are C++ and raise classes of their own, RuntimeError and more: hence Exception below.

@@ -14,6 +14,7 @@ from pathlib import Path
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.backbones.onnx.reader.calls import Misfit, Refused
 from pyimgano.features.backbones.onnx.reader.check import check_order, nominal_ends, walk
+from pyimgano.features.backbones.onnx.reader.fold import fold
 from pyimgano.features.backbones.onnx.reader.model import External, Graph, Shape, read_model
 from pyimgano.features.backbones.onnx.reader.wire import (
     Malformed,
@@ -48,7 +49,7 @@ class OnnxModel:
 
     def written(self) -> bytes:
         """The model for an engine, written from what was understood."""
-        return write_model(self.graph, self.ends)
+        return write_model(fold(self.graph), self.ends)
 
     def check_batch(self, shape: tuple[int, ...]) -> None:
         """Refuse a batch (n, 3, height, width) that the model cannot take, or that takes too

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Imported for the rules that they register.
 from pyimgano.features.backbones.onnx.reader import op_elements, op_layers, op_shapes  # noqa: F401
@@ -29,6 +30,7 @@ class Estimate:
     """A batch's outputs, and what it takes: bytes at the same time, and multiplications."""
 
     outputs: dict[str, Value]
+    known: dict[str, NDArray[Any]]  #: What is computed whose values no pixel changes.
     n_bytes: int
     work: int
 
@@ -109,7 +111,8 @@ def walk(graph: Graph, shape: Sequence[int]) -> Estimate:
             if key and last_use.get(key, -1) <= number and _is_freed(values[key], key, graph):
                 live -= values[key].array.nbytes
                 del values[key]
-    return Estimate({name: values[name] for name in graph.outputs}, peak, work)
+    known = {k: v.array for k, v in values.items() if v.known and k not in graph.weights}
+    return Estimate({name: values[name] for name in graph.outputs}, known, peak, work)
 
 
 def _is_freed(value: Value, name: str, graph: Graph) -> bool:
