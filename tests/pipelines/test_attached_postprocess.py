@@ -187,10 +187,12 @@ def test_a_benchmark_measures_raw_maps_and_draws_processed_ones(tmp_path: Path) 
     for name, steps in (("raw", None), ("processed", AnomalyMapPostprocess(gaussian_sigma=9))):
         detector = PatchCore(backbone="embedded", image_size=SIZE)
         detector.set_postprocess(steps)
+        lid = load_dataset("mvtec", tmp_path / "set", "lid")
         results.append(
             evaluate_category(
                 detector,
-                load_dataset("mvtec", tmp_path / "set", "lid"),
+                lid,
+                train=lid.get_train_paths(),
                 category="lid",
                 seed=0,
                 output=tmp_path / name,

@@ -13,7 +13,7 @@ from pyimgano.datasets import Dataset, FolderLayout
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.extend import MetricInfo, MetricResult, register_metric
 from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
-from pyimgano.pipelines import mvtec_visa
+from pyimgano.pipelines import category_job
 from pyimgano.pipelines.checkpoints import images_digest, weights_digest
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult
 from tests.conftest import texture, write_image
@@ -34,13 +34,13 @@ def same(a: BenchmarkResult, b: BenchmarkResult) -> bool:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the categories that are really computed, as they come."""
     seen: list[str] = []
-    real = mvtec_visa.evaluate_category
+    real = category_job.evaluate_category
 
     def counting(*args: object, **kwargs: object) -> CategoryResult:
         seen.append(f"{kwargs['category']}-{kwargs['seed']}")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(mvtec_visa, "evaluate_category", counting)
+    monkeypatch.setattr(category_job, "evaluate_category", counting)
     return seen
 
 

@@ -105,6 +105,7 @@ def test_csv_rows(tmp_path: Path) -> None:
     assert rows[2] == {
         "model": "patchcore",
         "category": "bolt",
+        "shots": "",
         "seed": "0",
         "file": "/data/test/blot/c.png",
         "label": "1",

@@ -37,15 +37,17 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
         help="one, several, or all (default: all)",
     )
     detector = parser.add_argument_group("detector")
-    _add_run_options(parser.add_argument_group("run"))
+    run = parser.add_argument_group("run")
+    _add_draw_options(run)
+    _add_run_options(run)
     detector_options.add_detector_options(
         parser, detector, backbone="wide_resnet50_2", several=True
     )
     return parser
 
 
-def _add_run_options(run: argparse._ActionsContainer) -> None:
-    from pyimgano.metrics import list_metrics
+def _add_draw_options(run: argparse._ActionsContainer) -> None:
+    from pyimgano.pipelines.shots import DRAWS
 
     run.add_argument(
         "--seed",
@@ -55,6 +57,25 @@ def _add_run_options(run: argparse._ActionsContainer) -> None:
         metavar="N",
         help="seeds; the table shows the mean over them (default: 0)",
     )
+    run.add_argument(
+        "--shots",
+        nargs="+",
+        type=int,
+        metavar="K",
+        help="learn from so many training images, drawn by each seed (default: from all)",
+    )
+    run.add_argument(
+        "--draw",
+        choices=DRAWS,
+        default=DRAWS[0],
+        help="how they are drawn: at random, or as a slice of the sorted names, AnomalyDINO's"
+        " protocol (default: %(default)s)",
+    )
+
+
+def _add_run_options(run: argparse._ActionsContainer) -> None:
+    from pyimgano.metrics import list_metrics
+
     run.add_argument(
         "--metrics",
         nargs="+",
@@ -116,13 +137,15 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
     def report(title: str, one: CategoryResult) -> None:
         if one.error is not None:
             of = f"{title}, " if len(specs) > 1 else ""
-            options.tell(prog, f"{of}{one.category} failed: {one.error}")
+            options.tell(prog, f"{of}{one.title} failed: {one.error}")
 
     common: dict[str, Any] = {
         "dataset": args.dataset,
         "root": args.root,
         "categories": args.category,
         "seeds": args.seed,
+        "shots": args.shots,
+        "draw": args.draw,
         "metric_size": args.metric_size,
         "integration_limit": args.integration_limit,
         "metrics": args.metrics,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pyimgano.datasets import Dataset
@@ -17,19 +17,31 @@ from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
 from pyimgano.features.build import EMBEDDED, is_onnx
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.output_folder import OutputFolder
-from pyimgano.reporting.results import CategoryResult, Results, runs_of
-from pyimgano.utils.text import shown
+from pyimgano.reporting.results import CategoryResult, Results, folder_name, runs_of
+from pyimgano.utils.text import counted, shown
 
 #: Version of the files; others are computed again.
 FORMAT = 1
 #: In what Python calls an object that has no name of its own.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")
-#: Title of a run, category and seed.
-Key = tuple[str, str, int]
+
+
+class Key(NamedTuple):
+    """What a result is known by in a report."""
+
+    title: str
+    category: str
+    seed: int
+    shots: int | None = None
+
+    def __str__(self) -> str:
+        drawn = "" if self.shots is None else f"{counted(self.shots, 'shot')}, "
+        return f"{self.title}, {self.category}, {drawn}seed {self.seed}"
 
 
 class Checkpoints:
-    """One file per finished category and seed, ``<folder>/categories/<category>-seed<k>.json``.
+    """One file per finished category and seed, ``<folder>/categories/<category>-seed<n>.json``, or
+    ``<category>-<k>shots-seed<n>.json``.
 
     Each holds the fingerprint: everything that results depend on and all categories have in common.
     """
@@ -54,9 +66,11 @@ class Checkpoints:
                     " folder, or overwrite"
                 )
 
-    def load(self, category: str, seed: int, images: str) -> CategoryResult | None:
-        """A finished result, or None if there is none for images of this digest."""
-        data = _read(self._path(category, seed))
+    def load(self, key: tuple[str, int | None, int], images: str) -> CategoryResult | None:
+        """The finished result of a category, number of shots and seed, or None if there is none
+        for images of this digest.
+        """
+        data = _read(self._path(*key))
         if data is None or data["fingerprint"] != self._fingerprint or data["images"] != images:
             return None
         try:
@@ -65,12 +79,12 @@ class Checkpoints:
             return None
         names = [name for image in result.images for name in image.pictures.values()]
         there = all((self._folder.parent / name).is_file() for name in names)
-        return result if there and (result.category, result.seed) == (category, seed) else None
+        return result if there and (result.category, result.shots, result.seed) == key else None
 
     def save(self, result: CategoryResult, images: str) -> None:
         """Write a finished result: whole or not at all. Failures are never kept."""
         write_json(
-            self._path(result.category, result.seed),
+            self._path(result.category, result.shots, result.seed),
             {
                 "format": FORMAT,
                 "fingerprint": self._fingerprint,
@@ -79,8 +93,8 @@ class Checkpoints:
             },
         )
 
-    def _path(self, category: str, seed: int) -> Path:
-        return self._folder / f"{category}-seed{seed}.json"
+    def _path(self, category: str, shots: int | None, seed: int) -> Path:
+        return self._folder / f"{folder_name(category, shots)}-seed{seed}.json"
 
     def _files(self) -> Iterator[tuple[Path, dict[str, Any] | None]]:
         for path in sorted(self._folder.glob("*.json")):
@@ -178,19 +192,22 @@ class ReportFile:
     ) -> None:
         self._path = output.claim("results.json")
         self._earlier = set() if overwrite else set(_finished(self._path))
-        missing = sorted(self._earlier - set(wanted))
+        missing = sorted(map(str, self._earlier - set(wanted)))
         if missing:
-            title, category, seed = missing[0]
             raise InvalidInputError(
                 f"output folder {shown(output.path)} holds a report of {len(self._earlier)} results"
-                f" ({len(missing)} of them, such as {title}, {category}, seed {seed}, are not part"
+                f" ({len(missing)} of them, such as {missing[0]}, are not part"
                 " of this run) that would be lost: name its categories, seeds and models as well"
                 " (what is done is not computed again), choose another folder, or overwrite"
             )
 
     def write(self, results: Results) -> None:
         """Write the report, once it holds whatever the earlier one holds."""
-        done = {(run.title, c.category, c.seed) for run in runs_of(results) for c in run.categories}
+        done = {
+            Key(run.title, c.category, c.seed, c.shots)
+            for run in runs_of(results)
+            for c in run.categories
+        }
         if self._earlier <= done:
             write_json(self._path, results.to_json())
 
@@ -202,11 +219,22 @@ def _finished(path: Path) -> Iterator[Key]:
         for run in data.get("runs", [data]):
             for one in run["categories"]:
                 if one["error"] is None:
-                    yield str(run["label"]), str(one["category"]), int(one["seed"])
+                    seed, shots = int(one["seed"]), one.get("shots")
+                    yield Key(str(run["label"]), str(one["category"]), seed, shots)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
 
 
-def keys(title: str, categories: Collection[str], seeds: Collection[int]) -> set[Key]:
+def keys(
+    title: str,
+    categories: Collection[str],
+    seeds: Collection[int],
+    shots: Collection[int | None] = (None,),
+) -> set[Key]:
     """What a run computes."""
-    return {(title, category, int(seed)) for category in categories for seed in seeds}
+    return {
+        Key(title, category, int(seed), number)
+        for category in categories
+        for seed in seeds
+        for number in shots
+    }

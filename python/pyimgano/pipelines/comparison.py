@@ -14,6 +14,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.models import create_model
 from pyimgano.pipelines.checkpoints import ReportFile, keys
 from pyimgano.pipelines.mvtec_visa import resolve_categories, run_benchmark
+from pyimgano.pipelines.shots import DRAWS, check_shots
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import CategoryResult, ComparisonResult
@@ -110,8 +111,9 @@ def _report_file(
     output: OutputFolder, specs: Sequence[ModelSpec], options: Mapping[str, Any]
 ) -> ReportFile:
     names = resolve_categories(options["dataset"], options["root"], options.get("categories"))
-    seeds = options.get("seeds", (0,))
-    wanted = {key for spec in specs for key in keys(spec.title, names, seeds)}
+    seeds, shots = options.get("seeds", (0,)), options.get("shots")
+    numbers = [None] if shots is None else check_shots(shots, seeds, options.get("draw", DRAWS[0]))
+    wanted = {key for spec in specs for key in keys(spec.title, names, seeds, numbers)}
     output.check(*REPORT_FILES)
     return ReportFile(output, wanted, overwrite=options.get("overwrite", False))
 

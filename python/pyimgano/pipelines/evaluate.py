@@ -25,7 +25,7 @@ from pyimgano.reporting.gallery import Gallery, gallery_folder
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
-from pyimgano.reporting.results import CategoryResult
+from pyimgano.reporting.results import CategoryResult, folder_name
 from pyimgano.types import Prediction, Unreadable
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
@@ -39,9 +39,9 @@ _SCALE_IMAGES = 8
 class Pictures:
     """The pictures of a category: small ones of all test images, large ones of a few.
 
-    ``labels`` are None where they are unknown; ``names`` are what the large and the small ones are
-    called after; ``n_large`` is as for :func:`~pyimgano.reporting.gallery.choose_images`, 0 for
-    none.
+    ``labels`` are None where they are unknown; their folders are called after category, number of
+    training images and seed; ``n_large`` is as for
+    :func:`~pyimgano.reporting.gallery.choose_images`, 0 for none.
     """
 
     def __init__(
@@ -49,16 +49,18 @@ class Pictures:
         detector: Any,
         train: Sequence[str],
         labels: Sequence[int] | None,
-        root: Path,
-        names: tuple[str, str],
+        root: str | os.PathLike[str],
+        of: tuple[str, int | None],
+        seed: int,
         n_large: int,
     ) -> None:
+        name = folder_name(*of)
         self._rule = RegionRule.of(detector)
         bits, scale = Reading.of(detector).bit_depth, _map_scale(detector, train)
-        self._writer = PictureWriter(root, names[1], scale, bit_depth=bits)
+        self._writer = PictureWriter(Path(root), f"{name}-seed{seed}", scale, bit_depth=bits)
         self._gallery = None
         if n_large:
-            self._gallery = Gallery(detector, root / gallery_folder(names[0]), labels, n_large)
+            self._gallery = Gallery(detector, Path(root, gallery_folder(name)), labels, n_large)
 
     def add(self, scored: Scored, mask: NDArray[np.uint8] | None) -> dict[str, str]:
         """Write the small pictures of the next image; returns their names by kind."""
@@ -162,9 +164,10 @@ def evaluate_category(
     detector: Any,
     dataset: Dataset,
     *,
-    train: Sequence[str] | None = None,
+    train: Sequence[str],
     category: str,
     seed: int,
+    shots: int | None = None,
     metric_size: int | None = None,
     integration_limit: float = 0.3,
     metrics: Sequence[str | Selection] | None = None,
@@ -180,21 +183,21 @@ def evaluate_category(
     ----------
     detector
         Any detector with ``fit`` and ``iter_predict``; maps are optional.
-    dataset, category, seed
+    dataset, category, seed, shots
         The category, and what the result is called.
     train
-        The training images to learn from; None for all of the category.
+        The training images to learn from.
     metric_size, integration_limit, metrics
         As for :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark`.
     output
-        Folder that gets ``pictures/<category>-seed<k>`` with small pictures of all test images, and
-        ``<category>/overlays`` with ``n_overlays`` larger ones of each kind; None: no pictures.
+        Folder that gets ``pictures/<category>-seed<n>`` with small pictures of all test images, and
+        ``<category>/overlays`` with ``n_overlays`` larger ones of each kind, ``-<k>shots`` after
+        the category if ``shots`` is given; None: no pictures.
     verbose
         Progress bars.
     """
     selections = select_metrics(metrics, integration_limit=integration_limit)
     reset_peak_memory()
-    train = dataset.get_train_paths() if train is None else train
     split, samples = dataset.get_test_paths(), dataset.samples("test")
     timer, start = StageTimer(), time.perf_counter()
     with noting(ThresholdWarning) as fit_notes:
@@ -203,8 +206,7 @@ def evaluate_category(
     labels = None if split.labels is None else split.labels.tolist()
     pictures = None
     if output is not None:
-        folders = category, f"{category}-seed{seed}"
-        pictures = Pictures(detector, train, labels, Path(output), folders, n_overlays)
+        pictures = Pictures(detector, train, labels, output, (category, shots), seed, n_overlays)
     with track(len(samples), f"{category}: scoring", verbose) as advance:
         tested = run_tests(
             detector,
@@ -221,6 +223,7 @@ def evaluate_category(
     return CategoryResult(
         category=category,
         seed=seed,
+        shots=shots,
         n_train=len(train),
         n_test=len(samples),
         n_defect=None if labels is None else sum(labels),

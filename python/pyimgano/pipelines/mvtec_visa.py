@@ -6,34 +6,30 @@ import os
 import platform
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from itertools import product
 from typing import Any
 
 import pyimgano
-from pyimgano.datasets import Dataset, list_categories, load_dataset
+from pyimgano.datasets import list_categories, load_dataset
 from pyimgano.datasets.load import hint_for
-from pyimgano.errors import DatasetError, InvalidInputError, OutputError, PyimganoError
+from pyimgano.errors import DatasetError, InvalidInputError, PyimganoError
 from pyimgano.metrics.catalogue import select_metrics
 from pyimgano.metrics.inputs import check_metric_size
 from pyimgano.models import create_model
-from pyimgano.pipelines.checkpoints import (
-    Checkpoints,
-    Key,
-    ReportFile,
-    images_digest,
-    keys,
-    weights_digest,
-)
+from pyimgano.pipelines.category_job import Job, run_job
+from pyimgano.pipelines.checkpoints import Checkpoints, Key, ReportFile, keys, weights_digest
 from pyimgano.pipelines.evaluate import evaluate_category
-from pyimgano.pipelines.parallel import absolute_parameters, count_workers, moved, run_each
+from pyimgano.pipelines.parallel import absolute_parameters, count_workers, run_each
+from pyimgano.pipelines.shots import check_enough, check_shots
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
-from pyimgano.reporting.results import BenchmarkResult, CategoryResult
-from pyimgano.utils.text import printable, shown
+from pyimgano.reporting.results import BenchmarkResult, CategoryResult, folder_name
+from pyimgano.utils.text import shown
 
 __all__ = [
     "build_default_detector",
@@ -82,6 +78,8 @@ def run_benchmark(
     categories: Sequence[str] | str | None = None,
     model: str = "patchcore",
     seeds: Sequence[int] = (0,),
+    shots: Sequence[int] | int | None = None,
+    draw: str = "random",
     metric_size: int | None = None,
     integration_limit: float = 0.3,
     metrics: Sequence[str] | None = None,
@@ -109,7 +107,14 @@ def run_benchmark(
     model
         Name of a detector; without anomaly maps pixel metrics are left out.
     seeds
-        One run per category and seed.
+        One run per category and seed, or per category, number of shots and seed.
+    shots
+        Numbers of training images to learn from; None: all. Means and deviations are over the
+        seeds, which draw the images and are the model's ``random_state``.
+    draw
+        ``"random"``: any image may be drawn, those of a smaller number are among those of a larger
+        one, and any seed will do. ``"slice"``: images ``seed * k`` to ``(seed + 1) * k - 1`` by
+        name, AnomalyDINO's protocol (Damm et al., WACV 2025).
     metric_size
         Side of the square that maps and masks are brought to for pixel metrics; None: native.
     integration_limit
@@ -160,8 +165,7 @@ def run_benchmark(
     """
     check_metric_size(metric_size)
     names = resolve_categories(dataset, root, categories)
-    if not seeds:
-        raise InvalidInputError("seeds is empty: give at least one")
+    numbers = _drawable(dataset, root, names, shots, seeds, draw)
     selections = select_metrics(metrics, integration_limit=integration_limit)
     n_workers = count_workers(n_jobs)
     detector = create_model(model, **model_kwargs)
@@ -170,7 +174,8 @@ def run_benchmark(
     settings = {"metric_size": metric_size, "integration_limit": integration_limit}
     asked = [key for one in selections for key in one.keys]
     result = _started(detector, dataset, root, model, label, settings)
-    result = replace(result, metrics=[] if metrics is None else asked)
+    few: dict[str, Any] = {} if shots is None else {"shots": numbers, "draw": draw}
+    result = replace(result, metrics=[] if metrics is None else asked, **few)
     seeds = list(dict.fromkeys(seeds))
     with ExitStack() as stack:
         folder, checkpoints, report = None, None, None
@@ -178,26 +183,49 @@ def run_benchmark(
             opened = stack.enter_context(OutputFolder(output, "benchmark"))
             folder = opened.path.absolute()
             checkpoints = Checkpoints(folder, _fingerprint(result, asked))
-            wanted = keys(result.title, names, seeds)
+            wanted = keys(result.title, names, seeds, numbers)
             report = _prepared(opened, checkpoints, wanted, overwrite=overwrite)
         visible = verbose and n_workers == 1
         common = {**settings, "metrics": selections, "n_overlays": n_overlays, "verbose": visible}
         jobs = [
-            _Job(
-                name,
-                seed,
-                _with(model_kwargs, detector, model, random_state=seed, verbose=visible),
-                partial(load_dataset, dataset, os.path.abspath(root), name),
+            Job(
+                key,
+                draw,
+                _with(model_kwargs, detector, model, random_state=key[2], verbose=visible),
+                partial(load_dataset, dataset, os.path.abspath(root), key[0]),
                 (os.path.abspath(root), os.fspath(root)),
                 checkpoints,
                 strict,
-                {**common, "output": folder if seed == seeds[0] else None},
+                {**common, "output": folder if key[2] == seeds[0] else None},
             )
-            for name in names
-            for seed in seeds
+            for key in product(names, numbers, seeds)
         ]
-        _run_all(jobs, n_jobs, result, report, on_result)
-    return result
+        return _run_all(jobs, n_jobs, result, report, on_result)
+
+
+def _drawable(
+    dataset: str,
+    root: str | os.PathLike[str],
+    names: Sequence[str],
+    shots: Sequence[int] | int | None,
+    seeds: Sequence[int],
+    draw: str,
+) -> list[Any]:
+    """The numbers of shots, where every category has images for all of them; [None] for None."""
+    if not seeds:
+        raise InvalidInputError("seeds is empty: give at least one")
+    if shots is None and draw != "random":
+        raise InvalidInputError(f"draw={draw!r} needs shots: all images are learnt from without")
+    if shots is None:
+        return [None]
+    numbers = check_shots(shots, seeds, draw)
+    for name in names:
+        try:
+            n_train = len(load_dataset(dataset, root, name).get_train_paths())
+        except PyimganoError:
+            continue  # its own run will tell
+        check_enough(name, n_train, numbers, seeds, draw)
+    return numbers
 
 
 def _started(
@@ -224,21 +252,22 @@ def _started(
 
 
 def _run_all(
-    jobs: Sequence[_Job],
+    jobs: Sequence[Job],
     n_jobs: int | None,
     result: BenchmarkResult,
     report: ReportFile | None,
     on_result: Callable[[CategoryResult], None] | None,
-) -> None:
+) -> BenchmarkResult:
     """Add each category to the result, in the order of the jobs, and tell of it, as it comes."""
-    order = {(job.category, job.seed): i for i, job in enumerate(jobs)}
-    for one in run_each(_run_job, jobs, n_jobs):
+    order = {job.key: i for i, job in enumerate(jobs)}
+    for one in run_each(run_job, jobs, n_jobs):
         result.categories.append(one)
-        result.categories.sort(key=lambda c: order[c.category, c.seed])
+        result.categories.sort(key=lambda c: order[c.category, c.shots, c.seed])
         if report is not None:
             report.write(result)
         if on_result is not None:
             on_result(one)
+    return result
 
 
 def _parameters(detector: Any) -> dict[str, Any]:
@@ -253,7 +282,8 @@ def _prepared(
     folder.check(*REPORT_FILES)
     checkpoints.check(overwrite=overwrite)
     report = ReportFile(folder, wanted, overwrite=overwrite)
-    for name in ("pictures", *map(gallery_folder, sorted({name for _, name, _ in wanted}))):
+    names = sorted({folder_name(one.category, one.shots) for one in wanted})
+    for name in ("pictures", *map(gallery_folder, names)):
         folder.mark_pictures(name)
     return report
 
@@ -270,6 +300,7 @@ def _fingerprint(run: BenchmarkResult, metrics: Sequence[str]) -> dict[str, Any]
         "metric_size": run.metric_size,
         "integration_limit": run.integration_limit,
         "metrics": list(metrics),
+        **({"draw": run.draw} if run.shots else {}),
     }
 
 
@@ -278,51 +309,6 @@ def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Ca
     known = like.get_params()
     own = {k: v for k, v in run.items() if k in known}
     return partial(create_model, model, **absolute_parameters(like, {**model_kwargs, **own}))
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One category with one seed, as it is sent to a worker: its paths are absolute."""
-
-    category: str
-    seed: int
-    #: Called by the worker: a fitted detector lives no longer than its category takes.
-    make_detector: Callable[[], Any]
-    open_dataset: Callable[[], Dataset]
-    #: Absolute, and as it was given: results tell of it so.
-    root: tuple[str, str]
-    checkpoints: Checkpoints | None
-    strict: bool
-    options: dict[str, Any]
-
-
-def _run_job(job: _Job) -> CategoryResult:
-    """A category's result, from the disk if it is there, or the record of its failure."""
-    try:
-        dataset = job.open_dataset()
-        if job.strict:
-            dataset.get_train_paths(), dataset.get_test_paths()
-            dataset.left_out.check()
-        images = ""
-        if job.checkpoints is not None:
-            images = images_digest(dataset)
-            finished = job.checkpoints.load(job.category, job.seed, images)
-            if finished is not None:
-                return finished
-        result = evaluate_category(
-            job.make_detector(), dataset, category=job.category, seed=job.seed, **job.options
-        )
-        result = replace(result, images=[moved(one, *job.root) for one in result.images])
-    except OutputError:
-        raise  # nothing can be kept any more: that is no matter of this category
-    except Exception as error:  # a detector or layout of others may raise anything
-        name, reason = type(error).__name__, printable(str(error))
-        if not isinstance(error, PyimganoError):
-            reason = f"{name}: {reason}" if reason else name
-        return CategoryResult(category=job.category, seed=job.seed, error=reason)
-    if job.checkpoints is not None and not result.failed_metrics:
-        job.checkpoints.save(result, images)
-    return result
 
 
 def describe_rule(metric_size: int | None, integration_limit: float) -> str:

@@ -76,10 +76,11 @@ def blocks_of(runs: Sequence[BenchmarkResult]) -> list[Block]:
     found = [
         (r, next((one for one in group if any(i.pictures for i in one.images)), group[0]))
         for r, run in enumerate(runs)
-        for group in run.finished
+        for row in run.rows
+        for group in row.groups
     ]
-    names = list(dict.fromkeys(one.category for _, one in found))
-    found.sort(key=lambda item: (names.index(item[1].category), item[0]))
+    names = list(dict.fromkeys(one.title for _, one in found))
+    found.sort(key=lambda item: (names.index(item[1].title), item[0]))
     return [Block(n, r, one) for n, (r, one) in enumerate(found)]
 
 
@@ -108,7 +109,7 @@ def page_data(
         {
             "id": block.number,
             "run": block.run,
-            "category": printable(block.result.category),
+            "category": printable(block.result.title),
             "threshold": _finite(block.result.threshold),
             "source": block.result.threshold_source or "the training images",
             "maps": any("heat" in image.pictures for image in block.result.images),
@@ -225,7 +226,10 @@ def _subtitle(runs: list[BenchmarkResult]) -> str:
     ok = [c for run in runs for c in run.categories if c.error is None]
     n_test = sum({c.category: c.n_test for c in ok}.values())
     n_train = sum({c.category: c.n_train for c in ok}.values())
-    return f"{models} · {n_train} training images · {n_test} test images"
+    learnt = f"{n_train} training images"
+    if runs and runs[0].shots:
+        learnt = f"{', '.join(map(str, runs[0].shots))} training images per category"
+    return f"{models} · {learnt} · {n_test} test images"
 
 
 def _hint(results: Results) -> str:
@@ -255,7 +259,7 @@ def _table(results: Results) -> str:
             f'<button type="button">{escape(name)}</button></th>'
         )
     body, foot = [], []
-    n_means = sum(len(run.finished) > 1 for run in runs_of(results))
+    n_means = sum(len(run.means) for run in runs_of(results))
     for r, row in enumerate(rows):
         cells = [_cell(cell, i < n_names, (r, i) in best) for i, cell in enumerate(row)]
         if r >= len(rows) - n_means:
@@ -284,7 +288,7 @@ def _cell(text: str, is_name: bool, is_best: bool) -> str:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return float(text.partition(" ±")[0])
     except ValueError:
         return None
 

@@ -19,6 +19,7 @@ from pyimgano.reporting.results import (
     CategoryResult,
     ComparisonResult,
     Results,
+    folder_name,
     runs_of,
 )
 from pyimgano.reporting.svg import standalone
@@ -37,7 +38,8 @@ def save_run_report(
     ----------
     path
         A folder, created if missing, for ``report.html``, ``results.json`` (see
-        :func:`report_schema`), ``results.csv`` (a row per model, category and seed),
+        :func:`report_schema`), ``results.csv`` (a row per model, category and seed,
+        with shots two more for mean and deviation),
         ``images.csv`` (a row per image), ``results.md`` and ``plots/*.svg``. Or one file ending in
         ``.html``, ``.json``, ``.csv`` or ``.md`` for that part alone. The page takes its pictures
         from where the run wrote them: give the run's own output folder, or a file in it.
@@ -101,11 +103,11 @@ def _json(results: Results) -> str:
 
 def _table_csv(results: Results) -> str:
     keys = _metric_keys(results)
-    header = ["model", "category", "seed", "n_train", "n_test", "n_defect", *keys]
+    header = ["model", "category", "shots", "seed", "n_train", "n_test", "n_defect", *keys]
     header += ["threshold", "fit_seconds", "ms_per_image", "peak_memory_mb", "error"]
     rows = [
         [
-            *(run.title, c.category, c.seed),
+            *(run.title, c.category, _blank(c.shots), c.seed),
             *([c.n_train, c.n_test, _blank(c.n_defect)] if c.error is None else [""] * 3),
             *(_figures(c, keys) if c.error is None else [""] * (len(keys) + 4)),
             _blank(c.error),
@@ -113,7 +115,23 @@ def _table_csv(results: Results) -> str:
         for run in runs_of(results)
         for c in run.categories
     ]
-    return csv_lines([header, *rows])
+    return csv_lines([header, *rows, *_summary_rows(results, keys)])
+
+
+def _summary_rows(results: Results, keys: Sequence[str]) -> list[list[Any]]:
+    """Two rows per category and number of shots, and two of all categories, after the others."""
+    return [
+        [
+            *(run.title, one.category or "", one.shots, name),
+            *[""] * 3,
+            *(_blank(figure(key)) if key in one.keys else "" for key in keys),
+            *[""] * 5,
+        ]
+        for run in runs_of(results)
+        if run.shots
+        for one in (*run.rows, *run.means)
+        for name, figure in (("mean", one.mean), ("std", one.std))
+    ]
 
 
 def _metric_keys(results: Results) -> list[str]:
@@ -138,15 +156,15 @@ def _images_csv(results: Results) -> str:
     )
     rows = [
         [
-            *(run.title, c.category, c.seed, i.path, i.label, i.score, i.predicted, i.verdict),
-            *(i.defect_type, i.group),
+            *(run.title, c.category, _blank(c.shots), c.seed),
+            *(i.path, i.label, i.score, i.predicted, i.verdict, i.defect_type, i.group),
             *(_blank(i.metrics.get(key)) for key in keys),
         ]
         for run in runs_of(results)
         for c in run.categories
         for i in c.images
     ]
-    header = ["model", "category", "seed", "file", "label", "score", "predicted"]
+    header = ["model", "category", "shots", "seed", "file", "label", "score", "predicted"]
     header += ["verdict", "defect_type", "group", *keys]
     return csv_lines([header, *rows])
 
@@ -163,7 +181,8 @@ def _plot_files(results: Results) -> dict[str, str]:
     texts: dict[str, str] = {}
     for block in blocks_of(runs):
         run = runs[block.run]
-        name = f"{run.title}-{block.result.category}" if len(runs) > 1 else block.result.category
+        name = folder_name(block.result.category, block.result.shots)
+        name = f"{run.title}-{name}" if len(runs) > 1 else name
         stem = re.sub(r"[^\w.-]+", "-", name).strip(".-") or "category"
         stem = stem if f"plots/{stem}-roc.svg" not in texts else f"{stem}-{block.number}"
         for kind, svg in plots_of(block, run).items():

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pyimgano.metrics.catalogue import info_or_key
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.utils.text import counted
 
 #: Version of the JSON layout; raised whenever a field changes its meaning or goes.
 SCHEMA_VERSION = 1
@@ -19,6 +20,8 @@ class CategoryResult:
 
     Attributes
     ----------
+    shots
+        Number of training images that were drawn; None where all were learnt from.
     metrics
         By key, see :func:`pyimgano.metrics.list_metrics`. NaN where undefined; absent where not
         computed.
@@ -62,6 +65,12 @@ class CategoryResult:
     failed_metrics: list[str] = field(default_factory=list)
     left_out: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
+    shots: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What a table calls its row."""
+        return row_title(self.category, self.shots)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -72,7 +81,8 @@ class CategoryResult:
         KeyError, TypeError
             Fields are missing, unknown or of the wrong kind.
         """
-        values = {f.name: data[f.name] for f in fields(cls)}
+        # Files of before have no shots.
+        values = {f.name: {"shots": None, **data}[f.name] for f in fields(cls)}
         values["images"] = [ImageResult.from_json(image) for image in data["images"]]
         values["metrics"] = {k: _number(v, math.nan) for k, v in data["metrics"].items()}
         # Of the numbers of a fitted detector only its threshold may be infinite.
@@ -89,6 +99,63 @@ class CategoryResult:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """Figures of a category, or of all, over its seeds.
+
+    Attributes
+    ----------
+    category, shots
+        None: all categories; all training images.
+    groups
+        The results that finished: per category, one for each seed.
+    """
+
+    category: str | None
+    shots: int | None
+    groups: list[list[CategoryResult]]
+
+    @property
+    def title(self) -> str:
+        """What a table calls its row."""
+        return row_title("mean" if self.category is None else self.category, self.shots)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those that every category has."""
+        each = [{run.seed for run in group} for group in self.groups]
+        return sorted(set.intersection(*each)) if each else []
+
+    @property
+    def keys(self) -> list[str]:
+        """Metrics that some result has, without thresholds."""
+        found = dict.fromkeys(k for group in self.groups for run in group for k in run.metrics)
+        return [k for k in found if info_or_key(k).higher_is_better is not None]
+
+    def mean(self, key: str) -> float:
+        """Mean over categories of the mean over seeds; what is undefined does not count."""
+        return mean_of([[run.metrics.get(key) for run in group] for group in self.groups])
+
+    def std(self, key: str) -> float:
+        """Sample standard deviation (n - 1) over the seeds of the mean over categories.
+
+        NaN with one seed.
+        """
+        of_seeds = [
+            [[run.metrics.get(key) for run in group if run.seed == seed] for group in self.groups]
+            for seed in self.seeds
+        ]
+        means = [mean for groups in of_seeds if not math.isnan(mean := mean_of(groups))]
+        return statistics.stdev(means) if len(means) > 1 else math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON; NaN becomes null."""
+        own: dict[str, Any] = {"category": self.category, "shots": self.shots, "seeds": self.seeds}
+        own |= {"mean": {k: self.mean(k) for k in self.keys}}
+        plain: dict[str, Any] = _finite(own | {"std": {k: self.std(k) for k in self.keys}})
+        return plain
+
+
+@dataclass(frozen=True)
 class BenchmarkResult:
     """A whole run: what was asked for, and one result per category and seed.
 
@@ -100,6 +167,8 @@ class BenchmarkResult:
         How pixel metrics were computed, in words, and the two numbers in it.
     metrics
         Keys of the metrics that were asked for by name; empty where none were.
+    shots, draw
+        Numbers of training images that were asked for, none for all, and how they are drawn.
     versions
         Of Python and of the packages that took part.
     label
@@ -121,6 +190,8 @@ class BenchmarkResult:
     metric_size: int | None = None
     integration_limit: float = 0.3
     metrics: list[str] = field(default_factory=list)
+    shots: list[int] = field(default_factory=list)
+    draw: str = ""
 
     @property
     def title(self) -> str:
@@ -133,35 +204,38 @@ class BenchmarkResult:
         return [c for c in self.categories if c.error is not None]
 
     @property
-    def by_category(self) -> dict[str, list[CategoryResult]]:
-        """Results of all seeds of each category, failed ones included."""
-        groups: dict[str, list[CategoryResult]] = {}
+    def rows(self) -> list[Summary]:
+        """One per category and number of shots, without results where none finished."""
+        groups: dict[tuple[str, int | None], list[CategoryResult]] = {}
         for one in self.categories:
-            groups.setdefault(one.category, []).append(one)
-        return groups
+            groups.setdefault((one.category, one.shots), []).append(one)
+        found = {key: [one for one in runs if one.error is None] for key, runs in groups.items()}
+        return [Summary(*key, [runs] if runs else []) for key, runs in found.items()]
 
     @property
-    def finished(self) -> list[list[CategoryResult]]:
-        """Per category with at least one: the results of the seeds that finished."""
-        groups = [[r for r in runs if r.error is None] for runs in self.by_category.values()]
-        return [group for group in groups if group]
+    def means(self) -> list[Summary]:
+        """One per number of shots, of all categories, where several finished."""
+        groups: dict[int | None, list[list[CategoryResult]]] = {}
+        for row in self.rows:
+            groups.setdefault(row.shots, []).extend(row.groups)
+        return [Summary(None, *item) for item in groups.items() if len(item[1]) > 1]
 
-    def mean_metrics(self) -> dict[str, float]:
+    def mean_metrics(self, shots: int | None = None) -> dict[str, float]:
         """Each metric's mean over categories of the mean over seeds; NaN where all are undefined.
 
         Only metrics that some category has, and no thresholds; undefined values are left out of
-        their mean.
+        their mean. ``shots`` says which results, where several numbers of images were learnt from.
         """
-        groups = self.finished
-        found = dict.fromkeys(k for group in groups for run in group for k in run.metrics)
-        keys = [k for k in found if info_or_key(k).higher_is_better is not None]
-        return {k: mean_of([[r.metrics.get(k) for r in g] for g in groups]) for k in keys}
+        groups = [group for row in self.rows if row.shots == shots for group in row.groups]
+        every = Summary(None, shots, groups)
+        return {key: every.mean(key) for key in every.keys}
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinity become null."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         own |= {"categories": [], "label": self.title, "mean": self.mean_metrics()}
         plain: dict[str, Any] = _finite({"schema_version": SCHEMA_VERSION, **own})
+        plain["summary"] = [one.to_json() for one in (*self.rows, *self.means)]
         return plain | {"categories": [one.to_json() for one in self.categories]}
 
 
@@ -190,6 +264,16 @@ def runs_of(results: Results | Iterable[BenchmarkResult]) -> list[BenchmarkResul
     if isinstance(results, BenchmarkResult):
         return [results]
     return list(results.runs if isinstance(results, ComparisonResult) else results)
+
+
+def row_title(category: str, shots: int | None) -> str:
+    """A category and its number of training images, for a reader."""
+    return category if shots is None else f"{category}, {counted(shots, 'shot')}"
+
+
+def folder_name(category: str, shots: int | None) -> str:
+    """A category and its number of training images, in names of files."""
+    return category if shots is None else f"{category}-{shots}shots"
 
 
 def mean_of(groups: Sequence[Sequence[float | None]]) -> float:

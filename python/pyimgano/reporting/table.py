@@ -1,21 +1,25 @@
 """Results as a table: plain text, Markdown, CSV rows."""
 
 import math
-import statistics
 from collections.abc import Sequence
 
 from pyimgano.metrics import MetricInfo
 from pyimgano.metrics.catalogue import column_infos
 from pyimgano.reporting.results import (
     BenchmarkResult,
-    CategoryResult,
     ComparisonResult,
     Results,
+    Summary,
     mean_of,
     runs_of,
 )
 from pyimgano.utils.text import printable
 
+#: Words for how training images are drawn.
+_DRAWN = {
+    "random": "drawn at random, those of a smaller number among those of a larger one",
+    "slice": "a slice of the sorted names for each seed, as in AnomalyDINO's protocol",
+}
 COSTS = ("fit s", "ms/img", "peak MB")
 
 
@@ -44,14 +48,14 @@ def metric_columns(results: Results) -> list[MetricInfo]:
 def result_rows(
     result: BenchmarkResult, metrics: Sequence[MetricInfo]
 ) -> tuple[dict[str, list[str]], list[list[str]]]:
-    """One row per category (mean over its seeds), and for several one with the mean of all."""
-    rows = {}
-    for name, runs in result.by_category.items():
-        good = [run for run in runs if run.error is None]
-        failed = [name, "failed", *[""] * (len(metrics) + len(COSTS) - 1)]
-        rows[name] = _row(name, [good], metrics) if good else failed
-    several = len(result.finished) > 1
-    return rows, [_row("mean", result.finished, metrics)] if several else []
+    """A row for each summary: of categories by their titles, then those of the means."""
+    rows = {
+        one.title: _row(one, metrics)
+        if one.groups
+        else [one.title, "failed", *[""] * (len(metrics) + len(COSTS) - 1)]
+        for one in result.rows
+    }
+    return rows, [_row(one, metrics) for one in result.means]
 
 
 def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
@@ -82,14 +86,13 @@ def explanations(results: Results) -> list[str]:
         lines[f"{prefix}{run.detector}"] = None
     for run in runs_of(results):
         prefix = f"{run.title}: " if isinstance(results, ComparisonResult) else ""
-        groups = run.by_category
-        n_seeds = max((len(runs) for runs in groups.values()), default=1)
+        n_seeds = max((len(g) for row in run.rows for g in row.groups), default=1)
         if n_seeds > 1:
-            lines[f"mean over {n_seeds} seeds"] = None
-            spread = _spread(groups, metric_columns(results))
-            lines.update(dict.fromkeys(prefix + line for line in spread))
-        notes = [f"{c.category}: {note}" for c in run.categories for note in c.notes]
-        notes += [f"{c.category}: failed: {c.error}" for c in run.failed]
+            lines[f"mean over {n_seeds} seeds ± standard deviation"] = None
+        if run.shots:
+            lines[f"shots: training images, {_DRAWN[run.draw]}"] = None
+        notes = [f"{c.title}: {note}" for c in run.categories for note in c.notes]
+        notes += [f"{c.title}: failed: {c.error}" for c in run.failed]
         lines.update(dict.fromkeys(prefix + note for note in notes))
     return list(lines)
 
@@ -119,35 +122,24 @@ def _cell(text: str) -> str:
     return plain
 
 
-def _row(
-    name: str, groups: Sequence[Sequence[CategoryResult]], metrics: Sequence[MetricInfo]
-) -> list[str]:
-    cells = [name]
+def _row(one: Summary, metrics: Sequence[MetricInfo]) -> list[str]:
+    runs = [run for group in one.groups for run in group]
+    cells = [one.title]
     for key in (info.key for info in metrics):
-        if any(key in run.metrics for group in groups for run in group):
-            cells.append(number(mean_of([[r.metrics.get(key) for r in g] for g in groups]), 4))
+        if any(key in run.metrics for run in runs):
+            cells.append(with_deviation(one.mean(key), one.std(key)))
         else:
             cells.append("-")
-    peaks = [r.peak_memory_mb for g in groups for r in g if r.peak_memory_mb is not None]
-    cells.append(number(mean_of([[r.fit_seconds for r in g] for g in groups]), 1))
-    cells.append(number(mean_of([[r.ms_per_image for r in g] for g in groups]), 1))
+    peaks = [run.peak_memory_mb for run in runs if run.peak_memory_mb is not None]
+    cells.append(number(mean_of([[r.fit_seconds for r in g] for g in one.groups]), 1))
+    cells.append(number(mean_of([[r.ms_per_image for r in g] for g in one.groups]), 1))
     cells.append(number(max(peaks, default=math.nan), 0))
     return cells
 
 
-def _spread(
-    by_category: dict[str, list[CategoryResult]], metrics: Sequence[MetricInfo]
-) -> list[str]:
-    lines = []
-    for name, runs in by_category.items():
-        parts = []
-        for info in metrics:
-            values = [r.metrics[info.key] for r in runs if info.key in r.metrics]
-            if len(values) > 1:
-                parts.append(f"{info.title} ± {number(statistics.stdev(values), 4)}")
-        if parts:
-            lines.append(f"{name}: standard deviation over seeds: {', '.join(parts)}")
-    return lines
+def with_deviation(mean: float, std: float) -> str:
+    """``mean ± std``, or the mean alone where there is no deviation."""
+    return number(mean, 4) + ("" if math.isnan(std) else f" ± {number(std, 4)}")
 
 
 def number(value: float, digits: int) -> str:
