@@ -75,6 +75,18 @@ def test_benchmark_prints_json_on_request(
     assert [c["category"] for c in json.loads(out)["categories"]] == ["cloth"]
 
 
+def test_synth_writes_large_images_with_small_defects(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(
+        capsys, "synth", str(tmp_path), "--large", "--category", "cast", "--train", "1",
+        "--good", "0", "--defects", "0", "--image-size", "960x1000",
+    )  # fmt: skip
+    assert (code, out) == (0, f"cast in {tmp_path}\n")
+    (file,) = tmp_path.rglob("*.png")
+    assert file == tmp_path / "cast/train/good/000.png"
+
+
 def test_benchmark_makes_the_synthetic_set_by_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,15 @@
 
 from .catalogue import CATEGORIES
 from .generate import generate_synthetic
+from .large import LARGE_CATEGORIES, generate_large, large_image
 from .render import Rendered, render_image
 
-__all__ = ["CATEGORIES", "Rendered", "generate_synthetic", "render_image"]
+__all__ = [
+    "CATEGORIES",
+    "LARGE_CATEGORIES",
+    "Rendered",
+    "generate_large",
+    "generate_synthetic",
+    "large_image",
+    "render_image",
+]
