@@ -41,18 +41,12 @@ train: $(VENV)/.installed ## distil a network: TEACHER=weights file [TEXTURES=fo
 	nice $(VENV)/bin/python -m training run --store $(OUT)/training/store --run $(OUT)/training/run \
 		--teacher $(TEACHER) --workers $(or $(WORKERS),2) --device $(or $(DEVICE),cpu)
 
-# One run of pytest leaves a second core idle most of the time; these folders take about half of it.
 # OpenMP's threads wait for each other by spinning: with more of them than cores that takes many times as long.
-HALF := $(addprefix tests/,cli extend extending models scorers training)
 test: export OMP_NUM_THREADS := 1
 
-test: $(VENV)/.installed ## every test, with all extras, in two runs side by side
+test: $(VENV)/.installed ## every test, with all extras, on all cores
 	cargo test --quiet --workspace
-	@mkdir -p $(OUT)
-	$(VENV)/bin/python -m pytest $(HALF) > $(OUT)/half.txt 2>&1 & half=$$!; \
-	trap 'kill $$half' INT TERM; \
-	$(VENV)/bin/python -m pytest $(addprefix --ignore=,$(HALF)); code=$$?; \
-	wait $$half || code=1; cat $(OUT)/half.txt; exit $$code
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --durations 25
 
 test-fast: $(VENV)/.installed ## the tests that take seconds
 	$(VENV)/bin/python -m pytest -m "not slow"
