@@ -62,6 +62,7 @@ def learning_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "verbose": sys.stderr.isatty() and not args.quiet,
         "random_state": args.seed,
         "on_bad_image": args.on_bad_image,
+        "on_plan": lambda line: print(f"plan         {line}", flush=True),
         **spec.parameters,
     }
 

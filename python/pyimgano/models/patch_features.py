@@ -1,6 +1,8 @@
 """The half of a patch detector that turns images into patches."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,7 +20,10 @@ from pyimgano.images.references import References
 from pyimgano.images.twins import digest
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.plan import Plan, make_plan
 from pyimgano.neighbors.catalogue import takes_device
+from pyimgano.scorers.base import PatchScorer
+from pyimgano.scorers.checked import CheckedScorer
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.timing import StageTimer
 
@@ -63,10 +68,35 @@ class PatchFeatures(PixelDetector):
     _preprocessor: ImagePreprocessor
     _mapper: PatchMapper
 
+    @abstractmethod
+    def build_scorer(self) -> PatchScorer:
+        """A scorer by the parameters that has learnt nothing."""
+
     def validate(self) -> None:
         """Check the parameters and that the backbone and its weights can be had, without images."""
         super().validate()
         self._build_features()
+
+    def plan(self, images: Iterable[ImageInput]) -> Plan:
+        """What learning from these images will cost, and each further one like the largest.
+
+        It takes a few passes of one tile, and changes nothing. A NotEnoughMemoryError is raised by
+        ``plan.check()``; see :class:`~pyimgano.models.plan.Plan`.
+        """
+        self.validate()
+        trial, scorer = copy.copy(self), self.build_scorer()
+        trial.features_ = trial._build_features()
+        return make_plan(
+            images,
+            trial._build_preprocessor(),
+            trial._seeing(trial.features_),
+            CheckedScorer(scorer),
+            trial._build_mapper(),
+            passes=1 + trial.features_.needs_fit + (self.projection is not None),
+            copies=self._references().n_copies,
+            coreset_ratio=self.get_params().get("coreset_ratio", 0.0),
+            on_disk=self.get_params().get("spill_dir") is not None,
+        )
 
     def _digest(self, image: ImageInput) -> bytes:
         return digest(self._preprocessor.load(image).pixels)
@@ -88,7 +118,7 @@ class PatchFeatures(PixelDetector):
         """Check the parameters, those of size against each other."""
         super().check_params()
         size, crop = self._sizes()
-        if self._is_tiled or self.resize_mode == "fit":
+        if self.is_tiled or self.resize_mode == "fit":
             if crop is not None:
                 raise InvalidInputError(
                     f"preset={self.preset!r} squashes whole images to its own size: leave it out,"
@@ -99,7 +129,7 @@ class PatchFeatures(PixelDetector):
                     'smallest_defect keeps the aspect: leave out resize_mode="squash"'
                 )
         tile, overlap = self._tile()
-        if self.tile_overlap is not None and not self._is_tiled:
+        if self.tile_overlap is not None and not self.is_tiled:
             raise InvalidInputError("tile_overlap is for tiles: set tiles, or leave it out")
         if overlap is not None and not isinstance(tile, str) and overlap >= tile:
             raise InvalidInputError(
@@ -114,7 +144,8 @@ class PatchFeatures(PixelDetector):
             )
 
     @property
-    def _is_tiled(self) -> bool:
+    def is_tiled(self) -> bool:
+        """Whether images are cut into tiles where they are larger than one."""
         return self.tiles is not None or self.smallest_defect is not None
 
     def _tile(self) -> tuple[int | str, int | None]:
@@ -129,7 +160,7 @@ class PatchFeatures(PixelDetector):
 
     def _seeing(self, features: PatchExtractor) -> PatchExtractor:
         """The extractor, of tiles where images are cut into such."""
-        if not self._is_tiled:
+        if not self.is_tiled:
             return features
         tile, overlap = self._tile()
         return TiledPatches(
@@ -141,14 +172,14 @@ class PatchFeatures(PixelDetector):
         )
 
     def _images_at_once(self) -> int:
-        return 1 if self._is_tiled else self.batch_size
+        return 1 if self.is_tiled else self.batch_size
 
     def _training_pixels(self) -> str:
-        return f"preprocessed pixels, {'as stored' if self._is_tiled else 'float32 RGB'}"
+        return f"preprocessed pixels, {'as stored' if self.is_tiled else 'float32 RGB'}"
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         size, crop = self._sizes()
-        mode = self.resize_mode or ("fit" if self._is_tiled else "squash")
+        mode = self.resize_mode or ("fit" if self.is_tiled else "squash")
         multiple, share = 1, None
         if mode == "fit" and (spacing := self.features_.spacing) is not None:
             multiple = spacing.repeats
@@ -162,7 +193,7 @@ class PatchFeatures(PixelDetector):
             resize_mode=mode,
             multiple=multiple,
             share=share,
-            as_stored=self._is_tiled,
+            as_stored=self.is_tiled,
         )
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
@@ -196,7 +227,7 @@ class PatchFeatures(PixelDetector):
     def _check_size(self, features: PatchExtractor) -> None:
         """Refuse a size that the extractor cannot take, as far as it is the same for all images."""
         size, crop = self._sizes()
-        if self._is_tiled:
+        if self.is_tiled:
             self._seeing(features)
         elif self.resize_mode != "fit" and (seen := as_size(crop or size)) is not None:
             features.check_size(*seen)

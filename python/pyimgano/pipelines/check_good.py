@@ -12,6 +12,7 @@ from pyimgano.images.sources import Sources, gather_images
 from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos, describe_good
+from pyimgano.models.patch_detector import PatchDetector
 from pyimgano.reporting.files import check_target
 from pyimgano.reporting.good_page import write_good_page
 from pyimgano.utils.notes import noting
@@ -34,16 +35,24 @@ class Learning:
         report: str | os.PathLike[str] | None,
         *,
         check: Callable[[Detector], object] | None = None,
+        on_plan: Callable[[str], object] | None = None,
         **parameters: Any,
     ) -> None:
         self.detector = create_model(model, **parameters)
         if check is not None:
             check(self.detector)
         self.detector.validate()
+        self._on_plan = on_plan
         self._page = None if report is None else check_target(report)
 
     def fit(self, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
-        """Learn, see :func:`fit_good`."""
+        """Learn, see :func:`fit_good`; with tiles, what it will cost is told before."""
+        tiled = isinstance(self.detector, PatchDetector) and self.detector.is_tiled
+        if self._on_plan is not None and tiled:
+            plan = self.detector.plan(paths)
+            for line in plan.lines():
+                self._on_plan(line)
+            plan.check()
         return fit_good(self.detector, paths, leave_out)
 
     def write_page(self, good: GoodPhotos) -> None:
@@ -115,6 +124,7 @@ def run_check_good(
     model: str = "patchcore",
     strict: bool = False,
     verbose: bool = False,
+    on_plan: Callable[[str], object] | None = None,
     **model_kwargs: Any,
 ) -> GoodCheck:
     """Score each good photo by a detector that has learnt from all the others.
@@ -132,6 +142,8 @@ def run_check_good(
         Raise if a file or folder is left out that somebody could miss.
     verbose
         Progress bars.
+    on_plan
+        Called with lines that say what a fit with tiles will cost, before it begins.
     model, **model_kwargs
         Name of the detector, and its parameters.
 
@@ -146,7 +158,7 @@ def run_check_good(
     """
     with LeftOut.counted(strict) as left_out:
         paths = gather_images(sources, left_out=left_out)
-    learning = Learning(model, report, verbose=verbose, **model_kwargs)
+    learning = Learning(model, report, verbose=verbose, on_plan=on_plan, **model_kwargs)
     good = learning.fit(paths, leave_out)
     learning.write_page(good)
     return GoodCheck(good, learning.skipped, left_out)

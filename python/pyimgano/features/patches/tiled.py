@@ -15,6 +15,8 @@ from pyimgano.images.tiles import Window, cut, default_overlap
 
 #: Side of a tile where nobody says which: larger ones waste less on overlap, and need more memory.
 _AUTO = 1024
+#: Pixels per pass, in one tile or several: more are no faster, and take more memory.
+_PIXELS = 1024**2
 
 
 class TiledPatches:
@@ -35,7 +37,7 @@ class TiledPatches:
         Pixels that neighbouring tiles have in common at least, brought up to such a multiple; None:
         128, and a quarter of a tile of fewer than 512 pixels.
     batch_size
-        Tiles per pass.
+        Tiles per pass, of which there are never more than a megapixel has.
     bit_depth
         Bits used in 16-bit images; None: all 16.
 
@@ -57,7 +59,6 @@ class TiledPatches:
     ) -> None:
         self.patches = patches
         self.needs_fit = patches.needs_fit
-        self.batch_size = batch_size
         self.bit_depth = bit_depth
         spacing = patches.spacing
         if spacing is None:
@@ -71,6 +72,7 @@ class TiledPatches:
         if not self.tile:
             raise InvalidInputError(f"tiles must be of at least {step} pixels, got {wanted}")
         patches.check_size(self.tile, self.tile)
+        self.batch_size = max(1, min(batch_size, _PIXELS // self.tile**2))
         least = default_overlap(self.tile) if overlap is None else overlap
         self.overlap = -(-least // step) * step
         if self.overlap >= self.tile:

@@ -1,0 +1,196 @@
+"""What a detector will cost on images of some size, told before it has learnt from any."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from pyimgano.errors import ImageReadError, InvalidInputError
+from pyimgano.features import PatchExtractor, PatchGrid
+from pyimgano.features.patches.tiled import TiledPatches
+from pyimgano.images.preprocess import ImagePreprocessor
+from pyimgano.images.reading import image_size
+from pyimgano.models.patch_map import PatchMapper
+from pyimgano.scorers.base import PatchScorer
+from pyimgano.scorers.fit_memory import fit_memory, refuse_beyond
+from pyimgano.types import ImageInput
+from pyimgano.utils.memory import gigabytes
+
+T = TypeVar("T")
+#: Bytes that a network takes for a pixel of its input: about what ResNets do.
+_PER_PIXEL = 200
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes, counts, time and memory, for the largest of the images.
+
+    Attributes
+    ----------
+    n_images
+        Images to learn from.
+    source, seen
+        Height and width of the largest image, and of what it is brought to.
+    n_tiles, tile
+        Tiles of that, and the side of one in pixels.
+    n_patches, depth
+        Patches of it, and features of each.
+    fit_seconds, image_seconds
+        For learning from all images, and for each that is scored then.
+    fit_bytes, image_bytes
+        Memory that learning takes, and scoring one image.
+    """
+
+    n_images: int
+    source: tuple[int, int]
+    seen: tuple[int, int]
+    n_tiles: int
+    tile: int
+    n_patches: int
+    depth: int
+    fit_seconds: float
+    image_seconds: float
+    fit_bytes: int
+    image_bytes: int
+
+    def lines(self) -> list[str]:
+        """The same in words."""
+        (height, width), (h, w) = self.source, self.seen
+        tiles = f"{self.n_tiles} tiles" if self.n_tiles > 1 else "one tile"
+        return [
+            f"images of {height:,} x {width:,} pixels are seen at {h:,} x {w:,}, in {tiles} of at"
+            f" most {self.tile:,}: {self.n_patches:,} patches of {self.depth:,} features",
+            f"learning from {self.n_images:,}: about {_seconds(self.fit_seconds)} and"
+            f" {gigabytes(self.fit_bytes)} of memory; each image after that:"
+            f" {_seconds(self.image_seconds)} and {gigabytes(self.image_bytes)}",
+        ]
+
+    def check(self) -> None:
+        """Refuse what will not fit: a NotEnoughMemoryError with the figures and the ways out."""
+        what = f"{self.n_images:,} images of {self.n_patches:,} x {self.depth:,} features"
+        ways = ["a larger smallest_defect or smaller image_size", "fewer images", "projection"]
+        refuse_beyond(max(self.fit_bytes, self.image_bytes), what, ways)
+
+
+def make_plan(
+    images: Iterable[ImageInput],
+    preprocessor: ImagePreprocessor,
+    features: PatchExtractor,
+    scorer: PatchScorer,
+    mapper: PatchMapper,
+    *,
+    passes: int = 1,
+    copies: int = 0,
+    coreset_ratio: float = 0.0,
+    on_disk: bool = False,
+) -> Plan:
+    """Time one tile of the largest image, learning from it and scoring it, and reckon from there.
+
+    Parameters
+    ----------
+    images
+        Those to learn from; of files only the headers are read, and unreadable ones left out.
+    preprocessor, features, scorer, mapper
+        Of the detector; features and scorer that have learnt nothing and are not needed any more.
+    passes
+        How often a fit sends each image through the network.
+    copies
+        Changed copies of each image that are learnt from too.
+    coreset_ratio
+        Share of the patches in the memory bank; 0 for a scorer without one.
+    on_disk
+        Whether the features of a fit are kept there.
+
+    Raises
+    ------
+    InvalidInputError
+        None of the images can be read.
+    """
+    sizes = [(size, image) for image in images if (size := _size(image)) is not None]
+    if not sizes:
+        raise InvalidInputError("none of the images can be read")
+    source, largest = max(sizes, key=lambda pair: math.prod(pair[0]))
+    loading, loaded = _timed(lambda: preprocessor.load(largest))
+    seen = loaded.geometry.size
+    tile, n_tiles = max(seen), 1
+    if isinstance(features, TiledPatches):
+        tile, n_tiles = features.tile, features.n_tiles(*seen)
+    part = loaded.pixels[:tile, :tile]
+    if features.needs_fit:
+        features.fit([part])
+    features.extract_batch([part])  # the first time takes longer
+    extracting, (grid,) = _timed(lambda: features.extract_batch([part]))
+    learning, scoring = _per_patch(scorer, grid)
+    n_patches = round(len(grid.rows) * math.prod(seen) / math.prod(part.shape[:2]))
+    depth, n, pixels = grid.rows.shape[1], len(sizes), math.prod(source)
+    distances = np.zeros((max(1, n_patches // 64), 64), np.float32)
+    upscaling, at_input = _timed(lambda: mapper.at_input(distances, seen))
+    mapping, _ = _timed(lambda: loaded.geometry.to_source(at_input))
+    of_network = extracting * n_tiles
+    n_rows = n * (1 + copies) * n_patches
+    kept, held = 4 * n_patches * depth, loaded.pixels.nbytes
+    in_work = kept + held + _PER_PIXEL * math.prod(part.shape[:2])
+    maps = held + 8 * math.prod(seen) + 4 * pixels
+    return Plan(
+        n_images=n,
+        source=source,
+        seen=seen,
+        n_tiles=n_tiles,
+        tile=tile,
+        n_patches=n_patches,
+        depth=depth,
+        fit_seconds=n * (passes * loading + (passes + copies) * of_network + upscaling)
+        + learning * n_rows,
+        image_seconds=loading + of_network + scoring * n_patches + upscaling + mapping,
+        fit_bytes=fit_memory(n_rows, depth, coreset_ratio)
+        + in_work
+        + (0 if on_disk else 4 * n_rows * depth),
+        image_bytes=3 * pixels * loaded.pixels.itemsize + max(in_work, maps),
+    )
+
+
+def _size(image: ImageInput) -> tuple[int, int] | None:
+    if isinstance(image, np.ndarray):
+        return (image.shape[0], image.shape[1]) if image.ndim >= 2 else None
+    try:
+        return image_size(image)
+    except ImageReadError:
+        return None
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def _per_patch(scorer: PatchScorer, grid: PatchGrid) -> tuple[float, float]:
+    """Seconds for learning from a patch, and for scoring one: both grow with their number alone.
+
+    The grid's halves stand for two images; the search is hardly slower in a larger bank.
+    """
+    half = grid.shape[0] // 2
+    if not half:
+        return 0.0, 0.0
+    n, shape = half * grid.shape[1], (half, grid.shape[1])
+    halves = [PatchGrid(rows, shape, grid.parts) for rows in (grid.rows[:n], grid.rows[n : 2 * n])]
+
+    def learn() -> None:
+        scorer.begin(len(halves), halves[0])
+        for one in halves:
+            scorer.add(one)
+        scorer.finish(0, lambda done, total: None)
+        scorer.held_out()
+
+    learning, _ = _timed(learn)
+    scoring, _ = _timed(lambda: scorer.score(halves[:1]))
+    return learning / (2 * n), scoring / n
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 90:
+        return f"{seconds / 60:,.0f} minutes"
+    return f"{seconds:,.1f} s"

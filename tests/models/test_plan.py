@@ -1,0 +1,88 @@
+"""What a fit with tiles will cost, told before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pyimgano.cli.main import main
+from pyimgano.errors import InvalidInputError, NotEnoughMemoryError
+from pyimgano.models import PatchCore, create_model
+from tests.conftest import texture, write_image
+
+SMALL, LARGE = texture(0, (96, 96)), texture(1, (160, 256))
+TILED = {"backbone": "embedded", "image_size": None, "tiles": 96, "tile_overlap": 32}
+
+
+def test_a_plan_has_the_sizes_of_the_largest_image() -> None:
+    detector = PatchCore(**TILED)
+    plan = detector.plan([SMALL, LARGE, SMALL])
+    assert (plan.n_images, plan.source, plan.seen) == (3, (160, 256), (160, 256))
+    # 160: from 0 and 64; 256: from 0, 48 (of 53), 96 (of 106) and 160.
+    assert (plan.n_tiles, plan.tile) == (8, 96)
+    assert (plan.n_patches, plan.depth) == (20 * 32, 384)
+    assert plan.fit_bytes > 3 * 640 * 384 * 4
+    assert plan.image_bytes > 640 * 384 * 4 + 3 * 160 * 256
+    assert 0 < plan.image_seconds < plan.fit_seconds
+    assert "in 8 tiles of at most 96: 640 patches of 384 features" in plan.lines()[0]
+    assert not hasattr(detector, "features_")
+
+
+def test_the_smallest_defect_makes_more_or_fewer_patches_of_an_image() -> None:
+    patches = [
+        PatchCore(backbone="embedded", smallest_defect=size).plan([LARGE]).n_patches
+        for size in (5, 20, 40)
+    ]
+    assert patches == [20 * 32, 10 * 16, 4 * 8]
+
+
+@pytest.mark.parametrize("model", ["padim", "subspacead", "anomalydino", "superadd"])
+def test_every_patch_detector_has_one(model: str) -> None:
+    detector: Any = create_model(model, **TILED)
+    plan = detector.plan([LARGE, SMALL])
+    assert plan.n_patches == 640
+    assert plan.fit_seconds > 0
+
+
+def test_filters_that_learn_are_timed_as_well() -> None:
+    plan = PatchCore(**{**TILED, "backbone": "filterbank"}).plan([LARGE])
+    assert plan.n_patches == 26 * 42  # 156 x 252 pixels by 6
+    assert plan.depth == 81
+
+
+def test_what_does_not_fit_is_refused_with_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = PatchCore(**TILED).plan([LARGE])
+    monkeypatch.setattr("pyimgano.scorers.fit_memory.available_memory", lambda: 2_000_000)
+    with pytest.raises(NotEnoughMemoryError, match=r"1 images of 640 x 384 features, 2.0 MB are"):
+        plan.check()
+
+
+def test_images_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    good = write_image(tmp_path / "a.png", SMALL)
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    assert PatchCore(**TILED).plan([good, str(tmp_path / "b.png")]).n_images == 1
+    with pytest.raises(InvalidInputError, match="none of the images can be read"):
+        PatchCore(**TILED).plan([str(tmp_path / "b.png")])
+
+
+def test_commands_tell_it_before_they_learn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(3):
+        write_image(tmp_path / f"good/{i}.png", texture(i, (96, 160)))
+    command = ["fit", str(tmp_path / "good"), "-o", str(tmp_path / "d.pyimgano")]
+    assert main([*command, "--smallest-defect", "10"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("plan         images of 96 x 160 pixels are seen at 96 x 160, in one")
+    assert out.index("learning from 3: about") < out.index("threshold")
+    assert main([*command, "--image-size", "48"]) == 0
+    assert "plan" not in capsys.readouterr().out
+    monkeypatch.setattr("pyimgano.scorers.fit_memory.available_memory", lambda: 2_000_000)
+    monkeypatch.setattr(PatchCore, "fit", lambda *given: np.nan)
+    assert main([*command, "--smallest-defect", "10"]) == 2
+    said = capsys.readouterr()
+    assert "plan" in said.out
+    assert "are available: use a larger smallest_defect" in said.err
