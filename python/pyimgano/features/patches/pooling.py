@@ -133,16 +133,21 @@ def _average(feature_map: Array) -> Array:
 
 
 def _enlarge(values: Array, out: Array) -> None:
-    """Bilinear interpolation of (h, w, c) to the grid of ``out``, which it fills."""
+    """Bilinear interpolation of (h, w, c) to the grid of ``out``, which it fills.
+
+    Row by row: what is in between stays in the cache.
+    """
     if values.shape == out.shape:
         out[:] = values
         return
-    low, high, share = _positions(values.shape[0], out.shape[0])
-    rows = values[low] * (1 - share)[:, None, None]
-    rows += values[high] * share[:, None, None]
-    low, high, share = _positions(values.shape[1], out.shape[1])
-    np.multiply(rows[:, low], (1 - share)[:, None], out=out)
-    out += rows[:, high] * share[:, None]
+    left, right, across = _positions(values.shape[1], out.shape[1])
+    across = across[:, None]
+    row, part = np.empty_like(values[0]), np.empty_like(values[0])
+    for line, low, high, share in zip(out, *_positions(values.shape[0], out.shape[0]), strict=True):
+        np.multiply(values[low], 1 - share, out=row)
+        row += np.multiply(values[high], share, out=part)
+        np.multiply(row[left], 1 - across, out=line)
+        line += row[right] * across
 
 
 @lru_cache(maxsize=64)
