@@ -67,6 +67,7 @@ docs/QUICKSTART
 docs/production
 docs/thresholds
 docs/images
+docs/small-defects
 docs/onnx
 docs/methods
 docs/few-shot
