@@ -19,8 +19,9 @@ import csv
 import hashlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,18 @@ LAYERS = {
 COLUMNS = ("set", "category", "backbone", "weights", "method", "shots", "seed")
 FIGURES = ("auroc", "aupro", "fit_cpu_s", "image_cpu_ms", "network_cpu_ms")
 Row = dict[str, str]
+INTRODUCTION = """# Methods, measured
+
+Image AUROC / AUPRO (exact, up to a false-positive rate of 0.3) of every detector on patch features,
+written by `benches/methods.py`: the first lines of that file have the command. Photos and masks are
+squared to 256 px beforehand, and all else is each method's default. Layers have strides 8 and 16,
+for padim 4 as well. anomalydino, subspacead and superadd were made for DINOv2 and DINOv3: with the
+convolutional networks here they cannot show what their papers do. With a number of photos each seed
+draws its own. Cells with one seed have no deviation, "-" was not measured. "relit" are copies in
+another light (`benches/relit.py`). [Methods](methods.md#which-method-when) says what follows.
+"""
+COSTS = """Median seconds of a fit / milliseconds of an image, one thread, on a busy machine.
+Features are known by then: only learning, thresholds and scoring count."""
 
 
 class Remembered:
@@ -202,8 +215,8 @@ def run(args: argparse.Namespace) -> None:
                 images = Images.of(root, category) if missing else None
                 for row in missing:
                     shots = None if row["shots"] == "all" else int(row["shots"])
-                    if shots is not None and shots >= len(images.train):
-                        continue  # that is all of them
+                    if shots is not None and shots > len(images.train):
+                        continue
                     found = measure(row["method"], backbone, images, shots, int(row["seed"]))
                     append(args.csv, {**row, **{k: f"{found[k]:.6g}" for k in FIGURES}})
 
@@ -220,23 +233,27 @@ def append(path: Path, row: Row) -> None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Means over the categories of each set, then each category with the deviation over seeds."""
+    """The page: means over the categories of each set, each category, costs."""
     latest = {row["backbone"]: row["weights"] for row in rows}
     rows = [row for row in rows if row["weights"] == latest[row["backbone"]]]
     backbones = list(latest)
-    parts = []
+    parts = [INTRODUCTION]
     for name in dict.fromkeys(row["set"] for row in rows):
         of_set = [row for row in rows if row["set"] == name]
         categories = list(dict.fromkeys(row["category"] for row in of_set))
-        parts += [f"## {name}: mean of {', '.join(categories)}", "", *_lines(of_set, backbones)]
+        parts += [f"## {name}: mean of {', '.join(categories)}", ""]
+        whole = partial(_quality, n_categories=len(categories))
+        parts += [*_lines(of_set, backbones, whole), ""]
         for category in categories:
             of_one = [row for row in of_set if row["category"] == category]
-            parts += ["", f"### {name}: {category}", "", *_lines(of_one, backbones)]
-        parts.append("")
-    return "\n".join(parts)
+            parts += [f"### {name}: {category}", "", *_lines(of_one, backbones, _quality), ""]
+    parts += ["## Costs beside the network", "", COSTS, "", *_lines(rows, backbones, _cost)]
+    return "\n".join(parts) + "\n"
 
 
-def _lines(rows: Sequence[Row], backbones: Sequence[str]) -> list[str]:
+def _lines(
+    rows: Sequence[Row], backbones: Sequence[str], cell: Callable[[Sequence[Row]], str]
+) -> list[str]:
     """Markdown lines, one for each method and number of shots."""
     header = ["photos", "method", *backbones]
     lines = [header, ["---"] * len(header)]
@@ -244,24 +261,32 @@ def _lines(rows: Sequence[Row], backbones: Sequence[str]) -> list[str]:
     for shots in order:
         for method in METHODS:
             own = [r for r in rows if r["shots"] == shots and r["method"] == method]
-            cells = [_cell([r for r in own if r["backbone"] == name]) for name in backbones]
+            cells = [cell([r for r in own if r["backbone"] == name]) for name in backbones]
             if own:
                 lines.append([shots, method, *cells])
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
-def _cell(rows: Sequence[Row]) -> str:
-    """Image AUROC / AUPRO, mean over categories of the mean over seeds."""
+def _quality(rows: Sequence[Row], n_categories: int = 1) -> str:
+    """Image AUROC / AUPRO, mean over categories, if they are all there, of the mean over seeds."""
     categories = list(dict.fromkeys(row["category"] for row in rows))
+    if len(categories) < n_categories:
+        return "-"
     parts = []
     for key in ("auroc", "aupro"):
         groups = [[float(r[key]) for r in rows if r["category"] == name] for name in categories]
-        if not groups:
-            return "-"
         mean = f"{np.mean([np.mean(group) for group in groups]):.3f}"
         alone = len(groups) == 1 and len(groups[0]) > 1
         parts.append(f"{mean} ± {np.std(groups[0], ddof=1):.3f}" if alone else mean)
     return " / ".join(parts)
+
+
+def _cost(rows: Sequence[Row]) -> str:
+    """Median seconds of a fit / milliseconds of an image."""
+    if not rows:
+        return "-"
+    fit, image = (np.median([float(r[key]) for r in rows]) for key in FIGURES[2:4])
+    return f"{fit:.2f} / {image:.0f}"
 
 
 def main() -> int:

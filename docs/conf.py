@@ -70,6 +70,7 @@ docs/images
 docs/small-defects
 docs/onnx
 docs/methods
+docs/methods-measured
 docs/few-shot
 docs/files
 ```

@@ -29,6 +29,7 @@ NOT_RUN = {
         "needs the full sets, takes hours",
     ],
     "embedded-network.md": ["trains for hours"],
+    "few-shot.md": ["needs the full set"],
     "production.md": ["needs a camera"],
     "reports.md": ["needs a cluster"],
 }

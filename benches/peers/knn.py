@@ -10,6 +10,7 @@ the same on random Gaussian data. Indices are built beforehand; one row tells wh
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import common
@@ -25,26 +26,25 @@ BANK = 16_384
 LEVELS = (4, 8, 12, 24)
 
 
-def _panorama(bank: np.ndarray, queries: np.ndarray, k: int) -> tuple[Any, int]:
-    """Panorama with the number of levels that answers fastest, and that number."""
+def _panorama(bank: np.ndarray, queries: np.ndarray, k: int) -> tuple[Callable[[], Any], int]:
+    """A search by Panorama with the number of levels that answers fastest, and that number."""
     import faiss
 
     dims = bank.shape[1]
-    indices = {}
+    axes = faiss.PCAMatrix(dims, dims)
+    axes.train(bank)
+    rotated = axes.apply(bank)
+    calls = {}
     for levels in LEVELS:
-        index = faiss.IndexPreTransform(
-            faiss.PCAMatrix(dims, dims), faiss.IndexFlatL2Panorama(dims, levels)
-        )
-        index.train(bank)
-        index.add(bank)
-        indices[levels] = index
-    calls = {str(n): lambda index=index: index.search(queries, k) for n, index in indices.items()}
-    seconds = common.medians(calls, repeats=3)
+        index = faiss.IndexFlatL2Panorama(dims, levels)
+        index.add(rotated)
+        calls[levels] = lambda index=index: index.search(axes.apply(queries), k)
+    seconds = common.medians({str(n): call for n, call in calls.items()}, repeats=3)
     fastest = min(LEVELS, key=lambda levels: seconds[str(levels)])
-    return indices[fastest], fastest
+    return calls[fastest], fastest
 
 
-def _peers(bank: np.ndarray, queries: np.ndarray, k: int) -> dict[str, Any]:
+def _peers(bank: np.ndarray, queries: np.ndarray, k: int, *, faiss_only: bool) -> dict[str, Any]:
     import faiss
     import torch
     from sklearn.neighbors import NearestNeighbors
@@ -53,6 +53,9 @@ def _peers(bank: np.ndarray, queries: np.ndarray, k: int) -> dict[str, Any]:
     torch.set_num_threads(common.THREADS)
     flat = faiss.IndexFlatL2(bank.shape[1])
     flat.add(bank)
+    calls: dict[str, Any] = {"faiss": lambda: flat.search(queries, k)}
+    if faiss_only:
+        return calls
     brute = NearestNeighbors(algorithm="brute", n_jobs=common.THREADS).fit(bank)
     rows = torch.from_numpy(bank)
     norms = (rows**2).sum(1)
@@ -62,15 +65,20 @@ def _peers(bank: np.ndarray, queries: np.ndarray, k: int) -> dict[str, Any]:
         squared = torch.addmm(norms, asked, rows.T, alpha=-2)
         return squared.min(1) if k == 1 else squared.topk(k, largest=False)
 
-    return {
-        "faiss": lambda: flat.search(queries, k),
+    return calls | {
         "sklearn": lambda: brute.kneighbors(queries, k),
         "torch": gemm,
     }
 
 
 def compare(
-    data: str, bank: np.ndarray, queries: np.ndarray, k: int, repeats: int
+    data: str,
+    bank: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    repeats: int,
+    *,
+    faiss_only: bool = False,
 ) -> dict[str, Any]:
     """One row: median milliseconds of each, and by how much the fastest peer is slower."""
     from pyimgano.kernels import KnnIndex
@@ -78,9 +86,11 @@ def compare(
     start = time.perf_counter()
     index = KnnIndex(bank)
     build = time.perf_counter() - start
-    calls = {"pyimgano": lambda: index.query(queries, k), **_peers(bank, queries, k)}
-    pruning, levels = _panorama(bank, queries, k)
-    calls["panorama"] = lambda: pruning.search(queries, k)
+    calls = {
+        "pyimgano": lambda: index.query(queries, k),
+        **_peers(bank, queries, k, faiss_only=faiss_only),
+    }
+    calls["panorama"], levels = _panorama(bank, queries, k)
     expected = calls["faiss"]()[1]
     agree = float((calls["pyimgano"]()[1] == expected).mean())
     seconds = common.medians(calls, repeats)

@@ -19,6 +19,7 @@ import common
 
 common.limit_threads()
 
+import banks  # noqa: E402
 import components  # noqa: E402
 import coreset  # noqa: E402
 import curves  # noqa: E402
@@ -41,6 +42,7 @@ def sections(root: Path, weights: Path) -> dict[str, tuple[str, Callable[[], Row
     return {
         "coreset": ("Greedy coreset", lambda: coreset.run(root, weights)),
         "knn": ("Exact nearest neighbours", lambda: knn.run(root, weights)),
+        "banks": ("Banks of few-shot methods", lambda: banks.run(root, weights)),
         "groups": ("Nearest row of every group", lambda: groups.run(root, weights)),
         "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
         "components": ("Component filter", components.run),
