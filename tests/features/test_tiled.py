@@ -35,6 +35,12 @@ class Cells:
         return maps
 
 
+class SaysNothing:
+    """An extractor of somebody's own, from before there were tiles."""
+
+    needs_fit = False
+
+
 def image(seed: int, size: tuple[int, int]) -> np.ndarray:
     return texture(seed, size).astype(np.float32) / 255
 
@@ -130,6 +136,8 @@ def test_tiles_that_cannot_be_cut_are_refused(tile: int, overlap: int, message: 
 def test_a_network_whose_grids_do_not_meet_is_refused_by_name() -> None:
     with pytest.raises(InvalidInputError, match="known stride"):
         TiledPatches(LayerPatches(Cells((0,))))
+    with pytest.raises(InvalidInputError, match="known stride"):
+        TiledPatches(SaysNothing())  # type: ignore[arg-type]
     short = TiledPatches(LayerPatches(Cells(lost=1)), tile=64, overlap=0)
     with pytest.raises(BackboneError, match="cells gives 15 x 16 patches of 6 features.* 16 x 16"):
         short.extract_batch([image(6, (128, 64))])

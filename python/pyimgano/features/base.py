@@ -101,6 +101,12 @@ class PatchExtractor(Protocol):
         ...
 
 
+def spacing_of(extractor: PatchExtractor) -> Spacing | None:
+    """Where its patches lie; None where it does not say, as somebody's own need not."""
+    found = getattr(extractor, "spacing", None)
+    return found if isinstance(found, Spacing) else None
+
+
 def extract_patches(
     extractor: PatchExtractor, images: Sequence[NDArray[np.float32]]
 ) -> list[PatchGrid]:

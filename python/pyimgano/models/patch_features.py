@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
+from pyimgano.features.base import spacing_of
 from pyimgano.features.build import BackboneLike, takes
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
@@ -181,7 +182,7 @@ class PatchFeatures(PixelDetector):
         size, crop = self._sizes()
         mode = self.resize_mode or ("fit" if self.is_tiled else "squash")
         multiple, share = 1, None
-        if mode == "fit" and (spacing := self.features_.spacing) is not None:
+        if mode == "fit" and (spacing := spacing_of(self.features_)) is not None:
             multiple = spacing.repeats
             if self.smallest_defect is not None:
                 share = min(1.0, _PATCHES_PER_DEFECT * spacing.patch / self.smallest_defect)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import BackboneError, InvalidInputError
-from pyimgano.features.base import PatchExtractor, PatchGrid, extract_patches
+from pyimgano.features.base import PatchExtractor, PatchGrid, extract_patches, spacing_of
 from pyimgano.images.preprocess import as_floats
 from pyimgano.images.tiles import Window, cut, default_overlap
 
@@ -60,7 +60,7 @@ class TiledPatches:
         self.patches = patches
         self.needs_fit = patches.needs_fit
         self.bit_depth = bit_depth
-        spacing = patches.spacing
+        spacing = spacing_of(patches)
         if spacing is None:
             raise InvalidInputError(
                 "tiles need a network whose layers have a known stride, the same for any size"
