@@ -18,6 +18,7 @@ from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.anomalib_backend import AnomalibDetector
 from pyimgano.models.anomalydino import AnomalyDINO
 from pyimgano.models.classical import ClassicalDetector
+from pyimgano.models.mutual import MutualScoring
 from pyimgano.models.padim import PaDiM
 from pyimgano.models.patchcore import PatchCore
 from pyimgano.models.subspacead import SubspaceAD
@@ -27,7 +28,8 @@ from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.params import ParamsMixin, check_declaration
 from tests.conftest import texture
 
-CLASSES = (PatchCore, PaDiM, SubspaceAD, AnomalyDINO, SuperADD, ClassicalDetector, AnomalibDetector)
+ON_PATCHES = (PatchCore, PaDiM, SubspaceAD, AnomalyDINO, SuperADD, MutualScoring)
+CLASSES = (*ON_PATCHES, ClassicalDetector, AnomalibDetector)
 #: What can be none of a kind's values; None, where it can be one, is not among them.
 ODD: list[Any] = [object(), 1j, {}, [], float("nan"), math.inf, -math.inf, -1, 10**30, b"x"]
 

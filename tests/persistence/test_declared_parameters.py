@@ -70,6 +70,13 @@ OTHERS = {
         "knn_backend": "sklearn",
         "image_score": ("top", 0.25),
     },
+    "mutual": {
+        "backbone": "embedded",
+        "image_size": (32, 48),
+        "share": 0.5,
+        "layerwise": True,
+        "image_score": "map_max",
+    },
     "classical": {
         "detector": "knn",
         "contamination": 0.25,

@@ -134,6 +134,11 @@ _ON_PATCHES = {
         "A memory bank for each layer of a large transformer (SuperADD, 2026)",
         ("memory bank",),
     ),
+    "mutual": (
+        ("pyimgano.models.mutual", "MutualScoring"),
+        "Nearest neighbours in most other images, none known as good (MuSc, Li et al., 2024)",
+        (),
+    ),
 }
 
 for _name, (_home, _summary, _tags) in _ON_PATCHES.items():

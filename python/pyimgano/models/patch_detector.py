@@ -311,11 +311,12 @@ class PatchDetector(PatchFeatures):
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
 
     def _scores_maps(self) -> bool:
-        return is_of_map(getattr(self, "image_score", "max"))
+        return hasattr(self, "image_score") and is_of_map(self._in_use("image_score"))
 
     def _score(self, found: PatchScores, at_input: NDArray[np.float32]) -> float:
         """The score of an image: its scorer's, or that of its map at the features' input size."""
-        return summarise(at_input, self.image_score) if self._scores_maps() else found.image
+        of_map = self._scores_maps()
+        return summarise(at_input, self._in_use("image_score")) if of_map else found.image
 
     def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
         """Where a training image differs from all others, float32 (H, W) at its own size."""

@@ -1,6 +1,7 @@
 """From distances on the patch grid to a map on the source image."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,12 +24,19 @@ class PatchMapper:
     gaussian_sigma: float
     #: Side of the smoothing's kernel; 0: as large as it must be.
     kernel: int = 0
+    #: Whether the outermost patches lie on the border of the image, not half a patch inside.
+    corners: bool = False
 
     def at_input(
         self, distances: NDArray[np.float32], size: tuple[int, int]
     ) -> NDArray[np.float32]:
         """The map at the features' input size (h, w)."""
-        up = cv2.resize(distances, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        up: NDArray[Any]
+        if self.corners:
+            down, across = map(_spread, distances.shape, size)
+            up = (down @ distances @ across.T).astype(np.float32)
+        else:
+            up = cv2.resize(distances, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
         if self.gaussian_sigma > 0:
             up = cv2.GaussianBlur(up, (self.kernel, self.kernel), self.gaussian_sigma)
         return np.asarray(up, dtype=np.float32)
@@ -36,3 +44,10 @@ class PatchMapper:
     def to_source(self, distances: NDArray[np.float32], loaded: LoadedImage) -> NDArray[np.float32]:
         """The map at the source image's size."""
         return loaded.geometry.to_source(self.at_input(distances, loaded.geometry.size))
+
+
+def _spread(n: int, wanted: int) -> NDArray[np.float64]:
+    """float64 (wanted, n): shares of n values in points spread from the first to the last."""
+    places = np.linspace(0, n - 1, wanted)
+    shares: NDArray[np.float64] = np.maximum(1 - np.abs(places[:, None] - np.arange(n)), 0.0)
+    return shares

@@ -16,6 +16,7 @@ from pyimgano.scorers.catalogue import SCORERS
 from pyimgano.scorers.image_score import patch_rule
 from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.scorers.mutual import MutualScorer
 from pyimgano.utils.parameters import Choice
 
 #: Of the tensors of scorers, but for the memory bank, which has a name of its own.
@@ -119,6 +120,8 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
         state = take_arrays(tensors, _PREFIX)
         if cls is LayerBanksScorer:
             _check_banks(*state.values())
+        elif cls is MutualScorer and "rows" in state:
+            _check_banks(state["rows"])
     scorer: PatchScorer = cls.from_state(params, state)
     return scorer
 

@@ -5,12 +5,14 @@ from pyimgano.scorers.catalogue import register_scorer
 from pyimgano.scorers.gaussian import GaussianScorer
 from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.scorers.mutual import MutualScorer
 from pyimgano.scorers.subspace import SubspaceScorer
 
 __all__ = [
     "GaussianScorer",
     "LayerBanksScorer",
     "MemoryBankScorer",
+    "MutualScorer",
     "PatchScorer",
     "PatchScores",
     "SubspaceScorer",

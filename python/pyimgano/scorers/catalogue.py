@@ -7,6 +7,7 @@ from pyimgano.registry import Entry, Registry
 from pyimgano.scorers.gaussian import GaussianScorer
 from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.scorers.mutual import MutualScorer
 from pyimgano.scorers.subspace import SubspaceScorer
 from pyimgano.utils.params import check_declaration
 from pyimgano.utils.storable import is_storable
@@ -42,3 +43,4 @@ register_scorer(MemoryBankScorer, summary="distances to a coreset of the trainin
 register_scorer(LayerBanksScorer, summary="distances to a coreset of each layer, averaged")
 register_scorer(GaussianScorer, summary="distances from the normal law at each place")
 register_scorer(SubspaceScorer, summary="what is left beside the principal axes")
+register_scorer(MutualScorer, summary="distances to the nearest patches of other images")
