@@ -65,6 +65,7 @@ NAVIGATION = """
 
 docs/QUICKSTART
 docs/production
+docs/sorting
 docs/thresholds
 docs/images
 docs/small-defects

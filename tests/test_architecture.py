@@ -39,6 +39,7 @@ EXCEPTIONS = {
     ("__init__.py", "models"),
     ("__init__.py", "datasets"),
     ("__init__.py", "persistence"),
+    ("__init__.py", "pipelines"),
     # `detector.save(path)`, imported when it is called.
     ("models/base.py", "persistence"),
     ("__main__.py", "cli"),

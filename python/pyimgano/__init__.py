@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyimgano.datasets import load_dataset
     from pyimgano.models import create_model, list_models, model_info, register_model
     from pyimgano.persistence import load
+    from pyimgano.pipelines.sort import sort_images
 
 limit_opencv()  # before anything imports OpenCV
 
@@ -26,6 +27,7 @@ _HOMES = {
     "register_model": "pyimgano.models",
     "load": "pyimgano.persistence",
     "load_dataset": "pyimgano.datasets",
+    "sort_images": "pyimgano.pipelines.sort",
 }
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "load_dataset",
     "model_info",
     "register_model",
+    "sort_images",
 ]
 
 

@@ -18,6 +18,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("images", **learning.IMAGES)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--mutual",
+        dest="model",
+        action="store_const",
+        const="mutual",
+        help="compare the photos with each other, where many of them may be bad: --model mutual",
+    )
     learning.add_learning_options(parser)
     return parser
 

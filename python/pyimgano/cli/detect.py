@@ -42,7 +42,7 @@ def _run(argv: Sequence[str] | None) -> int:
         **learning.learning_arguments(args),
     )
     rows = [
-        [d.path, f"{d.score:.4f}", d.verdict or "", _told(d.warnings)]
+        [d.path, f"{d.score:.4f}", d.verdict or "", options.told(d.warnings)]
         for d in run.detections[: max(0, args.top)]
         if d.error is None
     ]
@@ -62,11 +62,6 @@ def _run(argv: Sequence[str] | None) -> int:
     for bad in run.unreadable:
         options.tell(PROG, f"not scored: {bad.error}")
     return options.FAILED if run.unreadable else options.OK
-
-
-def _told(warnings: Sequence[str]) -> str:
-    """What is told of an image, without the figures, which are in the results."""
-    return ", ".join(line.partition(":")[0] for line in warnings)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -81,12 +81,24 @@ def add_detector_options(
     parser.set_defaults(default_backbone=backbone)
 
 
-def _uses(backbone: str) -> dict[str, list[_Use]]:
-    """Parameters that have an option, by name, in the order of declaration."""
+def add_options_of(
+    model: str, parser: argparse.ArgumentParser, *, backbone: str, without: str
+) -> None:
+    """Options of a command for one model alone, but for a parameter that it has no use for."""
+    group = parser.add_argument_group("comparison")
+    for name, uses in _uses(backbone, [model]).items():
+        if name != without:
+            _add_option(group, name, uses)
+    parser.set_defaults(model=model, default_backbone=backbone)
+
+
+def _uses(backbone: str, models: Sequence[str] | None = None) -> dict[str, list[_Use]]:
+    """Parameters that have an option, by name, in the order of declaration: of all models."""
     from pyimgano.models import create_model, list_models
 
     found: dict[str, list[_Use]] = {}
-    for model in sorted(list_models(), key=lambda name: (name != _DEFAULT_MODEL, name)):
+    models = list_models() if models is None else models
+    for model in sorted(models, key=lambda name: (name != _DEFAULT_MODEL, name)):
         try:
             detector = create_model(model)
             defaults = detector.get_params()

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from pyimgano.images.left_out import LeftOut
     from pyimgano.models.good_photos import GoodPhotos
 
+#: What a source of images can be, for ``--help``.
+SOURCES_HELP = "folders of images (with all folders below), files, 'quoted patterns' or @list.txt"
 #: Sources of good photos, as an argument of a command.
 IMAGES: dict[str, Any] = {
     "nargs": "+",
     "metavar": "IMAGES",
-    "help": "folders of good images (with all folders below), files, 'quoted patterns' or"
-    " @list.txt",
+    "help": SOURCES_HELP.replace("images", "good images", 1),
 }
 
 

@@ -10,6 +10,7 @@ _COMMANDS = {
     "benchmark": "exact benchmark numbers for one, several or all categories",
     "detect": "learn from one folder of good images, check another",
     "check-good": "find odd ones, duplicates and other light among good photos",
+    "sort": "rank an unsorted folder, the most suspicious images first",
     "fit": "learn from good images, write a detector file",
     "predict": "score images with a detector file",
     "calibrate": "set a detector file's threshold by labelled images",

@@ -78,6 +78,11 @@ def tell(prog: str, text: str) -> None:
         print(f"{prog}: {printable(text)}", file=sys.stderr)
 
 
+def told(warnings: Sequence[str]) -> str:
+    """What is told of an image, without the figures, which are in the results."""
+    return ", ".join(line.partition(":")[0] for line in warnings)
+
+
 def quieten() -> None:
     """Keep image codecs from writing to the terminal: what they say is in our own errors."""
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")

@@ -84,7 +84,7 @@ class GoodPhotos:
             if self.scores[i] == self.threshold:
                 why.append("sets the threshold")
             why += self.unhealthy.get(i, ())
-            found.append((self._short(self.names[i]), f"{self.scores[i]:.2f}", "; ".join(why)))
+            found.append((self.short(i), f"{self.scores[i]:.2f}", "; ".join(why)))
         return found
 
     def lines(self) -> list[str]:
@@ -101,6 +101,10 @@ class GoodPhotos:
             equal = f"{first} = {', '.join(others[:3])}{more}"
             found.append(f"{len(group)} photos show the same picture and count as one: {equal}")
         return found
+
+    def short(self, number: int) -> str:
+        """The name of a photo, without the folder that all of them are in."""
+        return self._short(self.names[number])
 
     def _short(self, name: str) -> str:
         """A name without the folder that all of them are in."""

@@ -14,7 +14,7 @@ from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos, describe_good
 from pyimgano.models.patch_detector import PatchDetector
 from pyimgano.reporting.files import check_target
-from pyimgano.reporting.good_page import write_good_page
+from pyimgano.reporting.good_page import GOOD, Words, write_good_page
 from pyimgano.utils.notes import noting
 from pyimgano.utils.text import shown
 
@@ -55,10 +55,10 @@ class Learning:
             plan.check()
         return fit_good(self.detector, paths, leave_out)
 
-    def write_page(self, good: GoodPhotos) -> None:
+    def write_page(self, good: GoodPhotos, words: Words = GOOD) -> None:
         """Write the page, if there is to be one."""
         if self._page is not None:
-            write_good_page(self._page, good, self.detector)
+            write_good_page(self._page, good, self.detector, words)
 
     @property
     def skipped(self) -> list[str]:

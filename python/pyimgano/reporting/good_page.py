@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +30,33 @@ _SIDE, _QUALITY = 360, 82
 _MOST = 24
 
 
-def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: Detector) -> None:
+@dataclass(frozen=True)
+class Words:
+    """What a page says that differs from command to command."""
+
+    title: str
+    scored: str  #: How each photo was scored.
+    first: str  #: Which photos come first.
+    decides: bool  #: Whether photos are good up to a threshold.
+
+
+GOOD = Words(
+    "The good photos",
+    "each scored by a detector that learnt from all others",
+    "The highest scores among the good photos.",
+    decides=True,
+)
+SORTED = Words(
+    "The most suspicious images",
+    "each compared with all others, the most suspicious first",
+    "The images that are least like the others.",
+    decides=False,
+)
+
+
+def write_good_page(
+    path: str | os.PathLike[str], good: GoodPhotos, detector: Detector, words: Words = GOOD
+) -> None:
     """Write the page: photos to look at with their heat maps, equal ones, all scores."""
     scale = MapScale.of(detector)
     odd = [
@@ -56,7 +83,7 @@ def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: De
         _section(
             "Look at these first",
             odd,
-            "The highest scores among the good photos.",
+            words.first,
             _legend(scale, RegionRule.of(detector).map_threshold),
         ),
         _section("Taken unlike the others", unhealthy, ""),
@@ -65,10 +92,10 @@ def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: De
     page = fill(
         asset("good.html"),
         {
-            "title": "The good photos",
-            "subtitle": escape(_subtitle(good)),
+            "title": words.title,
+            "subtitle": escape(f"{len(good.names)} photos, {words.scored}"),
             "style": asset("style.css"),
-            "lines": "".join(f"<li>{escape(line)}</li>" for line in _lines(good)),
+            "lines": "".join(f"<li>{escape(line)}</li>" for line in _lines(good, words)),
             "sections": "".join(sections),
             "rows": "".join(_rows(good)),
         },
@@ -76,11 +103,9 @@ def write_good_page(path: str | os.PathLike[str], good: GoodPhotos, detector: De
     write_bytes(path, page.encode("utf-8"))
 
 
-def _subtitle(good: GoodPhotos) -> str:
-    return f"{len(good.names)} photos, each scored by a detector that learnt from all others"
-
-
-def _lines(good: GoodPhotos) -> list[str]:
+def _lines(good: GoodPhotos, words: Words) -> list[str]:
+    if not words.decides:
+        return [*good.lines(), *good.notes]
     lines = [f"threshold {good.threshold:.2f} ({good.source})"]
     if good.rate is not None:
         lines += [good.rate.describe(), good.rate.outlook()]
