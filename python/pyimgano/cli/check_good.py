@@ -21,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--mutual",
         dest="model",
+        default=argparse.SUPPRESS,  # which is that of --model
         action="store_const",
         const="mutual",
         help="compare the photos with each other, where many of them may be bad: --model mutual",
