@@ -184,7 +184,7 @@ def test_weights_are_decoded_from_the_bytes_that_were_hashed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch", reason="torch is not installed")
-    from pyimgano.features.backbones.torchvision_weights import read_state
+    from pyimgano.features.backbones.weights import read_state
 
     path = tmp_path / "w.pth"
     torch.save({"a": torch.ones(3)}, path)

@@ -162,9 +162,8 @@ def _useless(backbone: Any) -> tuple[str, ...]:
     from pyimgano.features.build import takes
 
     known = takes(backbone)
-    return tuple(
-        x for x in ("layers", "weights", "normalization", "device", "engine") if x not in known
-    )
+    options = ("layers", "weights", "normalization", "position_embedding", "device", "engine")
+    return tuple(x for x in options if x not in known)
 
 
 def detector_specs(args: argparse.Namespace) -> list[ModelSpec]:

@@ -8,6 +8,7 @@ from typing import Any
 from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.backbones.base import Backbone, is_backbone
 from pyimgano.features.backbones.named import BACKBONES, register_backbone
+from pyimgano.features.backbones.timm import TIMM_PREFIX
 from pyimgano.features.base import PatchExtractor
 from pyimgano.utils.foreign import asked, parameters_of
 
@@ -41,15 +42,19 @@ def build_features(
     device: str = "cpu",
     batch_size: int = 8,
     engine: str | None = None,
+    position_embedding: str = "authors",
+    blocks: Callable[[int], Sequence[int] | None] | None = None,
 ) -> PatchExtractor:
     """The extractor of a detector.
 
     Parameters
     ----------
     backbone
-        A name (:func:`list_backbones`), an ONNX file, or a backbone.
-    layers, weights, pretrained, normalization, device, engine
+        A name (:func:`list_backbones`, or ``"timm:NAME"``), an ONNX file, or a backbone.
+    layers, weights, pretrained, normalization, device, engine, position_embedding
         For the backbone; what it has no use for is an error.
+    blocks
+        Tells which blocks of a vision transformer of so many are taken if ``layers`` is None.
     batch_size
         Images per pass.
 
@@ -72,6 +77,7 @@ def build_features(
         "normalization": None if is_imagenet else normalization,
         "device": None if str(device) == "cpu" else str(device),
         "engine": engine,
+        "position_embedding": None if position_embedding == "authors" else position_embedding,
     }
     given = {name: value for name, value in options.items() if value is not None}
     factory = _factory(backbone)
@@ -79,6 +85,8 @@ def build_features(
     for name in given.keys() - known - {"layers"}:
         raise _useless(backbone, name, given[name])
     taken = {name: value for name, value in given.items() if name in known}
+    if "blocks" in known:
+        taken["blocks"] = blocks
     made = asked(f"backbone {_title(backbone)!r}", lambda: factory(**taken))
     if is_backbone(made):
         from pyimgano.features.patches.layer_maps import LayerPatches
@@ -109,8 +117,11 @@ def _factory(backbone: BackboneLike) -> Callable[..., Any]:
         return lambda: backbone
     if is_onnx(backbone):
         return _onnx(backbone)
-    entry = BACKBONES.find(os.fspath(backbone))
-    return _torchvision(os.fspath(backbone)) if entry is None else entry.value
+    name = os.fspath(backbone)
+    if name.startswith(TIMM_PREFIX):
+        return _timm(name)
+    entry = BACKBONES.find(name)
+    return _torchvision(name) if entry is None else entry.value
 
 
 def takes(backbone: BackboneLike) -> frozenset[str]:
@@ -140,6 +151,7 @@ def _torchvision(name: str) -> Callable[..., Backbone]:
     def build(
         *,
         layers: Sequence[str] | None = None,
+        blocks: Callable[[int], Sequence[int] | None] | None = None,
         weights: Any = None,
         pretrained: bool = True,
         normalization: Any = "imagenet",
@@ -150,9 +162,37 @@ def _torchvision(name: str) -> Callable[..., Backbone]:
         return TorchvisionBackbone(
             name,
             layers=layers,
+            blocks=blocks,
             weights=weights,
             pretrained=pretrained,
             normalization=normalization,
+            device=device,
+        )
+
+    return build
+
+
+def _timm(name: str) -> Callable[..., Backbone]:
+    def build(
+        *,
+        layers: Sequence[str] | None = None,
+        blocks: Callable[[int], Sequence[int] | None] | None = None,
+        weights: Any = None,
+        pretrained: bool = True,
+        normalization: Any = None,  # the network's own
+        position_embedding: str = "authors",
+        device: str = "cpu",
+    ) -> Backbone:
+        from pyimgano.features.backbones.timm import TimmBackbone
+
+        return TimmBackbone(
+            name,
+            layers=layers,
+            blocks=blocks,
+            weights=weights,
+            pretrained=pretrained,
+            normalization=normalization,
+            position_embedding=position_embedding,
             device=device,
         )
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyimgano.errors import InvalidInputError, PyimganoError, WeightsError
-from pyimgano.features.backbones.torchvision_weights import fill, read_state
+from pyimgano.features.backbones.weights import fill, read_state
 from pyimgano.features.device import check_device
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.anomalib_catalogue import AnomalibModel

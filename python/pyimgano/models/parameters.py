@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.backbones.timm import POSITION_EMBEDDING
 from pyimgano.features.patches.projection import PROJECTION
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.references import REFERENCES
@@ -66,8 +67,8 @@ FEATURES: Parameters = {
         PathLike("the name of a network, an ONNX file"),
         Opaque("an object with info and layer_maps", is_backbone),
         metavar="NAME",
-        help="'embedded' (no torch, no download), a torchvision network, an ONNX file or a name"
-        " that is registered",
+        help="'embedded' (no torch, no download), a torchvision network, timm:NAME, an ONNX"
+        " file or a name that is registered",
         stored=Text(),
     ),
     "layers": NETWORK["layers"],
@@ -82,6 +83,7 @@ FEATURES: Parameters = {
     "normalization": Normalization(
         metavar="M,S", help="imagenet, or mean,std of the network's input"
     ),
+    "position_embedding": POSITION_EMBEDDING,
     "image_size": ImagePreprocessor.PARAMETERS["resize"],
     "preset": Choice("paper", none=True, help="as in the paper, input size included"),
     "references": REFERENCES,

@@ -39,16 +39,17 @@ class PatchDetector(PatchFeatures):
     Parameters
     ----------
     backbone : str, path or Backbone
-        A torchvision backbone; ``"embedded"``, the network that comes with the package, or
-        ``"filterbank"``, hand-crafted features: both need neither torch nor a download; an ONNX
-        file (``"path/to/model.onnx"``), which needs no torch; a name that is registered, or a
-        :class:`~pyimgano.extend.Backbone`.
+        A torchvision backbone, or ``"timm:NAME"`` (extra ``timm``); ``"embedded"``, the network
+        that comes with the package, or ``"filterbank"``, hand-crafted features: both need neither
+        torch nor a download; an ONNX file (``"path/to/model.onnx"``), which needs no torch; a name
+        that is registered, or a :class:`~pyimgano.extend.Backbone`.
     scorer : PatchScorer or None
         Learns the patches of normal images and scores others, see
         :class:`~pyimgano.scorers.PatchScorer`. It is copied before each fit: yours stays as it is,
         the fitted one is ``scorer_``. None: a :class:`~pyimgano.scorers.MemoryBankScorer`.
     layers : list of str or None
-        Layers of the backbone; None: layer2 + layer3 of a ResNet, all outputs of an ONNX model.
+        Layers of the backbone; None: layer2 + layer3 of a ResNet, the last block of a vision
+        transformer, all outputs of an ONNX model.
     weights : path, enum, str or None
         Local weights file, torchvision enum or its name; None: ImageNet V1 by torchvision.
     pretrained : bool
@@ -78,7 +79,11 @@ class PatchDetector(PatchFeatures):
         or ``"auto"`` (for 99 % of the variance, at most 128). The images then pass the backbone
         twice in a fit. None: all features.
     normalization : str or tuple
-        ``"imagenet"`` or (mean, std) of RGB in [0, 1].
+        ``"imagenet"`` (for ``"timm:NAME"`` what the network was trained with) or (mean, std) of
+        RGB in [0, 1].
+    position_embedding : str
+        How ``"timm:NAME"`` brings a vision transformer's table of positions to an image's size:
+        ``"authors"``, as in the code of DINOv2's authors; ``"timm"``, as timm does for all.
     device, engine : str; str or None
         torch device of the backbone, and of a search that has one. What runs the embedded
         network or an ONNX backbone: ``"opencv"`` (None is that too), ``"onnxruntime"`` (extra
@@ -153,6 +158,7 @@ class PatchDetector(PatchFeatures):
         tile_overlap: int | None = None,
         smallest_defect: int | None = None,
         normalization: Any = "imagenet",
+        position_embedding: str = "authors",
         device: str = "cpu",
         batch_size: int = 8,
         random_state: int = 0,
@@ -178,6 +184,7 @@ class PatchDetector(PatchFeatures):
         self.tile_overlap = tile_overlap
         self.smallest_defect = smallest_defect
         self.normalization = normalization
+        self.position_embedding = position_embedding
         self.device = device
         self.batch_size = batch_size
         self.random_state = random_state

@@ -60,6 +60,7 @@ class PatchFeatures(PixelDetector):
     bit_depth: int | None
     max_pixels: int
     engine: str | None
+    position_embedding: str
     projection: int | str | None
     random_state: int
 
@@ -205,6 +206,13 @@ class PatchFeatures(PixelDetector):
         """The layers of the backbone; None for its own choice."""
         return self.layers
 
+    def _blocks(self, depth: int) -> Sequence[int] | None:
+        """Which blocks a vision transformer of so many gives if ``layers`` is None.
+
+        None leaves that to the network: the last one through its norm.
+        """
+        return None
+
     def _backbone_device(self) -> str:
         """What a backbone is told: nothing new where only the search has a use for the device."""
         search = getattr(self, "knn_backend", None)
@@ -221,6 +229,8 @@ class PatchFeatures(PixelDetector):
             device=self._backbone_device(),
             batch_size=self.batch_size,
             engine=self.engine,
+            position_embedding=self.position_embedding,
+            blocks=self._blocks,
         )
         self._check_size(features)
         return self._aggregating(features)

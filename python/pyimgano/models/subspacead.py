@@ -1,5 +1,6 @@
 """SubspaceAD: principal components of patch features, and what is left beside them (2026)."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pyimgano.features.patches.pooling import Aggregation
@@ -65,6 +66,11 @@ class SubspaceAD(PatchDetector):
         super().__init__(image_size=image_size, **common)
         self.variance = variance
         self.image_score = image_score
+
+    def _blocks(self, depth: int) -> Sequence[int]:
+        """Seven in the middle: of 40 those of the paper, of others at the same share of them."""
+        middle = depth * 5 // 8
+        return range(max(middle - 3, 0), min(middle + 4, depth))
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
         return (self.image_size, None) if self.preset is None else (672, None)

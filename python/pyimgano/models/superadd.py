@@ -1,6 +1,7 @@
 """SuperADD (2026): a memory bank for each of several blocks of a large vision transformer."""
 
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pyimgano.features.patches.pooling import Aggregation
@@ -74,6 +75,10 @@ class SuperADD(PatchDetector):
         self.knn_backend = knn_backend
         self.spill_dir = spill_dir
         self.image_score = image_score
+
+    def _blocks(self, depth: int) -> Sequence[int]:
+        """Four: of 12 as in anomalib, of others the last of each quarter, as in the paper."""
+        return (3, 5, 8, 10) if depth == 12 else [depth * i // 4 - 1 for i in (1, 2, 3, 4)]
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
         return self.image_size, None

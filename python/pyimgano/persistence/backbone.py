@@ -33,7 +33,8 @@ _KINDS = {
     "pooled": Kind(filter_banks.describe_pooled, filter_banks.restore_pooled),
     "pooled_network": Kind(networks.describe_pooled, networks.restore_pooled),
     "network": Kind(networks.describe_embedded, networks.restore_embedded),
-    "torchvision": Kind(networks.describe_torchvision, networks.restore_torchvision, True),
+    "torchvision": Kind(networks.describe_torch, networks.restore_torchvision, True),
+    "timm": Kind(networks.describe_timm, networks.restore_timm, True),
     "onnx": Kind(networks.describe_onnx, networks.restore_onnx, True),
     "registered": Kind(networks.describe_registered, networks.restore_registered, True),
 }
@@ -43,6 +44,7 @@ _HOMES = {
     ("pyimgano.features.patches.pooled", "PooledNetwork"): "pooled_network",
     ("pyimgano.features.backbones.embedded.backbone", "EmbeddedBackbone"): "network",
     ("pyimgano.features.backbones.torchvision", "TorchvisionBackbone"): "torchvision",
+    ("pyimgano.features.backbones.timm", "TimmBackbone"): "timm",
     ("pyimgano.features.backbones.onnx.backbone", "OnnxBackbone"): "onnx",
 }
 

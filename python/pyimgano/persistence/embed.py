@@ -24,7 +24,7 @@ def try_to_embed(params: Mapping[str, Any]) -> None:
     backbone: Any = params.get("backbone")
     _check_embeddable(backbone)
     if not is_onnx(backbone):
-        keys = ("layers", "weights", "pretrained", "normalization", "device")
+        keys = ("layers", "weights", "pretrained", "normalization", "position_embedding", "device")
         features: Any = build_features(backbone, **{key: params[key] for key in keys})
         features.backbone.to_onnx(used_at=_size(params))
 

@@ -31,6 +31,7 @@ from pyimgano.utils.params import cloned
 _PACKAGES = ("numpy", "opencv-python-headless", "safetensors")
 _FURTHER = {
     "torchvision": ("torch", "torchvision"),
+    "timm": ("torch", "timm"),
     "pooled": ("pyod", "scikit-learn"),
     "pooled_network": ("pyod", "scikit-learn"),
     "onnxruntime": ("onnxruntime",),
@@ -145,7 +146,7 @@ def _check_backbone(params: Mapping[str, Any], features: Mapping[str, Any]) -> N
     elif backbone == FILTER_BANK:
         fits = kind in _BANKS
     else:
-        fits = kind in ("torchvision", "registered") and features["backbone"] == backbone
+        fits = kind in ("torchvision", "timm", "registered") and features["backbone"] == backbone
     if not fits:
         raise Malformed(f"backbone {backbone[:40]!r} does not go with features of kind {kind!r}")
 

@@ -6,11 +6,13 @@ from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.backbones.timm import POSITION_EMBEDDING
 from pyimgano.features.patches.filter_bank import FilterBank
 from pyimgano.features.patches.pooled import PooledPatches
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.catalogue import storable_class
 from pyimgano.models.classical import ClassicalDetector
+from pyimgano.models.parameters import Parameters
 from pyimgano.models.patch_detector import PatchDetector
 from pyimgano.persistence.container import Malformed
 from pyimgano.persistence.rules import (
@@ -98,16 +100,23 @@ def _pooled(kind: str, patches: Fields) -> Fields:
 
 POOLED, POOLED_NETWORK = _pooled("pooled", FILTER_BANK), _pooled("pooled_network", NETWORK)
 #: ``location`` is where a file of ``weights_bytes`` was when the detector was fitted: a hint.
-TORCHVISION = Fields(
+_TORCH: Parameters = {
+    "backbone": Text(),
+    "layers": _NAMES,
+    "weights": Text(),
+    "weights_bytes": Count(1, MOST_BYTES, none=True),
+    "weights_sha256": Text(64, HASH, none=True),
+    "parameters_sha256": Text(64, HASH),
+    "location": _FILE,
+}
+TORCHVISION = Fields({"kind": Choice("torchvision"), **_TORCH})
+_MEAN_STD = ListOf(ListOf(Number(-1e3, 1e3), 3, 3), 2, 2)
+TIMM = Fields(
     {
-        "kind": Choice("torchvision"),
-        "backbone": Text(),
-        "layers": _NAMES,
-        "weights": Text(),
-        "weights_bytes": Count(1, MOST_BYTES, none=True),
-        "weights_sha256": Text(64, HASH, none=True),
-        "parameters_sha256": Text(64, HASH),
-        "location": _FILE,
+        "kind": Choice("timm"),
+        **_TORCH,
+        "normalization": _MEAN_STD,
+        "position_embedding": POSITION_EMBEDDING,
     }
 )
 ONNX = Fields(
@@ -115,7 +124,7 @@ ONNX = Fields(
         "kind": Choice("onnx"),
         "backbone": Text(),
         "layers": _NAMES,
-        "normalization": ListOf(ListOf(Number(-1e3, 1e3), 3, 3), 2, 2),
+        "normalization": _MEAN_STD,
         "engine": Choice(*ENGINES),
         "weights": Text(),
         "weights_bytes": Count(1, MOST_BYTES),
@@ -145,6 +154,7 @@ _OF_PATCHES = {
     "embedded": FILTER_BANK,
     "network": NETWORK,
     "torchvision": TORCHVISION,
+    "timm": TIMM,
     "onnx": ONNX,
     "registered": REGISTERED,
 }

@@ -1,4 +1,4 @@
-"""Networks in a detector file: our own, torchvision's, ONNX models, those of others."""
+"""Networks in a detector file: our own, torchvision's and timm's, ONNX models, others'."""
 
 import hashlib
 import json
@@ -27,13 +27,20 @@ from pyimgano.utils.text import shown
 #: Name of the tensor that holds an ONNX model.
 ONNX_TENSOR = "backbone_onnx"
 #: Parameters of a detector that are its backbone's.
-_OPTIONS = ("layers", "weights", "pretrained", "normalization", "device", "batch_size", "engine")
+_OPTIONS = (
+    "layers",
+    "weights",
+    "pretrained",
+    "normalization",
+    "position_embedding",
+    "device",
+    "batch_size",
+    "engine",
+)
 
 
-def describe_torchvision(
-    features: LayerPatches, params: Mapping[str, Any], _: bool
-) -> dict[str, Any]:
-    """Header entries of a torchvision network."""
+def describe_torch(features: LayerPatches, params: Mapping[str, Any], _: bool) -> dict[str, Any]:
+    """Header entries of a network of torch."""
     network: Any = features.backbone
     found = features.describe()
     is_file = found["weights_sha256"] is not None
@@ -44,21 +51,46 @@ def describe_torchvision(
     }
 
 
+def describe_timm(features: LayerPatches, params: Mapping[str, Any], _: bool) -> dict[str, Any]:
+    """Header entries of a network of timm."""
+    mean_std = [list(part) for part in features.backbone.info.normalization]
+    return {**describe_torch(features, params, _), "normalization": mean_std}
+
+
 def restore_torchvision(source: Source) -> LayerPatches:
     """The network with the weights that the file names, in a file of their own or by name."""
     from pyimgano.features.backbones.torchvision import TorchvisionBackbone
 
-    entry, params = source.entry, source.params
-    if not _find_weights(source):
-        if not params["pretrained"]:
-            if source.weights is not None:
-                raise InvalidInputError("weights were given, but those of its backbone are random")
-        else:  # torchvision's own, by their name
-            params["weights"] = source.weights if source.weights is not None else entry["weights"]
+    _choose_weights(source, source.entry["weights"])
     keys = ("weights", "pretrained", "normalization", "device")
-    network = TorchvisionBackbone(
-        entry["backbone"], layers=entry["layers"], **{key: params[key] for key in keys}
-    )
+    given = {key: source.params[key] for key in keys}
+    return _with_its_parameters(source, TorchvisionBackbone, given)
+
+
+def restore_timm(source: Source) -> LayerPatches:
+    """The network with the weights that the file names, or those that timm has for it."""
+    from pyimgano.features.backbones.timm import TimmBackbone
+
+    _choose_weights(source, None)
+    given = {key: source.params[key] for key in ("weights", "pretrained", "device")}
+    given |= {key: source.entry[key] for key in ("normalization", "position_embedding")}
+    return _with_its_parameters(source, TimmBackbone, given)
+
+
+def _choose_weights(source: Source, own: str | None) -> None:
+    """Set the parameter to the file that the entry names, else to the name of the library's."""
+    if _find_weights(source):
+        return
+    if source.params["pretrained"]:
+        source.params["weights"] = own if source.weights is None else source.weights
+    elif source.weights is not None:
+        raise InvalidInputError("weights were given, but those of its backbone are random")
+
+
+def _with_its_parameters(source: Source, cls: Any, given: Mapping[str, Any]) -> LayerPatches:
+    """The patches of a network of torch, if its parameters are those of the fitted detector."""
+    entry, params = source.entry, source.params
+    network = cls(entry["backbone"], layers=entry["layers"], **given)
     found = network.parameters_sha256()
     if found != entry["parameters_sha256"]:
         raise WeightsError(

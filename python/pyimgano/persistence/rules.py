@@ -19,6 +19,7 @@ OLDER_PARAMETERS = {
     "metric": "euclidean",
     "references": "plain",
     "projection": None,
+    "position_embedding": "authors",
     "resize_mode": None,
     "tiles": None,
     "tile_overlap": None,

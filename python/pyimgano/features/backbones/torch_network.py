@@ -67,6 +67,18 @@ class TorchBackbone:
             )
         return output.permute(0, 3, 1, 2) if layer in self.channels_last else output
 
+    def body_at(self, height: int, width: int) -> nn.Module:
+        """A copy of the body for images of one size alone, which can be exported.
+
+        A vision transformer's positions of that size, rotary ones too, are buffers in it:
+        constants, where the body itself computes them anew for each image.
+        """
+        body: Any = copy.deepcopy(self.body).eval()
+        if hasattr(body, "fix"):
+            body.fix(height, width)
+        found: nn.Module = body
+        return found
+
     def to_device(self, device: str) -> None:
         """Go on with a copy of the network on another device."""
         self.device = device

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.backbones.base import BackboneInfo
 from pyimgano.features.backbones.named import list_backbones
 from pyimgano.features.backbones.torch_network import TorchBackbone, torch_and
-from pyimgano.features.backbones.torchvision_layers import find_facts
+from pyimgano.features.backbones.torchvision_layers import Facts, find_facts
 from pyimgano.features.backbones.torchvision_weights import load_weights
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.registry import unknown_name
@@ -26,7 +26,11 @@ class TorchvisionBackbone(TorchBackbone):
     backbone
         Name in ``torchvision.models``.
     layers
-        Dotted module names. None: layer2 + layer3 of a ResNet; an error for any other network.
+        Dotted module names. None: layer2 + layer3 of a ResNet, ``encoder.ln``, the last block
+        through the norm, of a vision transformer (``vit_b_16``); an error for any other network.
+    blocks
+        Tells for a number of blocks which of them, as indices, a vision transformer gives if
+        ``layers`` is None; it may leave that to the network by None.
     weights
         A local file of a state dict, a torchvision weights enum (or its name), or None for
         ImageNet's V1 weights, which torchvision downloads unless they are in its cache.
@@ -54,6 +58,7 @@ class TorchvisionBackbone(TorchBackbone):
         backbone: str = "wide_resnet50_2",
         *,
         layers: Sequence[str] | None = None,
+        blocks: Callable[[int], Sequence[int] | None] | None = None,
         weights: Any = None,
         pretrained: bool = True,
         normalization: Normalization = "imagenet",
@@ -65,13 +70,17 @@ class TorchvisionBackbone(TorchBackbone):
         self.device = device
         mean_std = resolve_normalization(normalization)
         network = _build(models, torch, backbone)
-        names = _resolve_layers(models, network, backbone, layers)
-        self.body = _cut(network, backbone, names)
-        facts = find_facts(self.body, names, backbone)
+        names = _resolve_layers(models, network, backbone, layers, blocks)
+        self.body, facts = _cut(models, network, backbone, names)
         self.channels_last = facts.last
         origin = load_weights(self.body, backbone=backbone, weights=weights, pretrained=pretrained)
         self.info = BackboneInfo(
-            backbone, facts.layers, mean_std, origin=origin, fixed_size=facts.only_size
+            backbone,
+            facts.layers,
+            mean_std,
+            size_multiple=facts.size_multiple,
+            origin=origin,
+            fixed_size=facts.only_size,
         )
         self.body.eval().to(device)
 
@@ -90,12 +99,20 @@ def _build(models: Any, torch: Any, backbone: str) -> nn.Module:
 
 
 def _resolve_layers(
-    models: Any, network: nn.Module, backbone: str, layers: Sequence[str] | None
+    models: Any,
+    network: nn.Module,
+    backbone: str,
+    layers: Sequence[str] | None,
+    blocks: Callable[[int], Sequence[int] | None] | None,
 ) -> tuple[str, ...]:
     known = [name for name, _ in network.named_modules() if name]
     if layers is None:
         if isinstance(network, models.ResNet):
             return ("layer2", "layer3")
+        if isinstance(network, models.VisionTransformer):
+            from pyimgano.features.backbones.torchvision_vit import default_layers
+
+            return default_layers(network, blocks)
         top = [name for name in known if name.count(".") <= 1]
         raise InvalidInputError(
             f"backbone {backbone!r} has no default layers: pass layers=[...] out of"
@@ -109,11 +126,19 @@ def _resolve_layers(
     return tuple(layers)
 
 
-def _cut(network: nn.Module, backbone: str, layers: Sequence[str]) -> nn.Module:
+def _cut(
+    models: Any, network: nn.Module, backbone: str, layers: Sequence[str]
+) -> tuple[nn.Module, Facts]:
     """The part of the network that the layers need, as a module that returns them by name."""
     from torchvision.models.feature_extraction import create_feature_extractor
 
     network.eval()
+    if isinstance(network, models.VisionTransformer):
+        from pyimgano.features.backbones.torchvision_vit import TransformerBody, layer_names
+
+        if set(layers) <= set(layer_names(network)):
+            whole = TransformerBody(network, layers)
+            return whole, Facts(whole.infos, size_multiple=whole.patch)
     try:
         body: nn.Module = create_feature_extractor(
             network, {name: name for name in layers}, suppress_diff_warning=True
@@ -122,4 +147,4 @@ def _cut(network: nn.Module, backbone: str, layers: Sequence[str]) -> nn.Module:
         raise UnknownNameError(
             f"layers {list(layers)} cannot be taken from {backbone}: {error}"
         ) from error
-    return body
+    return body, find_facts(body, layers, backbone)

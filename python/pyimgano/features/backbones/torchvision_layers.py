@@ -26,6 +26,7 @@ class Facts:
     last: frozenset[str] = frozenset()
     #: Height and width of the images that the network takes, where it takes no other.
     only_size: Size | tuple[None, None] = (None, None)
+    size_multiple: int = 1  #: Of which sides of images must be multiples.
 
 
 def find_facts(body: nn.Module, layers: Sequence[str], backbone: str) -> Facts:

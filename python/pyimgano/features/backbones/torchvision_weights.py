@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import pickle
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, WeightsError
+from pyimgano.features.backbones.weights import WAYS_OUT, fill, origin, read_state, safe_torch
 from pyimgano.registry import unknown_name
-from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
     from torch import nn
-
-_WAYS_OUT = (
-    'pass weights=FILE (--weights FILE) with a local file, or use backbone="embedded"'
-    " (--backbone embedded)"
-)
 
 
 def load_weights(
@@ -35,7 +26,7 @@ def load_weights(
     if not pretrained:
         if weights is not None:
             raise InvalidInputError("pretrained=False and weights=... exclude each other")
-        return _info("random (pretrained=False)")
+        return origin("random (pretrained=False)")
     if _is_file_name(weights, backbone):
         state, info = read_state(weights)
     else:
@@ -72,63 +63,12 @@ def _resolve_enum(weights: Any, backbone: str) -> Any:
     return weights
 
 
-def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A local file's state dict, and ``weights`` (its name), their SHA-256 and size.
-
-    The file is read once: what is decoded is what the hash is of.
-    """
-    torch = _torch()
-    name = os.fspath(path)
-    if not Path(path).is_file():
-        raise WeightsError(f"weights file {name!r} does not exist or is not a file")
-    content = Path(path).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        first_line = str(error).partition("\n")[0]
-        raise WeightsError(f"weights file {name!r} cannot be loaded: {first_line}") from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(hasattr(v, "shape") for v in state.values()):
-        raise WeightsError(f"weights file {name!r} does not hold a state dict of tensors")
-    return state, _info(Path(path).name, len(content), digest)
-
-
-def _torch() -> ModuleType:
-    return require("torch", extra="torch", purpose="reading weights", reads_files=True)
-
-
 def _fetch(member: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    _torch()
+    safe_torch()
     try:
         state = member.get_state_dict(progress=True, check_hash=True)
     except Exception as error:  # urllib, ssl, socket, disk, hash: whatever stops a download
         raise WeightsError(
-            f"weights {member} cannot be downloaded from {member.url} ({error}): {_WAYS_OUT}"
+            f"weights {member} cannot be downloaded from {member.url} ({error}): {WAYS_OUT}"
         ) from error
-    return state, _info(str(member))
-
-
-def _info(name: str, n_bytes: int | None = None, sha256: str | None = None) -> dict[str, Any]:
-    return {"weights": name, "weights_bytes": n_bytes, "weights_sha256": sha256}
-
-
-def fill(body: nn.Module, state: dict[str, Any], *, backbone: str, source: str) -> None:
-    """Fill a network; every parameter it holds must be in ``state``, with its shape."""
-    needed = body.state_dict()
-    usable = {}
-    for key, tensor in needed.items():
-        if key not in state:
-            if key.endswith("num_batches_tracked"):
-                usable[key] = tensor
-                continue
-            layer = key.rpartition(".")[0]
-            raise WeightsError(f"weights {source!r} lack layer {layer!r} of {backbone} ({key})")
-        if state[key].shape != tensor.shape:
-            raise WeightsError(
-                f"weights {source!r} do not fit {backbone}: {key} is {tuple(state[key].shape)},"
-                f" not {tuple(tensor.shape)}"
-            )
-        usable[key] = state[key]
-    body.load_state_dict(usable)
+    return state, origin(str(member))

@@ -90,7 +90,10 @@ class LayerPatches:
         if any(f not in (None, s) for f, s in zip(fixed, (height, width), strict=True)):
             wanted = "only of {} x {}".format(*("any" if f is None else f for f in fixed))
         elif height % multiple or width % multiple:
-            wanted = f"only of multiples of {multiple}"
+            below = f"{height // multiple * multiple} x {width // multiple * multiple}"
+            above = f"{-(-height // multiple) * multiple} x {-(-width // multiple) * multiple}"
+            near = above if min(height, width) < multiple else f"{below} or {above}"
+            wanted = f"only of multiples of {multiple}, such as {near}"
         else:
             return
         raise InvalidInputError(
