@@ -25,9 +25,10 @@ def register_backbone(
         Name for users; one of another backbone is an InvalidInputError unless ``overwrite``.
     factory
         Class or function that returns a :class:`~pyimgano.extend.Backbone`. Of the detector's
-        parameters ``layers``, ``weights``, ``pretrained``, ``normalization``, ``device`` and
-        ``engine`` it gets those that the user set and that it takes by name; one that it does not
-        take is an error. If it does not take ``layers``, users choose among those of its info.
+        parameters ``layers``, ``weights``, ``pretrained``, ``normalization``,
+        ``position_embedding``, ``device`` and ``engine`` it gets those that the user set and that
+        it takes by name; one that it does not take is an error. If it does not take ``layers``,
+        users choose among those of its info. For ``blocks`` see ``build_features``.
     summary, extra
         For listings: one line, and the extra of pyimgano that it needs.
     """
