@@ -289,7 +289,7 @@ def test_images_are_scaled_as_the_network_was_trained_unless_it_is_said() -> Non
     ("name", "layers", "wanted"),
     [
         ("test_vit", None, [(64, 4, 6)]),
-        ("test_resnet", None, [(96, 8, 12), (128, 4, 6)]),
+        ("test_resnet", None, [(48, 8, 12), (192, 4, 6)]),
         ("test_convnext", ["stages.1"], [(32, 8, 12)]),
         ("test_efficientnet", ["blocks.1", "blocks.2"], [(24, 16, 24), (32, 8, 12)]),
         ("swin_tiny_patch4_window7_224", ["layers.1"], [(192, 8, 12)]),
