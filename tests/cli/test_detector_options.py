@@ -108,7 +108,7 @@ def test_help_says_what_it_always_said() -> None:
     ):
         assert line in said
     order = re.findall(r" --([a-z-]+)", said[said.index(" --model MODEL") :])
-    first = ["model", "backbone", "layers", "weights", "normalization", "image-size", "preset"]
+    first = ["model", "backbone", "layers", "weights", "normalization", "position-embedding"]
     assert order[: len(first)] == first
 
 
