@@ -174,13 +174,14 @@ def test_an_exported_model_says_what_it_is_and_refuses_another_normalization() -
     }
     data = with_metadata(tiny(), said)
     assert load_onnx(data).metadata == said
-    features = onnx_patches(data, normalization=PLAIN)
+    features = onnx_patches(data)
+    assert features.describe()["normalization"] == [[0, 0, 0], [1, 1, 1]]
     assert features.describe()["backbone"] == "tinynet"
     assert features.describe()["exported_from"] == {"weights": "tiny.pth", "weights_sha256": "00"}
     expected = onnx_patches(tiny(), normalization=PLAIN).extract_batch([unit(0)])[0].array
     np.testing.assert_array_equal(features.extract_batch([unit(0)])[0].array, expected)
     with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.0, 0.0, 0.0\]"):
-        OnnxBackbone(data)
+        OnnxBackbone(data, normalization="imagenet")
     broken = with_metadata(tiny(), {**said, "normalization": "[1"})
     with pytest.raises(WeightsError, match="names no valid normalization"):
         OnnxBackbone(broken, normalization=PLAIN)

@@ -147,7 +147,7 @@ def test_the_export_says_where_it_comes_from(network: TorchvisionBackbone, tmp_p
     assert model.input_shape == (None, 3, None, None)
     assert len(model.data) < 1_000_000  # cut: layer1 and what is before it
     with pytest.raises(InvalidInputError, match=r"needs normalization=\(\[0.5"):
-        OnnxBackbone(exported.onnx_bytes())
+        OnnxBackbone(exported.onnx_bytes(), normalization="imagenet")
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def _onnx(file: str | os.PathLike[str]) -> Callable[..., Backbone]:
         *,
         layers: Sequence[str] | None = None,
         pretrained: bool = True,  # whatever it says: the file holds the weights
-        normalization: Any = "imagenet",
+        normalization: Any = None,
         engine: str | None = None,
     ) -> Backbone:
         from pyimgano.features.backbones.onnx.backbone import OnnxBackbone

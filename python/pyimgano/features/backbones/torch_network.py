@@ -88,21 +88,27 @@ class TorchBackbone:
         self,
         *,
         engine: str = "opencv",
-        image_size: int = 256,
+        image_size: int | tuple[int, int] = 256,
         used_at: tuple[int, int] | None = None,
     ) -> OnnxBackbone:
         """The same backbone as an ONNX model, for detectors that are to run without torch.
 
         The model is exported in memory (extra ``export``), its maps are compared with this one's,
-        and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked with a square image
-        of side ``image_size``, and checked at a further (height, width) ``used_at``; it takes
-        images of any size. ``engine`` runs it, as in ``OnnxBackbone``. A WeightsError or
-        InvalidInputError tells that the network cannot be exported, or that its export does not
-        give the same maps.
+        and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked at ``image_size``,
+        one side of a square or (height, width), checked at a further (height, width) ``used_at``,
+        and takes images of any size; that of a vision transformer takes those of ``used_at``, or
+        ``image_size`` where that is None, alone. ``engine`` runs it, as in ``OnnxBackbone``. A
+        WeightsError or InvalidInputError tells that the network cannot be exported, or that its
+        export does not give the same maps.
         """
         from pyimgano.features.backbones.onnx.export import export_backbone
 
         return export_backbone(self, engine=engine, image_size=image_size, used_at=used_at)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether it is a vision transformer, whose export is for images of one size alone."""
+        return hasattr(self.body, "fix") and self.info.size_multiple > 1
 
     def parameters_sha256(self) -> str:
         """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""

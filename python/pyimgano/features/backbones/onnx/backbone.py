@@ -40,7 +40,7 @@ class OnnxBackbone:
         first five tokens of one whose number of tokens does not tell.
     normalization
         ``"imagenet"`` or (mean, std) of RGB in [0, 1]. A model that ``export-backbone`` wrote
-        says what it needs, and anything else is refused.
+        says what it needs, and anything else is refused. None: that, or ``"imagenet"``.
     engine
         ``"opencv"`` (cv2.dnn, core install; by the model's operators either of
         ``"opencv-classic"`` and ``"opencv-new"``), ``"onnxruntime"`` (extra ``onnx``),
@@ -78,15 +78,14 @@ class OnnxBackbone:
         model: str | os.PathLike[str] | bytes,
         *,
         layers: Sequence[str] | None = None,
-        normalization: Normalization = "imagenet",
+        normalization: Normalization | None = None,
         engine: str = DEFAULT_ENGINE,
         name: str = "model.onnx",
     ) -> None:
         self._model = load_onnx(model, name=name)
         self.engine, self._engine = create_engine(engine, self._model)
         names = _resolve_layers(self._model, layers)
-        mean_std = resolve_normalization(normalization)
-        _check_normalization(self._model, mean_std)
+        mean_std = _resolve_normalization(self._model, normalization)
         self._takes_one = _takes_one(self._model)
         exported = self._exported()
         self._grids = _token_grids(self._model, names)
@@ -151,7 +150,7 @@ class OnnxBackbone:
             "weights_bytes": len(self._model.data),
             "weights_sha256": hashlib.sha256(self._model.data).hexdigest(),
         }
-        keys = ("weights", "weights_sha256")
+        keys = ("weights", "weights_sha256", "position_embedding")
         if origin := {k: v for k, v in exported.items() if k in keys}:
             found["exported_from"] = origin
         return found
@@ -231,18 +230,22 @@ def _resolve_layers(model: OnnxModel, layers: Sequence[str] | None) -> tuple[str
     return tuple(layers)
 
 
-def _check_normalization(model: OnnxModel, given: tuple[list[float], list[float]]) -> None:
-    """Refuse another normalization than the one that an exported model names."""
+def _resolve_normalization(
+    model: OnnxModel, given: Normalization | None
+) -> tuple[list[float], list[float]]:
+    """What is given, or what an exported model names, for which nothing else will do."""
     if "pyimgano_version" not in model.metadata:
-        return
+        return resolve_normalization("imagenet" if given is None else given)
     try:
         needed = resolve_normalization(json.loads(model.metadata["normalization"]))
     except (KeyError, ValueError) as error:
         raise WeightsError(
             f"ONNX model {model.name!r} names no valid normalization in its metadata: {error}"
         ) from None
-    if needed != given:
+    found = needed if given is None else resolve_normalization(given)
+    if needed != found:
         raise InvalidInputError(
             f"ONNX model {model.name!r} needs normalization=({needed[0]}, {needed[1]}),"
-            f" got ({given[0]}, {given[1]})"
+            f" got ({found[0]}, {found[1]})"
         )
+    return needed

@@ -18,12 +18,14 @@ from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
 from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE
 from pyimgano.features.backbones.onnx.file import with_metadata
 from pyimgano.features.normalization import normalised
+from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.kernels import version
 from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
     from pyimgano.features.backbones.torch_network import TorchBackbone
 
+Size = tuple[int, int]
 #: Largest difference between the maps of the network and of its export at a place, as a share of
 #: the longest vector of a layer.
 TOLERANCE = 1e-4
@@ -37,31 +39,40 @@ def export_backbone(
     backbone: TorchBackbone,
     *,
     engine: str = DEFAULT_ENGINE,
-    image_size: int = 256,
-    used_at: tuple[int, int] | None = None,
+    image_size: int | Size = 256,
+    used_at: Size | None = None,
 ) -> OnnxBackbone:
-    """The same backbone without torch, for any number of images of any size, checked against it.
+    """The same backbone without torch, for any number of images, checked against it.
 
     Its layers become the outputs, under their names. ``engine`` runs the model from now on, and in
-    the check. The export is traced with a square image of ``image_size``, and must give the
-    network's maps (within `TOLERANCE`) there, at ``used_at``, and at a larger and a small size:
-    else an InvalidInputError. A network that torch cannot export, or the engine cannot read, is a
-    WeightsError.
+    the check. A network of convolutions is traced at ``image_size``, one side of a square or both,
+    and the model takes any size: it must give the network's maps (within `TOLERANCE`) there, at
+    ``used_at``, and at a larger and a small size. A vision transformer's model takes images of
+    ``used_at`` (``image_size`` if that is None) alone, with the position embeddings of that size.
+    Other maps, or a size that the network does not take, are an InvalidInputError; a network that
+    torch cannot export, or the engine cannot read, is a WeightsError.
     """
-    if image_size < 1:
+    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if min(size) < 1:
         raise InvalidInputError(f"image_size must be at least 1 pixel, got {image_size}")
     backbone = _on_cpu(backbone)
+    if backbone.has_positions:
+        size = used_at or size
+        LayerPatches(backbone).check_size(*size)
     exported = OnnxBackbone(
-        with_metadata(_trace(backbone, image_size), _metadata(backbone)),
+        with_metadata(_trace(backbone, size), _metadata(backbone)),
         layers=_names(backbone),
         normalization=backbone.info.normalization,
         engine=engine,
-        name=f"{backbone.info.name}.onnx",
+        name=f"{backbone.info.name.replace(':', '-')}.onnx",
     )
-    # Networks that compute with the traced size (Swin) differ at some sizes and not at others.
-    sizes = [(image_size,) * 2, (image_size + 37, image_size + 90), *([used_at] if used_at else [])]
-    for size in sizes + _that_fit(backbone, _SMALL):
-        _check(backbone, exported, size)
+    sizes = [size]
+    if not backbone.has_positions:
+        # Networks that compute with the traced size (Swin) differ at some sizes and not at others.
+        sizes += [(size[0] + 37, size[1] + 90), *([used_at] if used_at else [])]
+        sizes += _that_fit(backbone, _SMALL)
+    for one in sizes:
+        _check(backbone, exported, one)
     return exported
 
 
@@ -80,12 +91,13 @@ def _on_cpu(backbone: TorchBackbone) -> TorchBackbone:
     return found
 
 
-def _trace(backbone: TorchBackbone, image_size: int) -> bytes:
+def _trace(backbone: TorchBackbone, size: Size) -> bytes:
     import torch
 
     # Imported by torch only at the end of a long export, whose error does not say what to do.
     require("onnx", extra="export", purpose="exporting a backbone")
-    body, names = copy.deepcopy(backbone.body), _names(backbone)
+    names, fixed = _names(backbone), backbone.has_positions
+    body = backbone.body_at(*size) if fixed else copy.deepcopy(backbone.body)
 
     class Outputs(torch.nn.Module):
         """Maps in a tuple, in the order of the layers."""
@@ -98,10 +110,11 @@ def _trace(backbone: TorchBackbone, image_size: int) -> bytes:
             maps = self.body(image)
             return tuple(backbone.as_map(layer, maps[layer]) for layer in names)
 
-    free = {0: "n", 2: "height", 3: "width"}
-    axes = {_INPUT: free} | {
+    axes = {_INPUT: {0: "n", 2: "height", 3: "width"}} | {
         layer: {0: "n", 2: f"height_{i}", 3: f"width_{i}"} for i, layer in enumerate(names)
     }
+    if fixed:
+        axes = {name: {0: "n"} for name in axes}
     options: dict[str, Any] = {}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         # The exporter that every supported torch has; the other one needs onnxscript.
@@ -118,7 +131,7 @@ def _trace(backbone: TorchBackbone, image_size: int) -> bytes:
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 Outputs().eval(),
-                (torch.zeros(1, 3, image_size, image_size),),
+                (torch.zeros(1, 3, *size),),
                 file,
                 input_names=[_INPUT],
                 output_names=names,
@@ -136,7 +149,9 @@ def _trace(backbone: TorchBackbone, image_size: int) -> bytes:
 
 def _metadata(backbone: TorchBackbone) -> dict[str, str]:
     origin = backbone.info.origin
+    further = {key: origin[key] for key in ("position_embedding",) if key in origin}
     return {
+        **further,
         "pyimgano_version": version(),
         "backbone": backbone.info.name,
         "layers": json.dumps(_names(backbone)),
@@ -146,10 +161,10 @@ def _metadata(backbone: TorchBackbone) -> dict[str, str]:
     }
 
 
-def _that_fit(backbone: TorchBackbone, sizes: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+def _that_fit(backbone: TorchBackbone, sizes: Sequence[Size]) -> list[Size]:
     """Those sizes that are not too small for the network."""
 
-    def fits(size: tuple[int, int]) -> bool:
+    def fits(size: Size) -> bool:
         try:
             maps = backbone.layer_maps(np.zeros((1, 3, *size), np.float32))
         except InvalidInputError:
@@ -159,7 +174,7 @@ def _that_fit(backbone: TorchBackbone, sizes: Sequence[tuple[int, int]]) -> list
     return [size for size in sizes if fits(size)]
 
 
-def _check(backbone: TorchBackbone, exported: OnnxBackbone, size: tuple[int, int]) -> None:
+def _check(backbone: TorchBackbone, exported: OnnxBackbone, size: Size) -> None:
     """Two images of noise of a size."""
     noise = np.random.default_rng(0).random((2, *size, 3), dtype=np.float32)
     batch = normalised(list(noise), backbone.info.normalization)
