@@ -247,6 +247,33 @@ def test_a_torch_backbone_inside_runs_without_torch(
         pyimgano.load(tmp_path / "part", allow_onnx=False)
 
 
+@pytest.mark.parametrize("given", [{"image_size": 48}, {"image_size": (64, 96), "tiles": 40}])
+def test_a_transformer_of_timm_inside_runs_without_torch(
+    normal: list[np.ndarray], tmp_path: Path, given: dict[str, object]
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra export")
+    pytest.importorskip("timm", reason="needs the extra timm")
+    layers = ["blocks.0", "blocks.1+norm"]
+    common = {"backbone": "timm:vit_tiny_patch16_224", "layers": layers, "pretrained": False}
+    detector = PatchCore(**common, **given).fit(normal)  # type: ignore[arg-type]
+    detector.save(tmp_path / "part", embed_backbone=True)
+    images = np.stack([texture(50), texture(51)])
+    np.save(tmp_path / "images.npy", images)
+    files = [tmp_path / name for name in ("part", "images.npy", "found.npz")]
+    subprocess.run([sys.executable, "-c", _WITHOUT_TORCH, *map(str, files)], check=True)
+    found = np.load(files[-1])
+    for i, expected in enumerate(detector.iter_predict(list(images))):
+        assert found["scores"][i] == pytest.approx(expected.score, rel=1e-4)
+        assert found["labels"][i] == expected.label
+        scale = float(expected.anomaly_map.max())
+        np.testing.assert_allclose(found["maps"][i], expected.anomaly_map, atol=1e-4 * scale)
+    loaded = pyimgano.load(tmp_path / "part")
+    assert (loaded.backbone, loaded.engine) == ("timm-vit_tiny_patch16_224.onnx", "opencv-new")
+    detector.image_size, detector.tiles = None, None
+    with pytest.raises(InvalidInputError, match="takes images of one size, and here each has its"):
+        detector.fit(normal).save(tmp_path / "part", embed_backbone=True)
+
+
 def test_a_network_that_differs_at_the_size_in_use_is_not_put_inside(
     normal: list[np.ndarray], tmp_path: Path
 ) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.backbones.named import BACKBONES
+from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
 from pyimgano.features.build import EMBEDDED, FILTER_BANK, build_features, is_onnx
 from pyimgano.features.patches.layer_maps import LayerPatches
+from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import as_size
 from pyimgano.models.fitted import FittedState
 from pyimgano.utils.optional_deps import require
@@ -19,21 +21,35 @@ from pyimgano.utils.optional_deps import require
 def try_to_embed(params: Mapping[str, Any]) -> None:
     """Refuse what :func:`with_onnx` would refuse once a detector with these parameters is fitted.
 
-    A torchvision network is exported for that, which takes seconds.
+    A network of torch is exported for that, which takes seconds.
     """
     backbone: Any = params.get("backbone")
     _check_embeddable(backbone)
     if not is_onnx(backbone):
         keys = ("layers", "weights", "pretrained", "normalization", "position_embedding", "device")
-        features: Any = build_features(backbone, **{key: params[key] for key in keys})
-        features.backbone.to_onnx(used_at=_size(params))
+        _export(build_features(backbone, **{key: params[key] for key in keys}), params)
 
 
-def _size(params: Mapping[str, Any]) -> tuple[int, int] | None:
-    """What the network is given; None if that differs from image to image."""
+def _export(features: Any, params: Mapping[str, Any]) -> OnnxBackbone:
+    """The backbone as ONNX, at the size at which the detector uses it."""
+    backbone = features.backbone
     if params["tiles"] is not None or params["smallest_defect"] is not None:
-        return None
-    return as_size(224 if params["preset"] else params["image_size"])
+        size = _tile(features, params["tiles"]) if backbone.has_positions else None
+    else:
+        size = as_size(224 if params["preset"] else params["image_size"])
+        if backbone.has_positions and (size is None or params["resize_mode"] == "fit"):
+            raise InvalidInputError(
+                f"embed_backbone=True: the ONNX model of {backbone.info.name} takes images of one"
+                " size, and here each has its own: set image_size without resize_mode, or tiles"
+            )
+    exported: OnnxBackbone = backbone.to_onnx(used_at=size)
+    return exported
+
+
+def _tile(features: Any, tiles: Any) -> tuple[int, int]:
+    side = tiles[0] if isinstance(tiles, (tuple, list)) else tiles or "auto"
+    tile = TiledPatches(features, tile=side).tile
+    return tile, tile
 
 
 def _check_embeddable(backbone: Any) -> None:
@@ -45,8 +61,8 @@ def _check_embeddable(backbone: Any) -> None:
         )
     if not isinstance(backbone, (str, os.PathLike)) or BACKBONES.find(os.fspath(backbone)):
         raise InvalidInputError(
-            "embed_backbone=True is for torchvision networks and ONNX models, not for a backbone"
-            " of your own"
+            "embed_backbone=True is for networks of torchvision and timm and for ONNX models, not"
+            " for a backbone of your own"
         )
     if not is_onnx(backbone):
         require("onnx", extra="export", purpose=f"exporting backbone {backbone!r}")
@@ -55,18 +71,18 @@ def _check_embeddable(backbone: Any) -> None:
 def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
     """A torch backbone as the ONNX model that a file can hold; an ONNX backbone as it is.
 
-    The export is compared with torch's maps: see ``TorchvisionBackbone.to_onnx``.
+    The export is compared with torch's maps: see ``TorchBackbone.to_onnx``.
     """
     _check_embeddable(state.params.get("backbone"))
     if is_onnx(state.params["backbone"]):
         return features, state
-    network = features.backbone
-    exported = network.to_onnx(used_at=_size(state.params))
-    changed = {
-        "backbone": f"{network.info.name}.onnx",
+    exported = _export(features, state.params)
+    changed: dict[str, Any] = {
+        "backbone": exported.info.origin["weights"],
         "layers": list(features.layers),
         "weights": None,
         "device": "cpu",
+        "position_embedding": "authors",  # whatever they were: the model holds them
         "engine": exported.engine,
     }
     found = LayerPatches(exported, batch_size=features.batch_size)
