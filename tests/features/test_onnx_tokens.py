@@ -127,7 +127,10 @@ def test_a_model_of_any_size_takes_multiples_of_its_patches() -> None:
     for size in ((56, 84), (28, 140)):
         (found,) = features.backbone.layer_maps(noise(2, *size))
         np.testing.assert_allclose(found, by_hand(noise(2, *size), 1, 14), rtol=1e-5, atol=1e-6)
-    with pytest.raises(InvalidInputError, match=r"60 x 84 pixels .*, only of multiples of 14: set"):
+    with pytest.raises(
+        InvalidInputError,
+        match=r"60 x 84 pixels .*, only of multiples of 14, such as 56 x 84 or 70 x 84: set",
+    ):
         features.extract_batch([np.zeros((60, 84, 3), np.float32)])
 
 
