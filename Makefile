@@ -31,7 +31,7 @@ demo: $(DEMO)/.installed ## core install; benchmark and detection on synthetic i
 $(VENV)/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade "pip>=25.1"
-	$(VENV)/bin/pip install --quiet --group dev --editable ".[all]"
+	$(VENV)/bin/pip install --quiet --no-compile --group dev --editable ".[all]"
 	touch $@
 
 train: $(VENV)/.installed ## distil a network: TEACHER=weights file [TEXTURES=folder] [PICTURES=folder] [WORKERS=2] [DEVICE=cuda]
