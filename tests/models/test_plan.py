@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,11 @@ def test_commands_tell_it_before_they_learn(
     out = capsys.readouterr().out
     assert out.startswith("plan         images of 96 x 160 pixels are seen at 96 x 160, in one")
     assert out.index("learning from 3: about") < out.index("threshold")
+    checked = ["check-good", str(tmp_path / "good"), "--smallest-defect", "10", "--json"]
+    assert main(checked) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n_images"] == 3
+    assert said.err.startswith("plan         images of 96 x 160 pixels")
     assert main([*command, "--image-size", "48"]) == 0
     assert "plan" not in capsys.readouterr().out
     monkeypatch.setattr("pyimgano.scorers.fit_memory.available_memory", lambda: 2_000_000)

@@ -120,13 +120,45 @@ def test_twins_and_learnt_images_are_known_on_tiles() -> None:
         ({"smallest_defect": 9, "resize_mode": "squash"}, "smallest_defect keeps the aspect"),
         ({"tiles": "all"}, "tiles must be"),
         ({"smallest_defect": 0}, "smallest_defect must be"),
-        ({"tiles": 128, "resize_mode": "squash", "image_size": (256, 200)}, "multiples of 16"),
+        ({"tiles": "auto"}, 'tiles="auto" are of 1024 pixels.*image_size=None.*smallest_defect'),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_read(given: Any, message: str) -> None:
     detector = PatchCore(backbone="embedded", **given)
     with pytest.raises((InvalidInputError, ImageReadError), match=message):
         detector.fit(TRAIN)
+
+
+@pytest.mark.parametrize("size", [100, (256, 200)])
+def test_a_size_that_no_tiles_fit_is_refused_without_images(size: Any) -> None:
+    detector = PatchCore(backbone="embedded", tiles=64, resize_mode="squash", image_size=size)
+    with pytest.raises(InvalidInputError, match="tiles need an image of multiples of 16"):
+        detector.validate()
+
+
+@pytest.mark.parametrize("given", [{"tiles": 64}, {"smallest_defect": 20}, {"resize_mode": "fit"}])
+@pytest.mark.parametrize(
+    "model", ["patchcore", "padim", "mutual", "subspacead", "anomalydino", "superadd"]
+)
+def test_the_preset_of_no_detector_goes_with_tiles(model: str, given: Any) -> None:
+    detector: Any = create_model(model, backbone="embedded", preset="paper", **given)
+    with pytest.raises(InvalidInputError, match="preset='paper' squashes whole images"):
+        detector.validate()
+
+
+@pytest.mark.parametrize(
+    "given", [{"image_size": None}, {"image_size": 1040}, {"smallest_defect": 20}]
+)
+def test_tiles_of_their_own_size_need_larger_images(given: Any) -> None:
+    PatchCore(backbone="embedded", tiles="auto", **given).validate()
+
+
+def test_padim_says_what_helps_where_photos_differ_in_size() -> None:
+    mixed = [*TRAIN, texture(7, (160, 96))]
+    options: Any = {"backbone": "embedded", "n_features": 8}
+    with pytest.raises(InvalidInputError, match=r'image_size with resize_mode="squash" and no'):
+        create_model("padim", **options, smallest_defect=20).fit(mixed)
+    create_model("padim", **options, image_size=64, resize_mode="squash").fit(mixed)
 
 
 def test_the_command_line_has_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,8 @@ def add_learning_options(parser: argparse.ArgumentParser) -> None:
 def learning_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """These options as the pipelines take them."""
     (spec,) = detector_options.detector_specs(args)
+    # JSON has standard output for itself.
+    told = sys.stderr if getattr(args, "json", False) else None
     return {
         "model": spec.model,
         "leave_out": args.leave_out,
@@ -63,7 +65,7 @@ def learning_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "verbose": sys.stderr.isatty() and not args.quiet,
         "random_state": args.seed,
         "on_bad_image": args.on_bad_image,
-        "on_plan": lambda line: print(f"plan         {line}", flush=True),
+        "on_plan": lambda line: print(f"plan         {line}", file=told, flush=True),
         **spec.parameters,
     }
 

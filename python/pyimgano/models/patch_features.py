@@ -119,17 +119,11 @@ class PatchFeatures(PixelDetector):
     def check_params(self) -> None:
         """Check the parameters, those of size against each other."""
         super().check_params()
-        size, crop = self._sizes()
-        if self.is_tiled or self.resize_mode == "fit":
-            if crop is not None:
-                raise InvalidInputError(
-                    f"preset={self.preset!r} squashes whole images to its own size: leave it out,"
-                    " or tiles, smallest_defect and resize_mode"
-                )
-            if self.smallest_defect is not None and self.resize_mode == "squash":
-                raise InvalidInputError(
-                    'smallest_defect keeps the aspect: leave out resize_mode="squash"'
-                )
+        size, _ = self._sizes()
+        if self.smallest_defect is not None and self.resize_mode == "squash":
+            raise InvalidInputError(
+                'smallest_defect keeps the aspect: leave out resize_mode="squash"'
+            )
         tile, overlap = self._tile()
         if self.tile_overlap is not None and not self.is_tiled:
             raise InvalidInputError("tile_overlap is for tiles: set tiles, or leave it out")
@@ -220,6 +214,12 @@ class PatchFeatures(PixelDetector):
         return "cpu" if is_searched and "device" not in takes(self.backbone) else self.device
 
     def _build_features(self) -> PatchExtractor:
+        # Not in check_params: detector files with both can still be loaded.
+        if self.preset is not None and (self.is_tiled or self.resize_mode == "fit"):
+            raise InvalidInputError(
+                f"preset={self.preset!r} squashes whole images: leave it out, or tiles,"
+                " smallest_defect and resize_mode"
+            )
         features = build_features(
             self.backbone,
             layers=self._layers(),
@@ -238,8 +238,17 @@ class PatchFeatures(PixelDetector):
     def _check_size(self, features: PatchExtractor) -> None:
         """Refuse a size that the extractor cannot take, as far as it is the same for all images."""
         size, crop = self._sizes()
-        if self.is_tiled:
-            self._seeing(features)
+        seeing = self._seeing(features)
+        if isinstance(seeing, TiledPatches):
+            sides = as_size(size) if self.smallest_defect is None else None
+            if sides is not None and self._tile()[0] == "auto" and max(sides) <= seeing.tile:
+                raise InvalidInputError(
+                    f'tiles="auto" are of {seeing.tile} pixels, no smaller than images of'
+                    f" image_size={size}: set image_size=None for the images' own size, or"
+                    " smallest_defect"
+                )
+            if sides is not None and self.resize_mode == "squash":
+                seeing.check_size(*sides)
         elif self.resize_mode != "fit" and (seen := as_size(crop or size)) is not None:
             features.check_size(*seen)
 

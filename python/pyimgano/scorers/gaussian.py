@@ -221,7 +221,8 @@ class GaussianScorer(ParamsMixin):
         if grid.shape != self._shape:
             raise InvalidInputError(
                 f"an image gives a grid of {grid.shape[0]} x {grid.shape[1]} patches, the first one"
-                f" {self._shape[0]} x {self._shape[1]}: laws by place need one size, set image_size"
+                f" {self._shape[0]} x {self._shape[1]}: laws by place need images of one size, or"
+                ' image_size with resize_mode="squash" and no smallest_defect'
             )
 
     def _fitting(self) -> FeatureStore:
