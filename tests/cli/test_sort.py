@@ -79,3 +79,18 @@ def test_check_good_scores_the_photos_by_each_other(folder: Path, capsys) -> Non
     assert data["odd"][0]["file"].endswith("spoilt.png")
     found = pyimgano.sort_images(folder, image_size=96)
     assert [one["score"] for one in data["scores"]] == found.scores.tolist()
+
+
+def test_a_second_model_beside_mutual_is_an_error(folder: Path, capsys) -> None:
+    for given in (["--mutual", "--model", "padim"], ["--model", "padim", "--mutual"]):
+        with pytest.raises(SystemExit) as caught:
+            run(capsys, "check-good", folder, *given, *SIZE)
+        assert caught.value.code == 2
+        assert "not allowed with argument" in capsys.readouterr().err
+
+
+def test_layerwise_and_projection_refuse_each_other(folder: Path, capsys) -> None:
+    code, out, err = run(capsys, "sort", folder, "--layerwise", "--projection", 8, *SIZE)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert "projection joins the layers, layerwise compares them one by one" in line

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from pyimgano.errors import InvalidInputError
 from pyimgano.models.mutual import MutualScoring
 from tests.conftest import texture
 from tests.models.cells import Cells
@@ -36,6 +39,16 @@ def test_bad_images_among_many_stand_out_although_nobody_said_so(layerwise: bool
     detector = MutualScoring(backbone="embedded", image_size=96, layerwise=layerwise)
     scores = detector.fit([*bad, *images]).decision_scores_
     assert scores[:2].min() > scores[2:].max()
+
+
+@pytest.mark.parametrize("given", [{"layerwise": True}, {"preset": "paper"}])
+def test_layers_that_a_projection_joins_are_not_compared_one_by_one(given: dict[str, Any]) -> None:
+    detector = MutualScoring(backbone="embedded", projection=8, **given)
+    with pytest.raises(InvalidInputError, match=r"projection joins the layers, (layerwise|preset)"):
+        detector.validate()
+    with pytest.raises(InvalidInputError, match="leave out one of the two"):
+        detector.fit(IMAGES)
+    assert not hasattr(detector, "scorer_")
 
 
 def test_an_image_it_was_fitted_on_has_the_score_it_has_beside_its_twin() -> None:

@@ -95,8 +95,14 @@ def test_one_image_or_one_picture_is_nothing_to_compare(folder: Path, tmp_path: 
     alone = tmp_path / "alone"
     write_image(alone / "a.png", texture(0, (SIZE, SIZE)))
     (alone / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
-    with pytest.raises(DatasetError, match=r"needs two, got only .*a\.png"):
+    with pytest.raises(DatasetError, match=r"needs two, got only .*a\.png; .*b\.png: .*"):
         pyimgano.sort_images(alone, image_size=SIZE)
+    for name in "cdefgh":
+        (alone / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n no more")
+    with pytest.raises(DatasetError, match=r"b\.png.*; .*f\.png: [^;]*; 2 more$"):
+        pyimgano.sort_images(alone, image_size=SIZE)
+    for name in "cdefgh":
+        (alone / f"{name}.png").unlink()
     write_image(alone / "b.png", texture(0, (SIZE, SIZE)))
     with pytest.raises(DatasetError, match="all 2 images show the same picture"):
         pyimgano.sort_images(alone, image_size=SIZE)

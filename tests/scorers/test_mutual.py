@@ -142,6 +142,19 @@ def test_a_state_whose_index_would_be_far_larger_is_refused() -> None:
         MutualScorer.from_state({}, state)
 
 
+def test_a_fit_whose_file_could_not_be_read_is_refused_first() -> None:
+    small = PatchGrid(images(1)[0].rows[:9], (3, 3), PARTS)
+    scorer = MutualScorer()
+    with pytest.raises(InvalidInputError, match="70 images with 9 patches.*larger image_size"):
+        scorer.begin(70, small)
+    # What comes later may be smaller than the first.
+    one = PatchGrid(images(1)[0].rows[:1], (1, 1), PARTS)
+    with pytest.raises(InvalidInputError, match="fewer than 16 patches"):
+        learnt([images(1)[0], *[one] * 70])
+    grids = [small] * 64
+    MutualScorer.from_state({}, learnt(grids).to_state())  # so many are not
+
+
 def test_images_that_would_not_fit_are_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit_memory, "available_memory", lambda: 10_000)
     with pytest.raises(NotEnoughMemoryError, match="42 patches.*smaller image_size"):
@@ -164,6 +177,28 @@ def test_reranking_is_the_paper_s(neighbours: tuple[int, ...]) -> None:
     scores, features = rng.random(20), rng.random((20, 6))
     found = rerank(scores, features, neighbours)
     np.testing.assert_allclose(found, rscin(scores, features, neighbours), rtol=1e-12)
+
+
+def test_reranking_gives_images_that_are_unlike_no_weight() -> None:
+    # The nearest other image to the first is at -1, which with its own 1 would sum to 0.
+    features = np.array([[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
+    scores = np.array([0.0, 1.0, 0.5])
+    np.testing.assert_array_equal(rerank(scores, features, (2,)), [0.0, 0.75, 0.75])
+    # By the weights 1 and 0.6; what is at -0.8 and -1 to the first counts nothing.
+    features = np.array([[1.0, 0.0], [0.6, 0.8], [-0.8, -0.6], [-1.0, 0.0]])
+    found = rerank(np.array([0.0, 1.0, 0.2, 0.4]), features, (4,))
+    assert found[0] == pytest.approx(0.6 / 1.6, rel=1e-12)
+
+
+def test_reranked_scores_of_features_of_both_signs_lie_between_0_and_1() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(50, 3))
+    features[7] = 0  # like no image: its own score
+    scores = rng.random(50)
+    found = rerank(scores, features)
+    assert 0 <= found.min() < found.max() <= 1
+    scaled = (scores - scores.min()) / (scores.max() - scores.min())
+    assert found[7] == pytest.approx(scaled[7], rel=1e-12)
 
 
 def test_reranking_leaves_equal_scores_equal() -> None:

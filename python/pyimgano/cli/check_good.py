@@ -18,7 +18,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("images", **learning.IMAGES)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument(
+    model_group = parser.add_mutually_exclusive_group()
+    model_group.add_argument(
         "--mutual",
         dest="model",
         default=argparse.SUPPRESS,  # which is that of --model
@@ -26,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         const="mutual",
         help="compare the photos with each other, where many of them may be bad: --model mutual",
     )
-    learning.add_learning_options(parser)
+    learning.add_learning_options(parser, model_group)
     return parser
 
 

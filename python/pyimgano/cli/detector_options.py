@@ -44,13 +44,15 @@ def add_detector_options(
     *,
     backbone: str,
     several: bool = False,
+    model_group: argparse._MutuallyExclusiveGroup | None = None,
 ) -> None:
     """Options for the parameters of every registered model; those not given are left to it.
 
     To be called last: an option of the command itself is not given up for a parameter, which is
     then called ``--detector-NAME``. The default model's options go to ``group``, others to a group
     for the models that have them; ``backbone`` is the command's own default, ``several`` says
-    whether it takes several models.
+    whether it takes several models, ``model_group`` holds an option that stands in the place
+    of ``--model``.
     """
     group = parser.add_argument_group("detector") if group is None else group
     if several:
@@ -63,7 +65,7 @@ def add_detector_options(
             " models lists them",
         )
     else:
-        group.add_argument(
+        (model_group or group).add_argument(
             "--model",
             default=_DEFAULT_MODEL,
             metavar="MODEL",

@@ -24,7 +24,10 @@ IMAGES: dict[str, Any] = {
 }
 
 
-def add_learning_options(parser: argparse.ArgumentParser) -> None:
+def add_learning_options(
+    parser: argparse.ArgumentParser,
+    model_group: argparse._MutuallyExclusiveGroup | None = None,
+) -> None:
     """The photos not to learn from, the page about them, and the detector."""
     parser.add_argument(
         "--leave-out",
@@ -49,7 +52,7 @@ def add_learning_options(parser: argparse.ArgumentParser) -> None:
     options.add_strict_option(parser)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
-    detector_options.add_detector_options(parser, backbone="embedded")
+    detector_options.add_detector_options(parser, backbone="embedded", model_group=model_group)
 
 
 def learning_arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 from typing import Any, ClassVar
 
+from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchExtractor
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
@@ -23,7 +24,8 @@ class MutualScoring(PatchDetector):
     Parameters
     ----------
     share, layerwise, spill_dir
-        As in :class:`~pyimgano.scorers.MutualScorer`.
+        As in :class:`~pyimgano.scorers.MutualScorer`. ``projection`` joins the layers: together
+        with ``layerwise`` it is an InvalidInputError.
     image_score
         ``"max"``, ``("top", share)``: the largest distance of a patch, or the mean of the largest
         share; ``"map_max"``, ``("map_top", share)``: the same of the pixels of the map.
@@ -72,6 +74,16 @@ class MutualScoring(PatchDetector):
         self.layerwise = layerwise
         self.spill_dir = spill_dir
         self.image_score = image_score
+
+    def _build_features(self) -> PatchExtractor:
+        """For a fit alone: a file of a detector that has both can still be loaded."""
+        if self._in_use("layerwise") and self.projection is not None:
+            given = "layerwise" if self.preset is None else f"preset={self.preset!r}"
+            raise InvalidInputError(
+                f"projection joins the layers, {given} compares them one by one: leave out one"
+                " of the two"
+            )
+        return super()._build_features()
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
         return (self.image_size, None) if self.preset is None else (518, None)

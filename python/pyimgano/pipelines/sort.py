@@ -1,6 +1,7 @@
 """Sort a folder that nobody has sorted: the images that are least like the others come first."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,8 @@ from pyimgano.utils.text import shown
 
 #: Images that the page shows with their heat maps.
 _SHOWN = 24
+#: Reasons that an error gives for unreadable images.
+_TOLD = 5
 _COLUMNS = ("rank", "file", "score", "warnings", "error")
 
 
@@ -168,7 +171,7 @@ def _sorted(
     detector: Any = learning.detector
     unreadable = {path: _reason(path, detector) for path in detector.skipped_}
     kept = [path for path in paths if path not in unreadable]
-    _check_several(kept)
+    _check_several(kept, list(unreadable.values()))
     scores = np.array(detector.decision_scores_)
     if not np.isfinite(scores).all():
         raise DatasetError(
@@ -192,11 +195,15 @@ def _sorted(
     return SortedImages(kept, scores, ranks, photos, unreadable, left_out, detector)
 
 
-def _check_several(paths: list[str]) -> None:
-    """Images are compared with each other."""
+def _check_several(paths: list[str], unread: Sequence[str] = ()) -> None:
+    """Images are compared with each other; ``unread`` says why others cannot be."""
     if len(paths) < 2:
         given = f"only {shown(paths[0])}" if paths else "none"
-        raise DatasetError(f"sorting compares images with each other and needs two, got {given}")
+        more = [f"{len(unread) - _TOLD} more"] if len(unread) > _TOLD else []
+        why = "".join(f"; {one}" for one in [*unread[:_TOLD], *more])
+        raise DatasetError(
+            f"sorting compares images with each other and needs two, got {given}{why}"
+        )
 
 
 def _reason(path: str, detector: Detector) -> str:

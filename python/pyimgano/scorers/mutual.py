@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 _SIDES = (1, 3, 5)
 #: Rows of the search index come in blocks; bytes of one beside 9 for each of its features.
 _BLOCK, _INDEX = 64, 510
-#: Images so small that blocks are mostly empty are not read from a file.
+#: Images so small that blocks are mostly empty are neither fitted nor read from a file.
 _MOST_PADDING = 4
 
 
@@ -47,8 +47,9 @@ class MutualScorer(ParamsMixin):
     layerwise : bool
         As in the paper: each layer by itself; its mean is taken off, places are averaged over
         1 x 1, 3 x 3 and 5 x 5 neighbours (zeros beyond the border count), rows are brought to
-        length 1; the distances are averaged over layers and neighbourhoods. False: rows are
-        compared as they come.
+        length 1; the distances are averaged over layers and neighbourhoods. Patches that come
+        without the widths of their layers (:attr:`PatchGrid.parts`) are of one layer. False: rows
+        are compared as they come.
     spill_dir : path or None
         As in :class:`~pyimgano.scorers.MemoryBankScorer`.
     image_score : str or tuple
@@ -110,8 +111,12 @@ class MutualScorer(ParamsMixin):
         self.image_score = image_score
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
-        """Make room for the patches of all images; NotEnoughMemoryError where there is none."""
+        """Make room for the patches of all images; NotEnoughMemoryError where there is none.
+
+        Many images of fewer than 16 patches are an InvalidInputError: no file of them can be read.
+        """
         n, depth = first.rows.shape
+        _check_filled(np.full(n_images, n))
         self._widths = first.parts if self.layerwise and first.parts else (depth,)
         widest = max(self._widths)
         searched = -(-n // _BLOCK) * _BLOCK * (9 * widest + _INDEX)
@@ -130,6 +135,7 @@ class MutualScorer(ParamsMixin):
         """Keep what was added: nothing else is learnt."""
         self.rows_ = self._fitting().rows
         self.shapes_ = np.array(self._shapes, dtype=np.int64)
+        _check_filled(self.shapes_.prod(axis=1))
         self.groups_ = np.arange(len(self.shapes_))
         self._store = None
 
@@ -203,8 +209,7 @@ class MutualScorer(ParamsMixin):
             and widths.sum() == rows.shape[1]
         ):
             raise InvalidInputError("patches, grids, pictures and widths do not go together")
-        if -(-shapes.prod(axis=1) // _BLOCK).sum() * _BLOCK > max(_MOST_PADDING * len(rows), 4096):
-            raise InvalidInputError("images of fewer than 16 patches would take too much memory")
+        _check_filled(shapes.prod(axis=1))
         scorer.rows_, scorer.shapes_, scorer.groups_ = rows, shapes, groups
         scorer._widths = tuple(widths.tolist())
         return scorer
@@ -262,6 +267,17 @@ class MutualScorer(ParamsMixin):
         return {name: value for name, value in vars(self).items() if name not in left}
 
 
+def _check_filled(n_patches: NDArray[np.int64]) -> None:
+    """Refuse images whose blocks in the search index would be mostly empty."""
+    padded = (-(-n_patches // _BLOCK) * _BLOCK).sum()
+    if padded > max(_MOST_PADDING * n_patches.sum(), 4096):
+        raise InvalidInputError(
+            f"{len(n_patches):,} images with {n_patches.sum() / len(n_patches):.3g} patches each:"
+            " images of fewer than 16 patches would take too much memory; fit with a larger"
+            " image_size"
+        )
+
+
 def _seen(rows: Array, shape: tuple[int, int], view: tuple[int, int, int] | None) -> Array:
     """The patches of one image as they are compared in a view."""
     if view is None:
@@ -302,8 +318,8 @@ def rerank(
         float64 (n, d), one row per image.
     neighbours
         For each number k an image's score is the mean over the k images with the largest inner
-        products with it, weighted by these; the image itself is one of the n. The result is the
-        mean over all k.
+        products with it, weighted by these; the image itself is one of the n. Products below 0, as
+        features of both signs have them, weigh nothing. The result is the mean over all k.
 
     Returns
     -------
@@ -317,7 +333,11 @@ def rerank(
     found = np.zeros_like(scaled)
     for k in neighbours:
         near = order[:, :k]
-        weights = np.take_along_axis(alike, near, axis=1)
-        found += (weights * scaled[near]).sum(axis=1) / weights.sum(axis=1)
+        weights = np.maximum(np.take_along_axis(alike, near, axis=1), 0)
+        # Only an image whose features are all 0 is like none: it keeps its own score.
+        total = weights.sum(axis=1)
+        found += np.where(total > 0, (weights * scaled[near]).sum(axis=1), scaled) / np.where(
+            total > 0, total, 1
+        )
     mean: NDArray[np.float64] = found / len(neighbours)
     return mean
