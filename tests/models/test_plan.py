@@ -12,6 +12,8 @@ import pytest
 from pyimgano.cli.main import main
 from pyimgano.errors import InvalidInputError, NotEnoughMemoryError
 from pyimgano.models import PatchCore, create_model
+from pyimgano.scorers import SubspaceScorer
+from pyimgano.scorers.checked import CheckedScorer
 from tests.conftest import texture, write_image
 
 SMALL, LARGE = texture(0, (96, 96)), texture(1, (160, 256))
@@ -46,6 +48,63 @@ def test_every_patch_detector_has_one(model: str) -> None:
     plan = detector.plan([LARGE, SMALL])
     assert plan.n_patches == 640
     assert plan.fit_seconds > 0
+
+
+@pytest.mark.parametrize(
+    "model", ["patchcore", "padim", "subspacead", "anomalydino", "superadd", "mutual"]
+)
+def test_a_fit_takes_no_more_memory_than_planned(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector: Any = create_model(model, **TILED)
+    images = [LARGE, texture(2, (160, 256)), texture(3, (160, 256))]
+    planned = detector.plan(images).fit_bytes
+    monkeypatch.setattr("pyimgano.scorers.fit_memory.available_memory", lambda: planned)
+    detector.fit(images)
+    monkeypatch.setattr("pyimgano.scorers.fit_memory.available_memory", lambda: planned // 2)
+    with pytest.raises(NotEnoughMemoryError):
+        detector.fit(images)
+
+
+def test_features_on_disk_take_no_memory(tmp_path: Path) -> None:
+    for model in ("patchcore", "superadd", "mutual"):
+        held, spilt = (
+            create_model(model, **TILED, spill_dir=folder).plan([LARGE]).fit_bytes  # type: ignore[attr-defined]
+            for folder in (None, str(tmp_path))
+        )
+        assert held - spilt == 640 * 384 * 4
+
+
+def test_a_scorer_that_does_not_say_is_taken_to_keep_all_features() -> None:
+    class Silent(SubspaceScorer):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "fit_bytes":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    silent = CheckedScorer(Silent())
+    assert silent.fit_bytes(3, 640, (128, 256)) == 3 * 640 * 384 * 4
+    assert not silent.compares_images
+
+
+def test_copies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyimgano.models.plan._timed", lambda work: (1.0, work()))
+    plain = PatchCore(**TILED).plan([LARGE, SMALL])
+    turned = PatchCore(**TILED, references="rotations").plan([LARGE, SMALL])
+    # Each is read and goes through the network in 8 tiles; a second is for the 2 * 72 patches of
+    # a tile's halves.
+    assert turned.fit_seconds - plain.fit_seconds == pytest.approx(2 * 7 * (1 + 8 + 640 / 144))
+    assert turned.fit_bytes > 7 * 2 * 640 * 384 * 4
+    assert "learning from 2 with 7 copies of each: about" in turned.lines()[1]
+    one = PatchCore(**TILED, references="brightness").plan([LARGE])
+    assert "learning from 1 with 1 copy of each: about" in one.lines()[1]
+
+
+def test_times_that_grow_faster_than_the_images_are_at_least_so_long() -> None:
+    mutual: Any = create_model("mutual", **TILED)
+    said = mutual.plan([LARGE, SMALL]).lines()[1]
+    assert said.startswith("learning from 2: at least ")
+    assert "each image after that: at least " in said
 
 
 def test_filters_that_learn_are_timed_as_well() -> None:

@@ -96,8 +96,6 @@ class PatchFeatures(PixelDetector):
             trial._build_mapper(),
             passes=1 + trial.features_.needs_fit + (self.projection is not None),
             copies=self._references().n_copies,
-            coreset_ratio=self.get_params().get("coreset_ratio", 0.0),
-            on_disk=self.get_params().get("spill_dir") is not None,
         )
 
     def _digest(self, image: ImageInput) -> bytes:

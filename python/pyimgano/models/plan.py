@@ -14,8 +14,8 @@ from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.reading import image_size
 from pyimgano.models.patch_map import PatchMapper
-from pyimgano.scorers.base import PatchScorer
-from pyimgano.scorers.fit_memory import fit_memory, refuse_beyond
+from pyimgano.scorers.checked import CheckedScorer
+from pyimgano.scorers.fit_memory import refuse_beyond
 from pyimgano.types import ImageInput
 from pyimgano.utils.memory import gigabytes
 
@@ -32,6 +32,10 @@ class Plan:
     ----------
     n_images
         Images to learn from.
+    n_copies
+        Changed copies of each that are learnt from too.
+    at_least
+        Whether the seconds are lower bounds: an image takes longer the more images there are.
     source, seen
         Height and width of the largest image, and of what it is brought to.
     n_tiles, tile
@@ -45,6 +49,8 @@ class Plan:
     """
 
     n_images: int
+    n_copies: int
+    at_least: bool
     source: tuple[int, int]
     seen: tuple[int, int]
     n_tiles: int
@@ -60,32 +66,36 @@ class Plan:
         """The same in words."""
         (height, width), (h, w) = self.source, self.seen
         tiles = f"{self.n_tiles} tiles" if self.n_tiles > 1 else "one tile"
+        about, least = ("at least", "at least ") if self.at_least else ("about", "")
         return [
             f"images of {height:,} x {width:,} pixels are seen at {h:,} x {w:,}, in {tiles} of at"
             f" most {self.tile:,}: {self.n_patches:,} patches of {self.depth:,} features",
-            f"learning from {self.n_images:,}: about {_seconds(self.fit_seconds)} and"
+            f"learning from {self._learnt()}: {about} {_seconds(self.fit_seconds)} and"
             f" {gigabytes(self.fit_bytes)} of memory; each image after that:"
-            f" {_seconds(self.image_seconds)} and {gigabytes(self.image_bytes)}",
+            f" {least}{_seconds(self.image_seconds)} and {gigabytes(self.image_bytes)}",
         ]
 
     def check(self) -> None:
         """Refuse what will not fit: a NotEnoughMemoryError with the figures and the ways out."""
-        what = f"{self.n_images:,} images of {self.n_patches:,} x {self.depth:,} features"
+        what = f"{self._learnt(' images')} of {self.n_patches:,} x {self.depth:,} features"
         ways = ["a larger smallest_defect or smaller image_size", "fewer images", "projection"]
         refuse_beyond(max(self.fit_bytes, self.image_bytes), what, ways)
+
+    def _learnt(self, noun: str = "") -> str:
+        k = self.n_copies
+        copies = f" with {k:,} {'copy' if k == 1 else 'copies'} of each" if k else ""
+        return f"{self.n_images:,}{noun}{copies}"
 
 
 def make_plan(
     images: Iterable[ImageInput],
     preprocessor: ImagePreprocessor,
     features: PatchExtractor,
-    scorer: PatchScorer,
+    scorer: CheckedScorer,
     mapper: PatchMapper,
     *,
     passes: int = 1,
     copies: int = 0,
-    coreset_ratio: float = 0.0,
-    on_disk: bool = False,
 ) -> Plan:
     """Time one tile of the largest image, learning from it and scoring it, and reckon from there.
 
@@ -99,10 +109,6 @@ def make_plan(
         How often a fit sends each image through the network.
     copies
         Changed copies of each image that are learnt from too.
-    coreset_ratio
-        Share of the patches in the memory bank; 0 for a scorer without one.
-    on_disk
-        Whether the features of a fit are kept there.
 
     Raises
     ------
@@ -130,24 +136,23 @@ def make_plan(
     upscaling, at_input = _timed(lambda: mapper.at_input(distances, seen))
     mapping, _ = _timed(lambda: loaded.geometry.to_source(at_input))
     of_network = extracting * n_tiles
-    n_rows = n * (1 + copies) * n_patches
     kept, held = 4 * n_patches * depth, loaded.pixels.nbytes
     in_work = kept + held + _PER_PIXEL * math.prod(part.shape[:2])
     maps = held + 8 * math.prod(seen) + 4 * pixels
     return Plan(
         n_images=n,
+        n_copies=copies,
+        at_least=scorer.compares_images,
         source=source,
         seen=seen,
         n_tiles=n_tiles,
         tile=tile,
         n_patches=n_patches,
         depth=depth,
-        fit_seconds=n * (passes * loading + (passes + copies) * of_network + upscaling)
-        + learning * n_rows,
+        fit_seconds=n * ((passes + copies) * (loading + of_network) + upscaling)
+        + learning * n * (1 + copies) * n_patches,
         image_seconds=loading + of_network + scoring * n_patches + upscaling + mapping,
-        fit_bytes=fit_memory(n_rows, depth, coreset_ratio)
-        + in_work
-        + (0 if on_disk else 4 * n_rows * depth),
+        fit_bytes=scorer.fit_bytes(n * (1 + copies), n_patches, grid.parts or (depth,)) + in_work,
         image_bytes=3 * pixels * loaded.pixels.itemsize + max(in_work, maps),
     )
 
@@ -167,10 +172,11 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - start, found
 
 
-def _per_patch(scorer: PatchScorer, grid: PatchGrid) -> tuple[float, float]:
-    """Seconds for learning from a patch, and for scoring one: both grow with their number alone.
+def _per_patch(scorer: CheckedScorer, grid: PatchGrid) -> tuple[float, float]:
+    """Seconds for learning from a patch, and for scoring one, each taken to be the same for all.
 
-    The grid's halves stand for two images; the search is hardly slower in a larger bank.
+    The grid's halves stand for two images; the search is hardly slower in a larger bank. Where
+    images are compared with each other these are lower bounds.
     """
     half = grid.shape[0] // 2
     if not half:

@@ -33,6 +33,11 @@ class PatchScorer(Protocol):
     scikit-learn's meta-estimators do: by ``get_params`` where there is one, else by ``PARAMETERS``
     (:class:`~pyimgano.extend.Storable`), else by ``copy.deepcopy``. A fit calls :meth:`begin`,
     :meth:`add` for each image, :meth:`finish`, and :meth:`held_out` before anything is scored.
+
+    For :class:`~pyimgano.models.plan.Plan` it may also have ``fit_bytes(n_images, n_patches,
+    parts)``, the bytes that learning from so many images of so many patches takes, of features
+    by layers (``PatchGrid.parts``); without it all features count. ``compares_images = True`` says
+    that learning from an image, and scoring one, takes longer the more images there are.
     """
 
     def begin(self, n_images: int, first: PatchGrid) -> None:

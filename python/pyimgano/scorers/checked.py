@@ -25,6 +25,17 @@ class CheckedScorer:
         self._name = f"scorer {type(scorer).__name__}"
         self._shapes: list[tuple[int, int]] = []
 
+    @property
+    def compares_images(self) -> bool:
+        """Whether an image takes longer the more images there are."""
+        return bool(getattr(self.scorer, "compares_images", False))
+
+    def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
+        """Memory that a fit takes; of a scorer that does not say, that of all features."""
+        if not hasattr(self.scorer, "fit_bytes"):
+            return 4 * n_images * n_patches * sum(parts)
+        return int(asked(self._name, self.scorer.fit_bytes, n_images, n_patches, parts))
+
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Prepare for training images."""
         asked(self._name, self.scorer.begin, n_images, first)

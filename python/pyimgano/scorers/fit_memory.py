@@ -15,13 +15,14 @@ _CORESET = 430
 _INDEX, _HELD_OUT = 510, 80
 
 
-def fit_memory(n_rows: int, depth: int, coreset_ratio: float) -> int:
-    """Bytes that selecting a coreset of features and scoring them takes, without the features.
+def fit_memory(n_rows: int, depth: int, coreset_ratio: float, *, on_disk: bool) -> int:
+    """Bytes that selecting a coreset of features and scoring them takes.
 
-    First the coreset's bounds, then the bank twice (once in the search index) with its bounds.
+    The features, unless they are on disk; beside them first the coreset's bounds, then the bank
+    twice (once in the search index) with its bounds.
     """
     bank = coreset_ratio * (9 * depth + _INDEX)
-    return int(n_rows * max(_CORESET, _HELD_OUT + bank))
+    return int(n_rows * (max(_CORESET, _HELD_OUT + bank) + 4 * depth * (not on_disk)))
 
 
 def check_fit_memory(
@@ -38,7 +39,8 @@ def check_fit_memory(
     """
     height, width, depth = grid
     n_rows = n_images * height * width
-    features, extra = 4 * n_rows * depth, fit_memory(n_rows, depth, coreset_ratio)
+    features = 4 * n_rows * depth
+    extra = fit_memory(n_rows, depth, coreset_ratio, on_disk=True)
     shape = f"{n_images:,} images of {height} x {width} x {depth} features"
     if spill_dir is not None:
         free = shutil.disk_usage(spill_dir).free

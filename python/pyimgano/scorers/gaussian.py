@@ -80,6 +80,13 @@ class GaussianScorer(ParamsMixin):
         self.regularization = regularization
         self.image_score = image_score
 
+    def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
+        """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
+        depth = sum(parts)
+        used = min(self.n_features, depth)
+        kept = 4 * n_patches * (n_images * (depth + used) + 2 * used * used)
+        return kept + 8 * 6 * _BLOCK
+
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images.
 
@@ -91,7 +98,7 @@ class GaussianScorer(ParamsMixin):
         self._store, self._shape = FeatureStore(n_images), first.shape
         places, depth = first.rows.shape
         used = min(self.n_features, depth)
-        needed = 4 * places * (n_images * (depth + used) + 2 * used * used) + 8 * 6 * _BLOCK
+        needed = self.fit_bytes(n_images, places, (depth,))
         what = f"{n_images:,} images of {places:,} patches, and {used} x {used} covariances"
         refuse_beyond(needed, what, ["a smaller n_features", "a smaller image_size"])
 

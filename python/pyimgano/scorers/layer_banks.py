@@ -13,7 +13,7 @@ from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features import PatchGrid
 from pyimgano.neighbors import NearestNeighbors
 from pyimgano.scorers.base import PatchScores
-from pyimgano.scorers.fit_memory import check_fit_memory
+from pyimgano.scorers.fit_memory import check_fit_memory, fit_memory
 from pyimgano.scorers.image_score import ImageScore, image_score_parameter, summarise
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.utils.parameters import Parameter
@@ -69,6 +69,11 @@ class LayerBanksScorer(ParamsMixin):
         """Check the parameters; :class:`UnknownNameError` for a search that nobody registered."""
         super().check_params()
         self._new_bank().check_params()
+
+    def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
+        """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
+        on_disk = self.spill_dir is not None
+        return fit_memory(n_images * n_patches, sum(parts), self.coreset_ratio, on_disk=on_disk)
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images in each bank."""

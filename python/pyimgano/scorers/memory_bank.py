@@ -15,7 +15,7 @@ from pyimgano.neighbors import NearestNeighbors, create_neighbors
 from pyimgano.neighbors.catalogue import NEIGHBORS, is_search, takes_device
 from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.feature_store import FeatureStore
-from pyimgano.scorers.fit_memory import check_fit_memory
+from pyimgano.scorers.fit_memory import check_fit_memory, fit_memory
 from pyimgano.scorers.held_out import score_held_out
 from pyimgano.scorers.image_score import ImageScore, image_score_parameter, summarise
 from pyimgano.scorers.reweighting import reweight
@@ -138,6 +138,11 @@ class MemoryBankScorer(ParamsMixin):
         """Check the parameters; :class:`UnknownNameError` for a search that nobody registered."""
         super().check_params()
         self._new_search()
+
+    def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
+        """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
+        on_disk = self.spill_dir is not None
+        return fit_memory(n_images * n_patches, sum(parts), self.coreset_ratio, on_disk=on_disk)
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images.

@@ -72,6 +72,7 @@ class MutualScorer(ParamsMixin):
     """
 
     kind: ClassVar[str] = "mutual"
+    compares_images: ClassVar[bool] = True
     PARAMETERS: ClassVar[dict[str, Parameter]] = {
         "share": Number(
             0,
@@ -110,6 +111,14 @@ class MutualScorer(ParamsMixin):
         self.spill_dir = spill_dir
         self.image_score = image_score
 
+    def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
+        """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
+        depth = sum(parts)
+        widest = max(parts) if self.layerwise else depth
+        searched = -(-n_patches // _BLOCK) * _BLOCK * (9 * widest + _INDEX)
+        kept = 4 * n_patches * (depth * (self.spill_dir is None) + widest * self.layerwise)
+        return n_images * (kept + searched)
+
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images; NotEnoughMemoryError where there is none.
 
@@ -118,11 +127,9 @@ class MutualScorer(ParamsMixin):
         n, depth = first.rows.shape
         _check_filled(np.full(n_images, n))
         self._widths = first.parts if self.layerwise and first.parts else (depth,)
-        widest = max(self._widths)
-        searched = -(-n // _BLOCK) * _BLOCK * (9 * widest + _INDEX)
-        kept = 4 * n * (depth * (self.spill_dir is None) + widest * self.layerwise)
+        needed = self.fit_bytes(n_images, n, self._widths)
         what = f"{n_images:,} images of {n:,} patches of {depth} features"
-        refuse_beyond(n_images * (kept + searched), what, ["a smaller image_size", "fewer images"])
+        refuse_beyond(needed, what, ["a smaller image_size", "fewer images"])
         self._store, self._shapes = FeatureStore(n_images, self.spill_dir), []
         self._indices = None
 

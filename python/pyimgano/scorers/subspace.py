@@ -64,13 +64,18 @@ class SubspaceScorer(ParamsMixin):
         self.variance = variance
         self.image_score = image_score
 
+    def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
+        """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
+        depth = sum(parts)
+        return 4 * n_images * n_patches * depth + 8 * 6 * depth * depth
+
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images; NotEnoughMemoryError where there is none."""
         self._store, self._shapes = FeatureStore(n_images), []
         n, depth = first.rows.shape
         what = f"{n_images:,} images of {n:,} patches of {depth} features"
         ways = ["a smaller image_size", "fewer images"]
-        refuse_beyond(4 * n_images * n * depth + 8 * 6 * depth * depth, what, ways)
+        refuse_beyond(self.fit_bytes(n_images, n, (depth,)), what, ways)
 
     def add(self, grid: PatchGrid) -> None:
         """Keep the patches of an image: 4 bytes x d each."""
