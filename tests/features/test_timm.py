@@ -20,79 +20,25 @@ torch = pytest.importorskip("torch", reason="needs the extra timm")
 timm = pytest.importorskip("timm", reason="needs the extra timm")
 
 from pyimgano.features.backbones.timm import TimmBackbone  # noqa: E402
-from pyimgano.features.backbones.timm_body import Unfilled  # noqa: E402
-
-State = dict[str, Any]
-DINOV2, DINOV2_REG = "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"
-DINOV3 = "vit_small_patch16_dinov3"
-#: Four rows and six columns of patches of 14 or of 16 pixels.
-GRID = (4, 6)
-
-
-def batch_for(patch: int, n: int = 2, grid: tuple[int, int] = GRID) -> np.ndarray:
-    size = (n, 3, grid[0] * patch, grid[1] * patch)
-    return np.random.default_rng(0).standard_normal(size).astype(np.float32)
-
-
-def network_of(title: str, seed: int = 0) -> Any:
-    """A network whose parameters all matter: fresh ones scale their blocks by 1e-5."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        with Unfilled():
-            network = timm.create_model(title, num_classes=0, dynamic_img_size=True).eval()
-        with torch.no_grad():
-            for name, tensor in network.named_parameters():
-                is_scale = name.endswith((".gamma", "gamma_1", "gamma_2")) or "norm" in name
-                tensor.copy_(torch.randn(tensor.shape) * 0.05 + float(is_scale))
-    return network
-
-
-def dinov2_hub(state: State) -> State:
-    """As the authors store it: one table for the class token and the patches, no reg_token."""
-    found = {**state, "mask_token": torch.zeros(1, state["cls_token"].shape[2])}
-    if "reg_token" in state:
-        found["register_tokens"] = found.pop("reg_token")
-        for_class = torch.randn(
-            state["cls_token"].shape, generator=torch.Generator().manual_seed(1)
-        )
-        found["pos_embed"] = torch.cat([for_class, state["pos_embed"]], dim=1)
-        found["cls_token"] = state["cls_token"] - for_class
-    return found
-
-
-def dinov3_hub(state: State, depth: int = 12) -> State:
-    """As the authors store it: biases that are masked or zero, other names, and periods."""
-    found = {}
-    for key, tensor in state.items():
-        key = key.replace("reg_token", "storage_tokens")
-        key = key.replace("gamma_1", "ls1.gamma").replace("gamma_2", "ls2.gamma")
-        found[key] = tensor
-    width = state["cls_token"].shape[2]
-    for i in range(depth):
-        query = found.pop(f"blocks.{i}.attn.q_bias", torch.zeros(width))
-        value = found.pop(f"blocks.{i}.attn.v_bias", torch.zeros(width))
-        found[f"blocks.{i}.attn.qkv.bias"] = torch.cat([query, torch.ones(width), value])
-        found[f"blocks.{i}.attn.qkv.bias_mask"] = torch.full((3 * width,), torch.nan)
-    found["mask_token"] = torch.zeros(1, width)
-    head = 64
-    found["rope_embed.periods"] = 100.0 ** (torch.arange(head // 4) * 2 / (head // 2))
-    return found
+from tests.features.timm_files import (  # noqa: E402
+    DINOV2,
+    DINOV2_REG,
+    DINOV3,
+    GRID,
+    State,
+    batch_for,
+    dinov2_hub,
+    dinov3_hub,
+    network_of,
+    saved,
+)
+from tests.reference.positions import antialiased, weights_between  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def states() -> dict[str, State]:
     names = (DINOV2, DINOV2_REG, DINOV3, f"{DINOV3}_qkvb")
     return {name: network_of(name).state_dict() for name in names}
-
-
-def saved(state: State, file: Path) -> Path:
-    if file.suffix == ".safetensors":
-        from safetensors.torch import save_file
-
-        save_file({key: tensor.contiguous() for key, tensor in state.items()}, file)
-    else:
-        torch.save(state, file)
-    return file
 
 
 def maps_of(backbone: TimmBackbone, batch: np.ndarray) -> list[np.ndarray]:
@@ -106,6 +52,8 @@ def maps_of(backbone: TimmBackbone, batch: np.ndarray) -> list[np.ndarray]:
         (DINOV2_REG, 14, dinov2_hub),
         (DINOV3, 16, dinov3_hub),
         (f"{DINOV3}_qkvb", 16, dinov3_hub),
+        pytest.param("vit_base_patch14_dinov2", 14, dinov2_hub, marks=pytest.mark.slow),
+        pytest.param("vit_base_patch16_dinov3", 16, dinov3_hub, marks=pytest.mark.slow),
     ],
 )
 def test_files_of_the_authors_and_of_timm_give_the_same_features(
@@ -115,16 +63,17 @@ def test_files_of_the_authors_and_of_timm_give_the_same_features(
     states: dict[str, State],
     tmp_path: Path,
 ) -> None:
+    state = states[name] if name in states else network_of(name).state_dict()
     files = [
-        saved(states[name], tmp_path / "timm.safetensors"),
-        saved(states[name], tmp_path / "timm.pth"),
-        saved({"model": to_hub(states[name])}, tmp_path / "hub.pth"),
+        saved(state, tmp_path / "timm.safetensors"),
+        saved(state, tmp_path / "timm.pth"),
+        saved({"model": to_hub(state)}, tmp_path / "hub.pth"),
     ]
     layers = ["blocks.1", "blocks.2+norm"]
     found = [
         maps_of(TimmBackbone(name, weights=file, layers=layers), batch_for(patch)) for file in files
     ]
-    assert found[0][0].shape == (2, 384, *GRID)
+    assert found[0][0].shape == (2, state["cls_token"].shape[2], *GRID)
     assert float(np.abs(found[0][0]).max()) > 0.1
     for other in found[1:]:
         np.testing.assert_allclose(other[0], found[0][0], rtol=1e-4, atol=1e-4)
@@ -164,25 +113,6 @@ def test_a_block_gives_what_a_plain_forward_gives_there(
     )
 
 
-def cubic(x: float) -> float:
-    """Keys' kernel with a = -0.75, which torch takes without antialiasing."""
-    a, x = -0.75, abs(x)
-    if x <= 1:
-        return (a + 2) * x**3 - (a + 3) * x**2 + 1
-    return a * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
-
-
-def weights_between(n_old: int, n_new: int, offset: float) -> np.ndarray:
-    """(n_new, n_old): how much of each old place is in each new one, along one axis."""
-    found = np.zeros((n_new, n_old))
-    for i in range(n_new):
-        at = (i + 0.5) * n_old / (n_new + offset) - 0.5
-        below = int(np.floor(at))
-        for k in range(below - 1, below + 3):
-            found[i, min(max(k, 0), n_old - 1)] += cubic(at - k)
-    return found
-
-
 def test_positions_of_dinov2_are_those_of_its_authors(
     states: dict[str, State], tmp_path: Path
 ) -> None:
@@ -199,23 +129,6 @@ def test_positions_of_dinov2_are_those_of_its_authors(
         np.testing.assert_allclose(found, wanted, atol=2e-6)
     own = backbone.body.network.patch_embed.positions(37, 37)[0].numpy()
     np.testing.assert_array_equal(own, table.astype(np.float32))
-
-
-def antialiased(n_old: int, n_new: int) -> np.ndarray:
-    """The same by the antialiasing kernel: a = -0.5, as wide as the step between new places."""
-    step = n_old / n_new
-    width = max(step, 1.0)
-
-    def kernel(x: float) -> float:
-        x = abs(x)
-        if x <= 1:
-            return 1.5 * x**3 - 2.5 * x**2 + 1
-        return -0.5 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
-
-    found = np.array(
-        [[kernel((k + 0.5 - (i + 0.5) * step) / width) for k in range(n_old)] for i in range(n_new)]
-    )
-    return found / found.sum(axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize(("name", "rule"), [(DINOV2_REG, "authors"), (DINOV2, "timm")])
