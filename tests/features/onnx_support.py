@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
 from pyimgano.features.patches.layer_maps import LayerPatches
 
+#: Engines that run any model; OpenCV's classic one is for convolutions.
+FOR_ANY_MODEL = tuple(name for name in FLOAT32_ENGINES if name != "opencv-classic")
 #: Leaves images as they are.
 PLAIN = ([0.0] * 3, [1.0] * 3)
 

@@ -28,6 +28,7 @@ from pyimgano.features.patches.pooling import aggregate_arrays
 from pyimgano.models import create_model
 from tests.conftest import texture
 from tests.features.onnx_support import (
+    FOR_ANY_MODEL,
     PLAIN,
     convolution,
     graph,
@@ -311,7 +312,7 @@ def test_an_image_that_is_too_small_is_refused(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
+@pytest.mark.parametrize("engine", FOR_ANY_MODEL)
 def test_an_output_that_is_no_map_is_refused(engine: str) -> None:
     data = tiny(flat=True)
     try:

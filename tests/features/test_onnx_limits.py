@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import BackboneError, InvalidInputError, WeightsError
-from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
 from pyimgano.features.backbones.onnx.file import load_onnx
 from pyimgano.features.backbones.onnx.reader.check import walk
 from tests.features.onnx_support import (
+    FOR_ANY_MODEL,
     PLAIN,
     field,
     graph,
@@ -283,7 +283,7 @@ def test_a_model_that_asks_for_too_much_at_one_size_only_is_refused_there() -> N
         features.extract_batch([np.ones((600, 600, 3), np.float32)])
 
 
-@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
+@pytest.mark.parametrize("engine", FOR_ANY_MODEL)
 @pytest.mark.parametrize(
     "nodes",
     [

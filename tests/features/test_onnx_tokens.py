@@ -16,13 +16,21 @@ from pyimgano.errors import (
     WeightsError,
 )
 from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
-from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
 from pyimgano.features.backbones.onnx.file import load_onnx
 from pyimgano.features.backbones.onnx.reader.fold import fold
 from pyimgano.models import create_model
 from pyimgano.persistence import load
 from tests.conftest import texture
-from tests.features.onnx_support import graph, model, node, onnx_patches, tensor, tiny, value
+from tests.features.onnx_support import (
+    FOR_ANY_MODEL,
+    graph,
+    model,
+    node,
+    onnx_patches,
+    tensor,
+    tiny,
+    value,
+)
 
 CHANNELS = 5
 
@@ -102,7 +110,7 @@ def run_by(engine: str, data: bytes, **given: Any) -> OnnxBackbone:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("engine", FLOAT32_ENGINES)
+@pytest.mark.parametrize("engine", FOR_ANY_MODEL)
 @pytest.mark.parametrize(
     ("prefix", "patch", "size"), [(0, 16, (64, 96)), (1, 14, (112, 112)), (5, 14, (112, 56))]
 )
@@ -173,13 +181,24 @@ def test_only_tokens_can_be_dropped() -> None:
         OnnxBackbone(transformer(1, 14, (None, 3, 112, 112)), layers=["token[1:]"])
 
 
-def test_opencv_runs_transformers_by_its_newer_engine_and_convolutions_by_its_older() -> None:
-    assert OnnxBackbone(transformer(1, 14, (None, 3, 112, 112))).engine == "opencv-new"
-    without = transformer(1, 14, (None, 3, 112, 112), attention=False)
-    assert OnnxBackbone(without).engine == "opencv-classic"
-    assert OnnxBackbone(tiny()).info.origin["engine"] == "opencv-classic"
+def is_classic(backbone: OnnxBackbone) -> bool:
+    """Which engine OpenCV took in fact: the classic one has a layer for the input."""
+    return "__NetInputLayer__" in backbone._engine._net.getLayerTypes()
+
+
+def test_opencv_runs_convolutions_by_its_classic_engine_and_all_else_by_its_new_one() -> None:
+    for attention in (True, False):
+        model = transformer(1, 14, (None, 3, 112, 112), attention=attention)
+        found = OnnxBackbone(model)
+        assert (found.engine, is_classic(found)) == ("opencv-new", False)
+        with pytest.raises(WeightsError, match=r'classic.* has .*, too: use engine="opencv-new"'):
+            OnnxBackbone(model, engine="opencv-classic")
+    found = OnnxBackbone(tiny())
+    assert (found.engine, is_classic(found)) == ("opencv-classic", True)
+    assert found.info.origin["engine"] == "opencv-classic"
     for engine in ("opencv-new", "opencv-classic"):
-        assert OnnxBackbone(tiny(), engine=engine).engine == engine
+        found = OnnxBackbone(tiny(), engine=engine)
+        assert (found.engine, is_classic(found)) == (engine, engine == "opencv-classic")
 
 
 def test_a_detector_file_names_the_engine_and_takes_another(tmp_path: Path) -> None:
@@ -190,7 +209,7 @@ def test_a_detector_file_names_the_engine_and_takes_another(tmp_path: Path) -> N
     assert detector.features_.describe()["engine"] == "opencv-new"
     detector.save(file, embed_backbone=True)
     expected = detector.decision_function(images)
-    for engine, by in ((None, "opencv-new"), ("opencv-classic", "opencv-classic")):
+    for engine, by in ((None, "opencv-new"), ("opencv", "opencv-new")):
         again = load(file, engine=engine)
         assert again.features_.describe()["engine"] == by
         np.testing.assert_allclose(again.decision_function(images), expected, rtol=1e-4, atol=1e-5)

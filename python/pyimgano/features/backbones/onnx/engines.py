@@ -6,9 +6,12 @@ All compute in float32, but for ``"openvino-bf16"``, which says so by its name.
 from __future__ import annotations
 
 import contextlib
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import cv2
@@ -51,11 +54,16 @@ class OpenCvEngine:
         self._lock = threading.Lock()
         # OpenCV 5.0 calls it ENGINE_NEW, later ones ENGINE_OPENCV.
         new = getattr(cv2.dnn, "ENGINE_OPENCV", None) or cv2.dnn.ENGINE_NEW
-        with _reading(self._name, model), _opencv_silent():
-            self._net = cv2.dnn.readNetFromONNX(
-                np.frombuffer(model.written(), np.uint8),
-                cv2.dnn.ENGINE_CLASSIC if variant == "classic" else new,
-            )
+        engine = cv2.dnn.ENGINE_CLASSIC if variant == "classic" else new
+        # OpenCV 5.0 heeds the engine for a file alone: from a buffer it takes the new one.
+        with (
+            _reading(self._name, model),
+            _opencv_silent(),
+            tempfile.TemporaryDirectory(prefix="pyimgano-") as folder,
+        ):
+            file = Path(folder, "model.onnx")
+            file.write_bytes(model.written())
+            self._net = cv2.dnn.readNetFromONNX(os.fspath(file), engine)
             self._net.setPreferableBackend(cv2.dnn.DNN_BACKEND_OPENCV)
             self._net.setPreferableTarget(cv2.dnn.DNN_TARGET_CPU)
 
@@ -139,6 +147,22 @@ _ENGINES: dict[str, Callable[[OnnxModel], OnnxEngine]] = {
     "openvino": OpenVinoEngine,
     "openvino-bf16": partial(OpenVinoEngine, precision="bf16"),
 }
+#: Operators that OpenCV's classic engine runs as the others do, for any batch and size.
+_CONVOLUTIONAL = {
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "Identity",
+    "LeakyRelu",
+    "MaxPool",
+    "Mul",
+    "Relu",
+    "Sigmoid",
+}
 #: Names for ``engine=``.
 ENGINES = (DEFAULT_ENGINE, *_ENGINES)
 #: Those that give what torch gives to six digits.
@@ -148,31 +172,23 @@ FLOAT32_ENGINES = tuple(name for name in ENGINES if not name.endswith("-bf16"))
 def create_engine(name: str, model: OnnxModel) -> tuple[str, OnnxEngine]:
     """A model made ready by the engine of that name, and which one that is.
 
-    ``"opencv"`` is the faster one of OpenCV's two for the model's operators; where that cannot read
-    it, the other. An UnknownNameError, MissingDependencyError, InvalidInputError or WeightsError
-    tells that there is no such engine, that its package is not installed, that this CPU cannot
-    compute in the precision that the name asks for, or that the engine cannot read the model.
+    ``"opencv"`` is OpenCV's classic engine for a model of convolutions, and its new one for any
+    other: the former is faster for those, and gives other models' batches wrong shapes. An
+    UnknownNameError, MissingDependencyError, InvalidInputError or WeightsError tells that there is
+    no such engine, that its package is not installed, that this CPU cannot compute in the precision
+    that the name asks for, or that the engine cannot run the model.
     """
     if name not in ENGINES:
         raise unknown_name("engine", name, ENGINES)
-    if name != DEFAULT_ENGINE:
-        return name, _ENGINES[name](model)
-    first, second = ("opencv-classic", "opencv-new")[:: -1 if _attends(model) else 1]
-    try:
-        return first, _ENGINES[first](model)
-    except WeightsError as error:
-        with contextlib.suppress(WeightsError):
-            return second, _ENGINES[second](model)
-        raise error
-
-
-def _attends(model: OnnxModel) -> bool:
-    """Whether it is a transformer: what a softmax gives is multiplied with something."""
-    nodes = model.graph.nodes
-    shares = {name for node in nodes if node.op == "Softmax" for name in node.outputs}
-    return any(
-        node.op in ("MatMul", "Einsum") and not shares.isdisjoint(node.inputs) for node in nodes
-    )
+    others = sorted({node.op for node in model.graph.nodes} - _CONVOLUTIONAL)
+    if name == DEFAULT_ENGINE:
+        name = "opencv-new" if others else "opencv-classic"
+    elif name == "opencv-classic" and others:
+        raise WeightsError(
+            f"engine {name!r} runs networks of convolutions, and ONNX model {model.name!r} has"
+            f' {", ".join(others[:5])}, too: use engine="opencv-new"'
+        )
+    return name, _ENGINES[name](model)
 
 
 # The engines are C++ and raise classes of their own, RuntimeError and more: hence Exception below.
