@@ -79,6 +79,7 @@ def test_each_number_has_one_run_per_seed_on_the_whole_test_set(
             assert row.mean(key) == pytest.approx(np.mean(values))
             assert row.std(key) == pytest.approx(abs(values[0] - values[1]) / math.sqrt(2))
     assert result.mean_metrics(4)["auroc"] == 1.0
+    assert result.mean_metrics() == {}, "one mean of two numbers of images would mean nothing"
 
 
 def test_the_protocol_of_slices(mvtec_root: Path, learnt: list[tuple[str, ...]]) -> None:
@@ -91,6 +92,9 @@ def test_all_images_by_number_are_the_benchmark(mvtec_root: Path) -> None:
     (whole,) = bench(mvtec_root, seeds=[3]).categories
     assert (few.metrics, few.threshold) == (whole.metrics, whole.threshold)
     assert (few.shots, whole.shots) == (6, None)
+    one = bench(mvtec_root, shots=6, seeds=[3])
+    assert one.mean_metrics() == one.mean_metrics(6) != {}
+    assert one.to_json()["mean"] == one.mean_metrics()
 
 
 def test_one_training_image_works_and_its_threshold_is_infinite(mvtec_root: Path) -> None:
@@ -114,7 +118,7 @@ def test_a_number_that_cannot_be_drawn_is_refused_before_any_work(
         "shots must be 1 or more, got 0": {"shots": 0},
         "shots is empty": {"shots": []},
         "seeds is empty": {"shots": 1, "seeds": []},
-        "seeds of slices must be 0 or more, got -1": {"shots": 1, "seeds": [-1], "draw": "slice"},
+        "seeds that draw images must be 0 or more, got -1": {"shots": 1, "seeds": [-1]},
         "draw='slice' needs shots": {"draw": "slice"},
     }
     for message, given in wanted.items():

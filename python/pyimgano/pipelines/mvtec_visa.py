@@ -113,8 +113,8 @@ def run_benchmark(
         seeds, which draw the images and are the model's ``random_state``.
     draw
         ``"random"``: any image may be drawn, those of a smaller number are among those of a larger
-        one, and any seed will do. ``"slice"``: images ``seed * k`` to ``(seed + 1) * k - 1`` by
-        name, AnomalyDINO's protocol (Damm et al., WACV 2025).
+        one, and any seed from 0 will do. ``"slice"``: images ``seed * k`` to ``(seed + 1) * k - 1``
+        by name, AnomalyDINO's protocol (Damm et al., WACV 2025).
     metric_size
         Side of the square that maps and masks are brought to for pixel metrics; None: native.
     integration_limit

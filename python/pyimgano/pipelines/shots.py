@@ -26,10 +26,7 @@ def draw_shots(images: Sequence[T], k: int, seed: int, draw: str = "random") -> 
 
 
 def check_shots(shots: Any, seeds: Sequence[int], draw: str) -> list[int]:
-    """Numbers of training images, each once; an error names what cannot be one.
-
-    With slices a seed is a place in the list of images, so that it cannot be negative.
-    """
+    """Numbers of training images, each once; an error names what cannot be one."""
     if draw not in DRAWS:
         raise unknown_name("draw", draw, DRAWS)
     found = [shots] if isinstance(shots, (int, np.integer)) else list(shots)
@@ -40,8 +37,8 @@ def check_shots(shots: Any, seeds: Sequence[int], draw: str) -> list[int]:
             raise InvalidTypeError(f"shots must be integers, got {k!r}")
         if k < 1:
             raise InvalidInputError(f"shots must be 1 or more, got {k}")
-    if draw == "slice" and min(seeds) < 0:
-        raise InvalidInputError(f"seeds of slices must be 0 or more, got {min(seeds)}")
+    if min(seeds) < 0:
+        raise InvalidInputError(f"seeds that draw images must be 0 or more, got {min(seeds)}")
     return list(dict.fromkeys(int(k) for k in found))
 
 

@@ -224,8 +224,12 @@ class BenchmarkResult:
         """Each metric's mean over categories of the mean over seeds; NaN where all are undefined.
 
         Only metrics that some category has, and no thresholds; undefined values are left out of
-        their mean. ``shots`` says which results, where several numbers of images were learnt from.
+        their mean. ``shots`` says which results, where several numbers of images were learnt from;
+        without it there is no mean then.
         """
+        numbers = {row.shots for row in self.rows}
+        if shots is None and len(numbers) == 1:
+            (shots,) = numbers
         groups = [group for row in self.rows if row.shots == shots for group in row.groups]
         every = Summary(None, shots, groups)
         return {key: every.mean(key) for key in every.keys}
