@@ -22,7 +22,7 @@ from pyimgano.errors import (
     WeightsError,
 )
 from pyimgano.features.backbones.onnx.engines import ENGINES, FLOAT32_ENGINES
-from pyimgano.models import PatchCore
+from pyimgano.models import PatchCore, create_model
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
 
@@ -272,6 +272,46 @@ def test_a_transformer_of_timm_inside_runs_without_torch(
     detector.image_size, detector.tiles = None, None
     with pytest.raises(InvalidInputError, match="takes images of one size, and here each has its"):
         detector.fit(normal).save(tmp_path / "part", embed_backbone=True)
+
+
+def test_a_transformer_goes_inside_at_the_size_of_the_preset(
+    normal: list[np.ndarray], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra export")
+    pytest.importorskip("timm", reason="needs the extra timm")
+    detector = create_model(
+        "anomalydino", backbone="timm:test_vit", pretrained=False, preset="paper"
+    ).fit(normal)
+    detector.save(tmp_path / "part", embed_backbone=True)
+    loaded = pyimgano.load(tmp_path / "part")
+    assert loaded.features_.backbone.info.fixed_size == (448, 448)
+    found = loaded.decision_function(normal[:2])
+    np.testing.assert_allclose(found, detector.decision_function(normal[:2]), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "side"),
+    [
+        ({"image_size": 96, "tiles": 64}, 48),  # as learnt: images of 40 x 80 become 48 x 96
+        ({"image_size": (48, 96), "tiles": 64, "resize_mode": "squash"}, 48),
+    ],
+)
+def test_a_transformer_for_tiles_that_some_images_do_not_fill_is_not_put_inside(
+    tmp_path: Path, given: dict[str, object], side: int
+) -> None:
+    pytest.importorskip("onnx", reason="needs the extra export")
+    pytest.importorskip("timm", reason="needs the extra timm")
+    images = [texture(i, (40, 80)) for i in range(3)]
+    detector = PatchCore(backbone="timm:test_vit", pretrained=False, **given)  # type: ignore[arg-type]
+    with pytest.raises(
+        InvalidInputError,
+        match=rf"takes tiles of 64 x 64 pixels alone, and images have a side of {side} .*: set"
+        rf" tiles={side} or fewer",
+    ):
+        detector.fit(images).save(tmp_path / "part", embed_backbone=True)
+    assert os.listdir(tmp_path) == []
+    detector.set_params(tiles=side).fit(images).save(tmp_path / "part", embed_backbone=True)
+    assert len(pyimgano.load(tmp_path / "part").decision_function(images)) == 3
 
 
 def test_a_network_that_differs_at_the_size_in_use_is_not_put_inside(

@@ -69,6 +69,8 @@ class PatchFeatures(PixelDetector):
     projection_: Projection | None = None
     _preprocessor: ImagePreprocessor
     _mapper: PatchMapper
+    #: Shortest side of the training images as they were resized, pixels; None after loading.
+    least_side: int | None = None
 
     @abstractmethod
     def build_scorer(self) -> PatchScorer:
@@ -173,8 +175,7 @@ class PatchFeatures(PixelDetector):
 
     def _build_preprocessor(self) -> ImagePreprocessor:
         size, crop = self._sizes()
-        mode = self.resize_mode or ("fit" if self.is_tiled else "squash")
-        multiple, share = 1, None
+        mode, multiple, share = self._mode(), 1, None
         if mode == "fit" and (spacing := spacing_of(self.features_)) is not None:
             multiple = spacing.repeats
             if self.smallest_defect is not None:
@@ -193,6 +194,14 @@ class PatchFeatures(PixelDetector):
     def _sizes(self) -> tuple[ImageSize, int | None]:
         """What images are brought to, and the centred crop after that."""
         return (self.image_size, None) if self.preset is None else (256, 224)
+
+    def _mode(self) -> str:
+        return self.resize_mode or ("fit" if self.is_tiled else "squash")
+
+    def seen_size(self) -> tuple[int, int] | None:
+        """What every image is brought to, (height, width); None where that depends on the image."""
+        size, crop = self._sizes()
+        return as_size(crop or size) if self._mode() == "squash" else None
 
     def _layers(self) -> Sequence[str] | None:
         """The layers of the backbone; None for its own choice."""
@@ -235,7 +244,7 @@ class PatchFeatures(PixelDetector):
 
     def _check_size(self, features: PatchExtractor) -> None:
         """Refuse a size that the extractor cannot take, as far as it is the same for all images."""
-        size, crop = self._sizes()
+        size, _ = self._sizes()
         seeing = self._seeing(features)
         if isinstance(seeing, TiledPatches):
             sides = as_size(size) if self.smallest_defect is None else None
@@ -247,7 +256,7 @@ class PatchFeatures(PixelDetector):
                 )
             if sides is not None and self.resize_mode == "squash":
                 seeing.check_size(*sides)
-        elif self.resize_mode != "fit" and (seen := as_size(crop or size)) is not None:
+        elif (seen := self.seen_size()) is not None:
             features.check_size(*seen)
 
     def _aggregating(self, features: PatchExtractor) -> PatchExtractor:

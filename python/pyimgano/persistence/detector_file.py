@@ -54,7 +54,7 @@ def save(
         state = detector.get_state()
         features = None if family(kind) == "other" else detector.features_
         if embed_backbone:
-            features, state = with_onnx(features, state)
+            features, state = with_onnx(detector, features, state)
         entry = describe_features(features, state.params, embed_backbone=embed_backbone)
         learnt = feature_tensors(features, entry, embed_backbone=embed_backbone)
         header, tensors = encode(kind, state, entry, bank_dtype)
@@ -124,7 +124,7 @@ def check_storable(detector: Detector, *, bank_dtype: str, embed_backbone: bool)
     with _storing(detector):
         check_params(kind, params, detector.build_scorer(), bank_dtype)
         if embed_backbone:
-            try_to_embed(params)
+            try_to_embed(detector)
 
 
 @contextmanager

@@ -3,52 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
-from pyimgano.features.build import EMBEDDED, FILTER_BANK, build_features, is_onnx
+from pyimgano.features.build import EMBEDDED, FILTER_BANK, is_onnx
 from pyimgano.features.patches.layer_maps import LayerPatches
-from pyimgano.features.patches.tiled import TiledPatches
-from pyimgano.images.preprocess import as_size
 from pyimgano.models.fitted import FittedState
 from pyimgano.utils.optional_deps import require
 
 
-def try_to_embed(params: Mapping[str, Any]) -> None:
-    """Refuse what :func:`with_onnx` would refuse once a detector with these parameters is fitted.
+def try_to_embed(detector: Any) -> None:
+    """Refuse what :func:`with_onnx` would refuse once this detector is fitted, as far as is known.
 
     A network of torch is exported for that, which takes seconds.
     """
-    backbone: Any = params.get("backbone")
+    backbone: Any = detector.get_params().get("backbone")
     _check_embeddable(backbone)
     if not is_onnx(backbone):
-        keys = ("layers", "weights", "pretrained", "normalization", "position_embedding", "device")
-        _export(build_features(backbone, **{key: params[key] for key in keys}), params)
+        _export(detector, detector._build_features())
 
 
-def _export(features: Any, params: Mapping[str, Any]) -> OnnxBackbone:
-    """The backbone as ONNX, at the size at which the detector uses it."""
-    backbone = features.backbone
-    if params["tiles"] is not None or params["smallest_defect"] is not None:
-        size = _tile(features, params["tiles"]) if backbone.has_positions else None
-    else:
-        size = as_size(224 if params["preset"] else params["image_size"])
-        if backbone.has_positions and (size is None or params["resize_mode"] == "fit"):
-            raise InvalidInputError(
-                f"embed_backbone=True: the ONNX model of {backbone.info.name} takes images of one"
-                " size, and here each has its own: set image_size without resize_mode, or tiles"
-            )
+def _export(detector: Any, features: Any, least: int | None = None) -> OnnxBackbone:
+    """The backbone as ONNX, at the size at which the detector uses it.
+
+    ``least`` is the shortest side of its training images, where that is known.
+    """
+    backbone, size = features.backbone, detector.seen_size()
+    if detector.is_tiled:
+        size = _tile(detector, features, least) if backbone.has_positions else None
+    elif backbone.has_positions and size is None:
+        raise InvalidInputError(
+            f"embed_backbone=True: the ONNX model of {backbone.info.name} takes images of one"
+            " size, and here each has its own: set image_size without resize_mode, or tiles"
+        )
     exported: OnnxBackbone = backbone.to_onnx(used_at=size)
     return exported
 
 
-def _tile(features: Any, tiles: Any) -> tuple[int, int]:
-    side = tiles[0] if isinstance(tiles, (tuple, list)) else tiles or "auto"
-    tile = TiledPatches(features, tile=side).tile
+def _tile(detector: Any, features: Any, least: int | None) -> tuple[int, int]:
+    """The size of whole tiles, if all are: an image smaller than one is a tile of its own size."""
+    tile, size = detector._seeing(features).tile, detector.seen_size()
+    least = least if size is None else min(size)
+    if least is not None and least < tile:
+        raise InvalidInputError(
+            f"embed_backbone=True: the ONNX model of {features.backbone.info.name} takes tiles of"
+            f" {tile} x {tile} pixels alone, and images have a side of {least} as they are resized:"
+            f" set tiles={least} or fewer, or a larger image_size"
+        )
     return tile, tile
 
 
@@ -68,7 +72,7 @@ def _check_embeddable(backbone: Any) -> None:
         require("onnx", extra="export", purpose=f"exporting backbone {backbone!r}")
 
 
-def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
+def with_onnx(detector: Any, features: Any, state: FittedState) -> tuple[Any, FittedState]:
     """A torch backbone as the ONNX model that a file can hold; an ONNX backbone as it is.
 
     The export is compared with torch's maps: see ``TorchBackbone.to_onnx``.
@@ -76,7 +80,8 @@ def with_onnx(features: Any, state: FittedState) -> tuple[Any, FittedState]:
     _check_embeddable(state.params.get("backbone"))
     if is_onnx(state.params["backbone"]):
         return features, state
-    exported = _export(features, state.params)
+    # set_params takes effect at the next fit.
+    exported = _export(type(detector)(**state.params), features, detector.least_side)
     changed: dict[str, Any] = {
         "backbone": exported.info.origin["weights"],
         "layers": list(features.layers),
