@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyimgano import create_model
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import InvalidInputError, WeightsError
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 models = pytest.importorskip("torchvision.models", reason="needs the extra torch")
@@ -82,3 +82,15 @@ def test_methods_take_their_blocks_and_say_which_sizes_there_are(
         detector.validate()
     features = detector.set_params(image_size=64)._build_features()
     assert features.describe()["layers"] == layers
+
+
+def test_an_export_is_refused_in_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="needs the extra export")
+    backbone = TorchvisionBackbone("vit_b_32", pretrained=False, layers=[f"{BLOCK}0"])
+    with pytest.raises(
+        WeightsError,
+        match="vit_b_32 cannot be exported to ONNX: torchvision's vision transformers cannot be"
+        " exported: take the same network from timm$",
+    ):
+        backbone.to_onnx(image_size=64)
+    assert capfd.readouterr().out == ""

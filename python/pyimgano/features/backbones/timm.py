@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.backbones.base import BackboneInfo
-from pyimgano.features.backbones.timm_layers import Layer, choose_layers, is_transformer
+from pyimgano.features.backbones.timm_layers import Layer, choose_layers, is_transformer, strides
 from pyimgano.features.backbones.timm_weights import downloading, read_weights
 from pyimgano.features.backbones.torch_network import TorchBackbone, torch_and
 from pyimgano.features.backbones.weights import fill, origin
@@ -168,8 +168,12 @@ def _filled(
 
 def _sizes(network: Any) -> tuple[int, tuple[int | None, int | None]]:
     """What sides of images must be a multiple of, and the only size, where there is one."""
-    patches: Any = getattr(network, "patch_embed", None)
-    multiple = lcm(*patches.patch_size) if is_transformer(network) else 1
+    patches: Any = getattr(network, "patch_embed", getattr(network, "stem", None))
+    multiple = 1
+    if is_transformer(network):
+        # The stride is a hybrid's too, whose patches are of the maps of a convolutional network.
+        sides = getattr(patches, "patch_size", ())
+        multiple = lcm(*strides(network), *(sides if isinstance(sides, tuple) else ()))
     if not getattr(patches, "strict_img_size", False):
         return multiple, (None, None)
     height, width = patches.img_size

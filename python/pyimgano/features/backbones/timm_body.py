@@ -90,11 +90,15 @@ class TimmBody(nn.Module):
     def fix(self, height: int, width: int) -> None:
         """Hold the positions of images of a size as constants, and take no other from now on."""
         network = self.network
+        has_table = isinstance(getattr(network, "patch_embed", None), _PositionedPatches)
+        has_angles = getattr(network, "rope", None) is not None
+        if not (has_table or has_angles):  # XCiT computes its own, an MLP has none
+            return
         grid = network.patch_embed.dynamic_feat_size((height, width))
         with torch.inference_mode(False), torch.no_grad():
-            if isinstance(network.patch_embed, _PositionedPatches):
+            if has_table:
                 network.patch_embed.positions.fix(grid)
-            if getattr(network, "rope", None) is not None:
+            if has_angles:
                 network.rope = _FixedRotation(network.rope.get_embed(shape=grid))
 
 

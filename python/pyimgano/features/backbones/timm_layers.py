@@ -47,6 +47,11 @@ def is_transformer(network: Any) -> bool:
     return names and len({(stage["num_chs"], stage["reduction"]) for stage in stages}) == 1
 
 
+def strides(network: Any) -> list[int]:
+    """Pixels from one place to the next, of each block or stage."""
+    return [int(stage["reduction"]) for stage in _stages(network)]
+
+
 def _stages(network: Any) -> list[dict[str, Any]]:
     found = network.feature_info
     return list(found if isinstance(found, list) else found.info)

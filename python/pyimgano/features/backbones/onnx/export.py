@@ -56,6 +56,12 @@ def export_backbone(
     if min(size) < 1:
         raise InvalidInputError(f"image_size must be at least 1 pixel, got {image_size}")
     backbone = _on_cpu(backbone)
+    if backbone.has_positions and getattr(backbone.body, "encoder", None) is not None:
+        # Its attention is one operator, which torch does not export, and prints the graph instead.
+        raise WeightsError(
+            f"{backbone.info.name} cannot be exported to ONNX: torchvision's vision transformers"
+            " cannot be exported: take the same network from timm"
+        )
     if backbone.has_positions:
         size = used_at or size
         LayerPatches(backbone).check_size(*size)
