@@ -60,8 +60,8 @@ def test_more_axes_than_features_change_no_distance() -> None:
 
 
 def test_a_detector_learns_and_scores_projected_patches(tmp_path: Path) -> None:
-    detector = PatchCore(backbone="embedded", image_size=96, projection=5).fit(TRAIN)
-    whole = PatchCore(backbone="embedded", image_size=96).fit(TRAIN)
+    detector = PatchCore(backbone="embedded", image_size=32, projection=5).fit(TRAIN)
+    whole = PatchCore(backbone="embedded", image_size=32).fit(TRAIN)
     assert detector.memory_bank_.shape == (len(whole.memory_bank_), 5)
     plain = [PatchGrid(*whole._extract_patch_features(image)) for image in TRAIN]
     expected = Projection.fit(plain, 5)
@@ -83,7 +83,7 @@ def test_a_detector_learns_and_scores_projected_patches(tmp_path: Path) -> None:
 def test_files_are_named_where_no_image_can_be_used(tmp_path: Path) -> None:
     missing = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
     with pytest.raises(ImageReadError, match=r"2 of 2 images.*a\.png.*b\.png"):
-        PatchCore(backbone="embedded", image_size=96, projection=5).fit(missing)
+        PatchCore(backbone="embedded", image_size=32, projection=5).fit(missing)
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -142,19 +142,6 @@ def test_a_state_whose_index_would_be_far_larger_is_refused() -> None:
         MutualScorer.from_state({}, state)
 
 
-def test_a_fit_whose_file_could_not_be_read_is_refused_first() -> None:
-    small = PatchGrid(images(1)[0].rows[:9], (3, 3), PARTS)
-    scorer = MutualScorer()
-    with pytest.raises(InvalidInputError, match="70 images with 9 patches.*larger image_size"):
-        scorer.begin(70, small)
-    # What comes later may be smaller than the first.
-    one = PatchGrid(images(1)[0].rows[:1], (1, 1), PARTS)
-    with pytest.raises(InvalidInputError, match="fewer than 16 patches"):
-        learnt([images(1)[0], *[one] * 70])
-    grids = [small] * 64
-    MutualScorer.from_state({}, learnt(grids).to_state())  # so many are not
-
-
 def test_images_that_would_not_fit_are_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit_memory, "available_memory", lambda: 10_000)
     with pytest.raises(NotEnoughMemoryError, match="42 patches.*smaller image_size"):

@@ -258,7 +258,7 @@ class PatchDetector(PatchFeatures):
             timer=timer,
         )
         self._remember(images, collected)
-        self.least_side = min(min(size) for size in collected.sizes)
+        self.least_side_ = min(min(size) for size in collected.sizes)
         self.training_set_ = fingerprint(collected.digests, self._training_pixels())
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
             scorer.finish(self.random_state, bar.to)

@@ -70,7 +70,7 @@ class PatchFeatures(PixelDetector):
     _preprocessor: ImagePreprocessor
     _mapper: PatchMapper
     #: Shortest side of the training images as they were resized, pixels; None after loading.
-    least_side: int | None = None
+    least_side_: int | None = None
 
     @abstractmethod
     def build_scorer(self) -> PatchScorer:

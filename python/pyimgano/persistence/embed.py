@@ -81,7 +81,7 @@ def with_onnx(detector: Any, features: Any, state: FittedState) -> tuple[Any, Fi
     if is_onnx(state.params["backbone"]):
         return features, state
     # set_params takes effect at the next fit.
-    exported = _export(type(detector)(**state.params), features, detector.least_side)
+    exported = _export(type(detector)(**state.params), features, detector.least_side_)
     changed: dict[str, Any] = {
         "backbone": exported.info.origin["weights"],
         "layers": list(features.layers),

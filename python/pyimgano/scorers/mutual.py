@@ -120,12 +120,8 @@ class MutualScorer(ParamsMixin):
         return n_images * (kept + searched)
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
-        """Make room for the patches of all images; NotEnoughMemoryError where there is none.
-
-        Many images of fewer than 16 patches are an InvalidInputError: no file of them can be read.
-        """
+        """Make room for the patches of all images; NotEnoughMemoryError where there is none."""
         n, depth = first.rows.shape
-        _check_filled(np.full(n_images, n))
         self._widths = first.parts if self.layerwise and first.parts else (depth,)
         needed = self.fit_bytes(n_images, n, self._widths)
         what = f"{n_images:,} images of {n:,} patches of {depth} features"
@@ -142,7 +138,6 @@ class MutualScorer(ParamsMixin):
         """Keep what was added: nothing else is learnt."""
         self.rows_ = self._fitting().rows
         self.shapes_ = np.array(self._shapes, dtype=np.int64)
-        _check_filled(self.shapes_.prod(axis=1))
         self.groups_ = np.arange(len(self.shapes_))
         self._store = None
 

@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import BackboneError, WeightsError
 
 #: SHA-256 of each, by name; new detectors get the last one.
-NETWORKS = {
-    "embedded-1": "5333c4fa19d8aabd4dd6c07a4cc658c28ebe5b1dd843a996aff7bf72eccfac43",
-    "embedded-2": "f399dc3d1f6da7fecf94dcac9672ea9b88d993d4ea2ea5279fb0fc1aba2782ce",
-}
+NETWORKS = {"embedded-1": "5333c4fa19d8aabd4dd6c07a4cc658c28ebe5b1dd843a996aff7bf72eccfac43"}
 NEWEST = next(reversed(NETWORKS))
 FOLDER = Path(__file__).parent / "networks"
 
