@@ -146,12 +146,15 @@ def test_a_reader_that_goes_away_leaves_the_output_folder_whole(work: Path, tmp_
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
 def test_a_full_disk_leaves_whole_records(work: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part.pyimgano"  # no network, whose file in memory the limit would hold for
+    good = sorted((work / "good").iterdir())
+    pyimgano.create_model("patchcore", backbone="filterbank", image_size=64).fit(good).save(part)
     code = (
         "import resource, sys; from pyimgano.cli import main;"
         " resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
         " sys.exit(main.main(sys.argv[1:]))"
     )
-    argv = ["predict", work / "part.pyimgano", *[work / "more/00.png"] * 50,
+    argv = ["predict", part, *[work / "more/00.png"] * 50,
             "--quiet", "--output", tmp_path / "out"]  # fmt: skip
     command = [sys.executable, "-c", code, *map(os.fspath, argv)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

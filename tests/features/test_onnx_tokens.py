@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,23 @@ def test_opencv_runs_convolutions_by_its_classic_engine_and_all_else_by_its_new_
     for engine in ("opencv-new", "opencv-classic"):
         found = OnnxBackbone(tiny(), engine=engine)
         assert (found.engine, is_classic(found)) == (engine, engine == "opencv-classic")
+
+
+def test_without_files_in_memory_the_engine_reads_one_on_disk_and_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = OnnxBackbone(tiny())
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = OnnxBackbone(tiny())
+    assert is_classic(found)
+    assert list(tmp_path.iterdir()) == []
+    batch = np.random.default_rng(0).random((2, 3, 8, 12), np.float32)
+    for one, other in zip(found.layer_maps(batch), usual.layer_maps(batch), strict=True):
+        np.testing.assert_array_equal(one, other)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(WeightsError, match="'opencv-classic' cannot read ONNX model"):
+        OnnxBackbone(tiny())
 
 
 def test_a_detector_file_names_the_engine_and_takes_another(tmp_path: Path) -> None:

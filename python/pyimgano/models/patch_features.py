@@ -119,7 +119,6 @@ class PatchFeatures(PixelDetector):
     def check_params(self) -> None:
         """Check the parameters, those of size against each other."""
         super().check_params()
-        size, _ = self._sizes()
         if self.smallest_defect is not None and self.resize_mode == "squash":
             raise InvalidInputError(
                 'smallest_defect keeps the aspect: leave out resize_mode="squash"'
@@ -132,17 +131,22 @@ class PatchFeatures(PixelDetector):
                 f"tile_overlap must be smaller than the tiles, got {overlap} for tiles of {tile}"
                 " pixels"
             )
-        sides = as_size(size) if self.smallest_defect is None else None
+        sides = self._given_sides()
         if sides is not None and not isinstance(tile, str) and tile > max(sides):
             raise InvalidInputError(
-                f"tiles of {tile} pixels are larger than images of image_size={size}: set a larger"
-                " image_size (None for the images' own), or smaller tiles"
+                f"tiles of {tile} pixels are larger than images of image_size={self.image_size}:"
+                " set a larger image_size (None for the images' own), or smaller tiles"
             )
 
     @property
     def is_tiled(self) -> bool:
         """Whether images are cut into tiles where they are larger than one."""
         return self.tiles is not None or self.smallest_defect is not None
+
+    def _given_sides(self) -> tuple[int, int] | None:
+        """Height and width that images are brought into, where it is said and no defect decides."""
+        size, _ = self._sizes()
+        return as_size(size) if self.smallest_defect is None else None
 
     def _tile(self) -> tuple[int | str, int | None]:
         """Size and overlap of tiles, as far as they are given."""
@@ -244,15 +248,14 @@ class PatchFeatures(PixelDetector):
 
     def _check_size(self, features: PatchExtractor) -> None:
         """Refuse a size that the extractor cannot take, as far as it is the same for all images."""
-        size, _ = self._sizes()
         seeing = self._seeing(features)
         if isinstance(seeing, TiledPatches):
-            sides = as_size(size) if self.smallest_defect is None else None
+            sides = self._given_sides()
             if sides is not None and self._tile()[0] == "auto" and max(sides) <= seeing.tile:
                 raise InvalidInputError(
                     f'tiles="auto" are of {seeing.tile} pixels, no smaller than images of'
-                    f" image_size={size}: set image_size=None for the images' own size, or"
-                    " smallest_defect"
+                    f" image_size={self.image_size}: set image_size=None for the images' own size,"
+                    " or smallest_defect"
                 )
             if sides is not None and self.resize_mode == "squash":
                 seeing.check_size(*sides)

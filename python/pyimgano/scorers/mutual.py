@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 _SIDES = (1, 3, 5)
 #: Rows of the search index come in blocks; bytes of one beside 9 for each of its features.
 _BLOCK, _INDEX = 64, 510
-#: Images so small that blocks are mostly empty are neither fitted nor read from a file.
+#: No file is read whose images are so small that blocks are mostly empty.
 _MOST_PADDING = 4
 
 
