@@ -1,6 +1,7 @@
 """Image sets as lists of samples: MVTec AD, VisA, BTAD, custom folders, synthetic, your own."""
 
 from pyimgano.datasets.base import Dataset, Layout, Sample
+from pyimgano.datasets.defects import DefectMask, Saturation
 from pyimgano.datasets.folders import FolderLayout
 from pyimgano.datasets.layouts.btad import BTADDataset
 from pyimgano.datasets.layouts.custom import CustomDataset
@@ -21,12 +22,14 @@ __all__ = [
     "BTADDataset",
     "CustomDataset",
     "Dataset",
+    "DefectMask",
     "FolderLayout",
     "Layout",
     "LazyMasks",
     "Listing",
     "MVTecDataset",
     "Sample",
+    "Saturation",
     "SyntheticDataset",
     "VisADataset",
     "generate_synthetic",

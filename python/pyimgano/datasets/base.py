@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.datasets.defects import Saturation
 from pyimgano.datasets.listing import Listing
 from pyimgano.datasets.masks import LazyMasks
 from pyimgano.errors import DatasetError, InvalidInputError, PyimganoError, UnknownNameError
@@ -46,6 +47,10 @@ class Sample:
         Name of the part that the image shows, where several images show one part.
     attributes
         What else is known, by name, as plain data: view, lighting, shift.
+    saturation
+        By the value of a defect's pixels in its mask, how much of it has to be found. Where it is
+        given, every value in every mask file is one defect, which sPRO counts; empty: defects are
+        what touches.
 
     Raises
     ------
@@ -60,6 +65,7 @@ class Sample:
     defect_type: str | None = None
     group: str | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
+    saturation: Mapping[int, Saturation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", os.fspath(self.path))
@@ -236,7 +242,7 @@ class Dataset:
             for one in samples:
                 if one.label and one.masks is None:
                     raise DatasetError(f"no mask for {shown(one.path)}, but for other images")
-            lazy = LazyMasks(paths, masks)
+            lazy = LazyMasks(paths, masks, [one.saturation for one in samples])
         return TestSplit(paths, np.array(labels, dtype=np.int64), lazy)
 
     def get_train_data(self) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:

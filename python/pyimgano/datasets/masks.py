@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.datasets.defects import DefectMask, Saturation
 from pyimgano.errors import DatasetError
 from pyimgano.images.reading import Mask, image_size, inspect_mask
 from pyimgano.utils.text import shown
@@ -32,17 +33,22 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     Items are uint8 (H, W) with values 0 and 1, at the size of their image, whose path gives it.
     Every value of a file but 0 is a defect; those of several files of an image are put together,
     and a good image, with None, has an all-zero mask.
+
+    Of images with ``saturations``, by the value of a defect in its mask, :meth:`defects` gives the
+    single defects.
     """
 
     def __init__(
         self,
         images: Sequence[str],
         masks: Sequence[str | Sequence[str] | None],
+        saturations: Sequence[Mapping[int, Saturation]] | None = None,
     ) -> None:
         if len(images) != len(masks):
             raise DatasetError(f"{len(images)} images, but {len(masks)} masks")
         self._images = list(images)
         self._masks = [(m,) if isinstance(m, str) else tuple(m or ()) for m in masks]
+        self._saturations = list(saturations or [{}] * len(images))
         #: Masks by what is odd about them.
         self._doubts: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -55,7 +61,7 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
     def __getitem__(self, index: slice) -> LazyMasks: ...
     def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | LazyMasks:
         if isinstance(index, slice):
-            return LazyMasks(self._images[index], self._masks[index])
+            return LazyMasks(self._images[index], self._masks[index], self._saturations[index])
         return self.read(index, image_size(self._images[index]))
 
     def read(self, index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -66,8 +72,45 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
         DatasetError
             A mask is of another size; names it.
         """
-        image = self._images[index]
         whole = np.zeros(size, dtype=np.uint8)
+        for _, read in self._files(index, size):
+            whole |= read.pixels
+        return whole
+
+    @property
+    def saturate(self) -> bool:
+        """Whether any image says how much of its defects has to be found."""
+        return any(self._saturations)
+
+    def defects(self, index: int, size: tuple[int, int]) -> list[DefectMask]:
+        """The single defects of an image of a known size, as :meth:`read` does: they may overlap.
+
+        All pixels of one value in one file are a defect, however many pieces they are in.
+
+        Raises
+        ------
+        DatasetError
+            A mask is of another size, has several channels, or a value that no saturation is known
+            of; names it.
+        """
+        found, saturation = [], self._saturations[index]
+        for path, read in self._files(index, size):
+            if read.labels is None:
+                raise DatasetError(f"mask {shown(path)} has several channels, not one of values")
+            for value in map(int, np.unique(read.labels[read.pixels != 0])):
+                if value not in saturation:
+                    known = ", ".join(map(str, sorted(saturation))) or "none"
+                    raise DatasetError(
+                        f"mask {shown(path)} has the value {value}, whose saturation is not known:"
+                        f" {known} is"
+                    )
+                pixels = (read.labels == value).view(np.uint8)
+                found.append(DefectMask(pixels, saturation[value].pixels(int(pixels.sum()))))
+        return found
+
+    def _files(self, index: int, size: tuple[int, int]) -> Iterator[tuple[str, Mask]]:
+        """Each mask of an image, read and checked."""
+        image = self._images[index]
         for mask in self._masks[index]:
             found = image_size(mask)
             if found != size:
@@ -78,8 +121,7 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
             # Whoever takes the image takes its mask, which is as large.
             read = inspect_mask(mask, max_pixels=size[0] * size[1])
             self._judge(mask, read)
-            whole |= read.pixels
-        return whole
+            yield mask, read
 
     def notes(self) -> list[str]:
         """What is odd about the masks that were read so far, a line for each kind."""

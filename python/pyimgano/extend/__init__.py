@@ -6,6 +6,7 @@ from pyimgano.datasets import (
     Layout,
     Listing,
     Sample,
+    Saturation,
     register_layout,
 )
 from pyimgano.extend.backbone_checks import check_backbone
@@ -78,6 +79,7 @@ __all__ = [
     "PixelMetric",
     "Registered",
     "Sample",
+    "Saturation",
     "Size",
     "Storable",
     "Text",

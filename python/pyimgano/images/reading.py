@@ -97,11 +97,14 @@ class Mask:
         uint8 (H, W), 1 where any channel of the file is not zero.
     lossy, values
         Its format may have changed values; different values other than zero, of all channels.
+    labels
+        (H, W), the values themselves; None for a file of several channels.
     """
 
     pixels: NDArray[np.uint8]
     lossy: bool
     values: int
+    labels: NDArray[Any] | None
 
 
 def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -118,7 +121,8 @@ def inspect_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) 
     marked = colour.any(axis=2) if colour.ndim == 3 else colour != 0
     values = np.unique(colour[marked])
     pixels = np.asarray(marked, dtype=np.uint8)
-    return Mask(pixels, header.lossy, int(np.count_nonzero(values)))
+    labels = None if colour.ndim == 3 else colour
+    return Mask(pixels, header.lossy, int(np.count_nonzero(values)), labels)
 
 
 def _header(file: BinaryIO) -> Header:
