@@ -36,6 +36,10 @@ class Prediction:
     warnings
         In words where the image itself is unlike the good photos: light, contrast, sharpness,
         colour, size. They change neither score nor label.
+    nearest
+        int32 (h, w, 2): for each patch of the detector's grid the patch of a good photo that it was
+        compared with, as the numbers of the training image and of its patch; None where a detector
+        does not compare with single patches. See ``detector.nearest_good``.
     """
 
     path: str | None
@@ -43,6 +47,7 @@ class Prediction:
     label: int
     anomaly_map: NDArray[np.float32] | None
     warnings: tuple[str, ...] = ()
+    nearest: NDArray[np.int32] | None = None
 
     @property
     def verdict(self) -> str:

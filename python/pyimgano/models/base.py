@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.models.fitted import Fitted, FittedState
+from pyimgano.models.good_patch import GoodPatch
 from pyimgano.models.sklearn_api import SklearnApi
 from pyimgano.models.training_images import training_images
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
@@ -124,6 +125,36 @@ class Detector(Fitted, SklearnApi, ABC):
 
         It is that of a number in :attr:`training_names_`; the image itself is not kept. None for a
         detector without maps, and after loading.
+        """
+        return None
+
+    def held_out(self, number: int, image: ImageInput) -> Prediction:
+        """What is said of a training image by what was learnt from all others.
+
+        With the map of :meth:`held_out_map`, and without warnings.
+        """
+        score = float(self.decision_scores_[number])
+        path = None if isinstance(image, np.ndarray) else os.fspath(image)
+        found = self.held_out_map(number, image)
+        return Prediction(path, score, int(score > self.threshold_), found)
+
+    def nearest_good(self, prediction: Prediction, x: int, y: int) -> GoodPatch | None:
+        """Which patch of which training image a place of an image was compared with.
+
+        The training image is read again, from where it was when the detector learnt from it.
+
+        Parameters
+        ----------
+        prediction
+            Of that image, with its map.
+        x, y
+            The place, in pixels of the image.
+
+        Returns
+        -------
+        GoodPatch or None
+            None for a detector that does not compare with single patches, or that was loaded from
+            a file of an older version.
         """
         return None
 

@@ -14,7 +14,7 @@ from pyimgano.images.health import ImageHealth
 from pyimgano.images.health_range import HealthRange
 from pyimgano.models.collect import Collected
 from pyimgano.models.threshold import FalsePositiveRate, held_out_threshold
-from pyimgano.models.training_images import names_of
+from pyimgano.models.training_images import files_of, names_of, packed, unpacked
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.foreign import asked
@@ -62,6 +62,8 @@ class Fitted(ParamsMixin):
     _pixel_bits: frozenset[int] = frozenset()
     contamination: float
     training_names_: Sequence[str] = ()
+    #: Paths of the training images; an empty text for an array, none where they are not known.
+    training_files_: Sequence[str] = ()
     twins_: NDArray[np.int64]
     #: The fitted feature extractor.
     features_: Any
@@ -161,6 +163,8 @@ class Fitted(ParamsMixin):
         if self._digests:
             known = b"".join(sorted(self._digests))
             tensors["digests"] = np.frombuffer(known, dtype=np.uint8).reshape(-1, 32)
+        if getattr(getattr(self, "scorer_", None), "origins_", None) is not None:
+            tensors["training_files"] = packed(self.training_files_)
         learnt = asked(f"{type(self).__name__}.to_state", self.to_state)
         return FittedState(params, facts, tensors, learnt=learnt)
 
@@ -204,6 +208,7 @@ class Fitted(ParamsMixin):
         self.training_names_ = []
         self.twins_ = np.arange(len(self.decision_scores_))
         self._digests = frozenset(map(bytes, state.tensors.get("digests", ())))
+        self.training_files_ = unpacked(state.tensors.get("training_files"))
         health = state.tensors.get("health")  # absent from files of older versions
         self.health_ = None if health is None else HealthRange.from_array(health)
         self._pixel_bits = frozenset(state.facts["pixel_bits"])
@@ -223,6 +228,7 @@ class Fitted(ParamsMixin):
         """Note which of the images were used, and what they look like."""
         self.skipped_ = sorted(str(images[i]) for i in collected.errors)
         self.training_names_ = names_of(images[i] for i in collected.kept)
+        self.training_files_ = files_of(images[i] for i in collected.kept)
         self.health_ = HealthRange.of(collected.health) if collected.health else None
         self._digests = frozenset(collected.digests)
 
@@ -277,13 +283,14 @@ class Fitted(ParamsMixin):
         score: float,
         anomaly_map: NDArray[np.float32] | None,
         health: ImageHealth | None,
+        nearest: NDArray[np.int32] | None = None,
     ) -> Prediction:
         """The decision on one image, and what its health says beside it."""
         check_bits(path, health, self.pixel_bits_)
         told: tuple[str, ...] = ()
         if health is not None and self.health_ is not None:
             told = self.health_.warnings(health)
-        return Prediction(path, score, int(score > self.threshold_), anomaly_map, told)
+        return Prediction(path, score, int(score > self.threshold_), anomaly_map, told, nearest)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

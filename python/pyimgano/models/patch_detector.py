@@ -142,7 +142,6 @@ class PatchDetector(PatchFeatures):
     image_score: ImageScore
 
     scorer_: PatchScorer
-    _held_out: Sequence[PatchScores] = ()
 
     def __init__(
         self,
@@ -316,7 +315,7 @@ class PatchDetector(PatchFeatures):
                     at_input = self._mapper.at_input(found.distances, loaded.geometry.size)
                     score = self._score(found, at_input)
                     anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
-            yield self._prediction(loaded.path, score, anomaly_map, loaded.health)
+            yield self._prediction(loaded.path, score, anomaly_map, loaded.health, found.nearest)
 
     def _scores_maps(self) -> bool:
         return hasattr(self, "image_score") and is_of_map(self._in_use("image_score"))
@@ -325,13 +324,6 @@ class PatchDetector(PatchFeatures):
         """The score of an image: its scorer's, or that of its map at the features' input size."""
         of_map = self._scores_maps()
         return summarise(at_input, self._in_use("image_score")) if of_map else found.image
-
-    def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
-        """Where a training image differs from all others, float32 (H, W) at its own size."""
-        if number >= len(self._held_out):
-            return None
-        loaded = self._preprocessor.load(image)
-        return self._mapper.to_source(self._held_out[number].distances, loaded)
 
     def get_state(self) -> FittedState:
         """What was learnt, and the scorer."""

@@ -19,7 +19,7 @@ from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
 from pyimgano.images.references import References
 from pyimgano.images.twins import digest
-from pyimgano.models.base import PixelDetector
+from pyimgano.models.compared import ComparedPatches
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.plan import Plan, make_plan
 from pyimgano.neighbors.catalogue import takes_device
@@ -33,7 +33,7 @@ from pyimgano.utils.timing import StageTimer
 _PATCHES_PER_DEFECT = 1.25
 
 
-class PatchFeatures(PixelDetector):
+class PatchFeatures(ComparedPatches):
     """Reads images at one size and has an extractor make patches of them.
 
     The parameters are those of :class:`~pyimgano.models.PatchDetector`.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, RepeatedImageWarning
 from pyimgano.images.preprocess import check_images
@@ -21,6 +22,22 @@ def names_of(images: Iterable[ImageInput]) -> list[str]:
         f"image {i}" if isinstance(image, np.ndarray) else shown(image)
         for i, image in enumerate(images)
     ]
+
+
+def files_of(images: Iterable[ImageInput]) -> list[str]:
+    """Where training images are: absolute paths, an empty text for an array."""
+    return ["" if isinstance(one, np.ndarray) else os.path.abspath(one) for one in images]
+
+
+def packed(files: Sequence[str]) -> NDArray[np.uint8]:
+    """Paths as an array that a file holds, uint8: the bytes of each and a zero after it."""
+    return np.frombuffer(b"".join(os.fsencode(one) + b"\0" for one in files), dtype=np.uint8)
+
+
+def unpacked(array: NDArray[np.uint8] | None) -> list[str]:
+    """The paths of :func:`packed`; none for None."""
+    texts = b"" if array is None else array.tobytes()
+    return [os.fsdecode(one) for one in texts.split(b"\0")[:-1]]
 
 
 def check_one_class(n_images: int, y: Any) -> None:

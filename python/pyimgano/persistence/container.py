@@ -30,7 +30,7 @@ _DIGITS = 64
 _NO_CHECKSUM = b"0" * _DIGITS
 #: What the header may be, so that reading it takes a few MB at the most: bytes, and JSON values.
 _MOST_HEADER, _MOST_VALUES = 2**20, 20_000
-_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "U8": "|u1"}
+_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "I32": "<i4", "U8": "|u1"}
 _NAMES = {np.dtype(v): k for k, v in _DTYPES.items()}
 
 Tensors = dict[str, NDArray[Any]]

@@ -83,6 +83,8 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         state["health"] = _take_health(tensors)
     if "digests" in tensors:
         state["digests"] = take(tensors, "digests", (None, 32), np.uint8, 0, 255)
+    if "training_files" in tensors:
+        state["training_files"] = take(tensors, "training_files", (None,), np.uint8, 0, 255)
     of, scorer = family(entries["detector"]), None
     if of == "classical":
         learnt = _take_refit(len(scores), tensors)

@@ -22,6 +22,8 @@ from pyimgano.utils.parameters import Choice
 #: Of the tensors of scorers, but for the memory bank, which has a name of its own.
 _PREFIX = "scorer."
 _BANK = "memory_bank"
+#: Where its rows come from; the names of the tensors begin with ``bank_``.
+_PLACES = ("origins", "grids")
 #: The search index has about 420 bytes per row beside its features. For rows narrower than this it
 #: outweighs the file: such banks may have an index of about 250 MB beside their features.
 _NARROW, _MOST_NARROW = 64, 600_000
@@ -93,11 +95,13 @@ def scorer_rule(kind: str) -> Fields:
 def scorer_tensors(scorer: Any, bank_dtype: str) -> tuple[Tensors, dict[str, Any] | None]:
     """What a scorer has learnt, and the header's entry for a memory bank."""
     if isinstance(scorer, MemoryBankScorer):
-        exact = scorer.to_state()[_BANK]
+        state = scorer.to_state()
+        exact = state[_BANK]
+        places = {f"bank_{name}": state[name] for name in _PLACES if name in state}
         if bank_dtype == "float32":
-            return {_BANK: exact}, {"dtype": bank_dtype, "change": None}
+            return {_BANK: exact, **places}, {"dtype": bank_dtype, "change": None}
         half = to_half(exact)
-        return {_BANK: half}, {"dtype": bank_dtype, "change": measure_change(exact, half)}
+        return {_BANK: half, **places}, {"dtype": bank_dtype, "change": measure_change(exact, half)}
     return arrays_of(scorer, "scorer", _PREFIX), None
 
 
@@ -113,7 +117,13 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
     if cls is MemoryBankScorer:
         if entries["bank"] is None:
             raise Malformed("lacks the entry 'bank'")
-        state = {_BANK: _take_bank(tensors, getattr(np, entries["bank"]["dtype"]))}
+        bank = _take_bank(tensors, getattr(np, entries["bank"]["dtype"]))
+        state: dict[str, NDArray[Any]] = {_BANK: bank}
+        if any(
+            f"bank_{name}" in tensors for name in _PLACES
+        ):  # absent from files of older versions
+            for name in _PLACES:
+                state[name] = take(tensors, f"bank_{name}", (None, 2), np.int32, 0, 2**31)
     elif entries["bank"] is not None:
         raise Malformed(f"'bank' does not go with the scorer {cls.kind!r}")
     else:

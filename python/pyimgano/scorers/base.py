@@ -20,10 +20,15 @@ class PatchScores:
         Score of the image; higher is more anomalous.
     distances
         float32 (h, w), the same for each patch of its grid.
+    nearest
+        int32 (h, w, 2): the training patch that each patch was compared with, as the number of the
+        image, in the order of :meth:`PatchScorer.add`, and that of the patch in its grid. None: the
+        scorer does not compare with single patches, or no longer knows them.
     """
 
     image: float
     distances: NDArray[np.float32]
+    nearest: NDArray[np.int32] | None = None
 
 
 class PatchScorer(Protocol):

@@ -79,4 +79,15 @@ class CheckedScorer:
             )
         if not (np.isfinite(image) and np.isfinite(array).all()):
             raise InvalidInputError(f"{self._name} gave a score that is not finite")
-        return PatchScores(float(image), array)
+        return PatchScores(float(image), array, self._nearest(one.nearest, shape))
+
+    def _nearest(self, given: Any, shape: tuple[int, int]) -> NDArray[np.int32] | None:
+        if given is None:
+            return None
+        nearest = np.asarray(given)
+        if nearest.shape != (*shape, 2) or nearest.dtype != np.int32 or nearest.min() < 0:
+            raise InvalidInputError(
+                f"{self._name} gave nearest patches {nearest.dtype} {nearest.shape} for a grid of"
+                f" {shape}: they must be int32, two numbers from 0 for each of its patches"
+            )
+        return nearest

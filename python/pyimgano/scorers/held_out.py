@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pyimgano.kernels import KnnIndex
 from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.feature_store import FeatureStore
+from pyimgano.scorers.origins import places_of
 from pyimgano.scorers.reweighting import reweight
 
 #: Above so many rows to cover, their pairwise distances are not held at once.
@@ -58,15 +59,18 @@ def score_held_out(
     own_match = np.where(foreign, own_match, next_match)
 
     starts = np.cumsum([0, *(h * w for h, w in shapes)])
-    worst, match = [], []
+    worst, match, compared = [], [], []
     for i, (start, stop) in enumerate(pairwise(starts)):
         further = patches[group[i]]
         here = distances[start:stop]  # a view: improved in place
         nearest_added = _improve(here, rows[start:stop], rows[further])
         j = int(np.argmax(here))
         worst.append(start + j)
-        added = nearest_added[j]
-        match.append(further[added] if added >= 0 else picks[own_match[start + j]])
+        nearest = picks[own_match[start:stop]]
+        better = nearest_added >= 0
+        nearest[better] = further[nearest_added[better]]
+        match.append(nearest[j])
+        compared.append(places_of(nearest, shapes).reshape(*shapes[i], 2))
 
     k = min(n_neighbors, len(picks))
     _, near = index.query(rows[match], k, groups=group, n_threads=n_threads)
@@ -78,7 +82,8 @@ def score_held_out(
         image = reweight(
             rows[worst[i]], float(distances[worst[i]]), rows[neighbours], neighbours == match[i]
         )
-        scores.append(PatchScores(image, distances[start:stop].reshape(shapes[i])))
+        here = distances[start:stop].reshape(shapes[i])
+        scores.append(PatchScores(image, here, compared[i]))
     return scores
 
 

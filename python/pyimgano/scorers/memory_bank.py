@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import NotFittedError
+from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features import PatchGrid
 from pyimgano.kernels import greedy_coreset
 from pyimgano.neighbors import NearestNeighbors, create_neighbors
@@ -18,6 +18,7 @@ from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.fit_memory import check_fit_memory, fit_memory
 from pyimgano.scorers.held_out import score_held_out
 from pyimgano.scorers.image_score import ImageScore, image_score_parameter, summarise
+from pyimgano.scorers.origins import Origins
 from pyimgano.scorers.reweighting import reweight
 from pyimgano.utils.parameters import (
     Choice,
@@ -74,6 +75,8 @@ class MemoryBankScorer(ParamsMixin):
     ----------
     memory_bank_ : ndarray
         float32 (m, d), the patch features that are kept.
+    origins_ : Origins or None
+        The place of each in the training images; None where that is not known.
     """
 
     kind: ClassVar[str] = "memory_bank"
@@ -111,6 +114,7 @@ class MemoryBankScorer(ParamsMixin):
     }
 
     memory_bank_: NDArray[np.float32]
+    origins_: Origins | None = None
     _index: NearestNeighbors | None = None
     #: Until the training images are scored: their patches, and which of these are the bank.
     _training: _Training | None = None
@@ -175,6 +179,7 @@ class MemoryBankScorer(ParamsMixin):
             training.store.rows, self.coreset_ratio, random_state=random_state, progress=progress
         )
         self.memory_bank_ = training.store.rows[training.picks]
+        self.origins_ = Origins.of(training.picks, training.shapes)
 
     def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
         """Scores by banks without the image and its twins, see :mod:`~pyimgano.scorers.held_out`.
@@ -191,7 +196,7 @@ class MemoryBankScorer(ParamsMixin):
             n_neighbors=self._n_neighbors(),
         )
         self._search()
-        return [self._finished(one.image, one.distances) for one in scores]
+        return [self._finished(one.image, one.distances, one.nearest) for one in scores]
 
     def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
         """Score images by one search for the patches of all."""
@@ -200,7 +205,7 @@ class MemoryBankScorer(ParamsMixin):
         rows = grids[0].rows if len(grids) == 1 else np.concatenate([one.rows for one in grids])
         rows = self._prepared(rows)
         distances, matches = index.kneighbors(rows, 1)
-        nearest = np.split(distances[:, 0], ends[:-1])
+        nearest, compared = np.split(distances[:, 0], ends[:-1]), np.split(matches[:, 0], ends[:-1])
         worst = ends - [len(one) for one in nearest] + [int(np.argmax(one)) for one in nearest]
         match = matches[worst, 0]
         near = self._neighbourhoods(index, match)
@@ -213,21 +218,26 @@ class MemoryBankScorer(ParamsMixin):
                     near[i] == match[i],
                 ),
                 nearest[i].reshape(grid.shape),
+                self._places(compared[i], grid.shape),
             )
             for i, grid in enumerate(grids)
         ]
 
-    def to_state(self) -> dict[str, NDArray[np.float32]]:
-        """The memory bank."""
-        return {"memory_bank": self.memory_bank_}
+    def to_state(self) -> dict[str, NDArray[Any]]:
+        """The memory bank, and where its rows come from."""
+        known = self.origins_
+        places = {} if known is None else {"origins": known.rows, "grids": known.grids}
+        return {"memory_bank": self.memory_bank_, **places}
 
     @classmethod
-    def from_state(
-        cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[np.float32]]
-    ) -> Self:
+    def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
         """A scorer with this memory bank, and its index."""
         scorer = cls(**parameters)
         scorer.memory_bank_ = state["memory_bank"]
+        if "origins" in state:
+            scorer.origins_ = Origins(state["origins"], state["grids"])
+            if len(scorer.origins_.rows) != len(scorer.memory_bank_):
+                raise InvalidInputError("origins and rows of the memory bank differ in number")
         scorer._search()
         return scorer
 
@@ -239,13 +249,25 @@ class MemoryBankScorer(ParamsMixin):
         unit: NDArray[np.float32] = rows / np.maximum(lengths, np.finfo(np.float32).tiny)
         return unit
 
-    def _finished(self, image: float, distances: NDArray[np.float32]) -> PatchScores:
+    def _places(
+        self, matches: NDArray[np.int64], shape: tuple[int, int]
+    ) -> NDArray[np.int32] | None:
+        """The training patches that some rows of the bank are."""
+        known = self.origins_
+        return None if known is None else known.rows[matches].reshape(*shape, 2)
+
+    def _finished(
+        self,
+        image: float,
+        distances: NDArray[np.float32],
+        nearest: NDArray[np.int32] | None = None,
+    ) -> PatchScores:
         """Scores from Euclidean distances, and from the re-weighted one of an image."""
         if self.metric == "cosine":  # half the square of the distance between two of length 1
             image, distances = image**2 / 2, np.square(distances) * np.float32(0.5)
         if self.image_score != "reweighted":
             image = summarise(distances, self.image_score)
-        return PatchScores(image, distances)
+        return PatchScores(image, distances, nearest)
 
     def _n_neighbors(self) -> int:
         wanted = self.n_neighbors if self.image_score == "reweighted" else 1
