@@ -88,12 +88,13 @@ def test_a_scorer_that_does_not_say_is_taken_to_keep_all_features() -> None:
 
 
 def test_copies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyimgano.models.plan._timed", lambda work: (1.0, work()))
+    for module in ("plan", "plan_growth"):
+        monkeypatch.setattr(f"pyimgano.models.{module}.timed", lambda work: (1.0, work()))
     plain = PatchCore(**TILED).plan([LARGE, SMALL])
     turned = PatchCore(**TILED, references="rotations").plan([LARGE, SMALL])
-    # Each is read and goes through the network in 8 tiles; a second is for the 2 * 72 patches of
-    # a tile's halves.
-    assert turned.fit_seconds - plain.fit_seconds == pytest.approx(2 * 7 * (1 + 8 + 640 / 144))
+    # Each is read and goes through the network in 8 tiles; a second is for the 2 * 36 patches of
+    # a tile's quarters.
+    assert turned.fit_seconds - plain.fit_seconds == pytest.approx(2 * 7 * (1 + 8 + 640 / 72))
     assert turned.fit_bytes > 7 * 2 * 640 * 384 * 4
     assert "learning from 2 with 7 copies of each: about" in turned.lines()[1]
     one = PatchCore(**TILED, references="brightness").plan([LARGE])
@@ -105,6 +106,12 @@ def test_times_that_grow_faster_than_the_images_are_at_least_so_long() -> None:
     said = mutual.plan([LARGE, SMALL]).lines()[1]
     assert said.startswith("learning from 2: at least ")
     assert "each image after that: at least " in said
+
+
+def test_projected_features_are_reckoned_as_they_are_kept() -> None:
+    plain, projected = (PatchCore(**TILED, projection=n).plan([LARGE, SMALL]) for n in (None, 16))
+    assert (plain.depth, projected.depth) == (384, 16)
+    assert projected.fit_bytes < plain.fit_bytes
 
 
 def test_filters_that_learn_are_timed_as_well() -> None:

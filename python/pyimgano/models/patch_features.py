@@ -88,14 +88,15 @@ class PatchFeatures(ComparedPatches):
         ``plan.check()``; see :class:`~pyimgano.models.plan.Plan`.
         """
         self.validate()
-        trial, scorer = copy.copy(self), self.build_scorer()
+        trial = copy.copy(self)
         trial.features_ = trial._build_features()
         return make_plan(
             images,
             trial._build_preprocessor(),
             trial._seeing(trial.features_),
-            CheckedScorer(scorer),
+            lambda: CheckedScorer(self.build_scorer()),
             trial._build_mapper(),
+            projection=self.projection,
             passes=1 + trial.features_.needs_fit + (self.projection is not None),
             copies=self._references().n_copies,
         )

@@ -1,25 +1,24 @@
 """What a detector will cost on images of some size, told before it has learnt from any."""
 
 import math
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
+from pyimgano.features.patches.projection import Projection
 from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.reading import image_size
 from pyimgano.models.patch_map import PatchMapper
+from pyimgano.models.plan_growth import measure_growth, timed
 from pyimgano.scorers.checked import CheckedScorer
 from pyimgano.scorers.fit_memory import refuse_beyond
 from pyimgano.types import ImageInput
 from pyimgano.utils.memory import gigabytes
 
-T = TypeVar("T")
 #: Bytes that a network takes for a pixel of its input: about what ResNets do.
 _PER_PIXEL = 200
 
@@ -91,20 +90,25 @@ def make_plan(
     images: Iterable[ImageInput],
     preprocessor: ImagePreprocessor,
     features: PatchExtractor,
-    scorer: CheckedScorer,
+    new_scorer: Callable[[], CheckedScorer],
     mapper: PatchMapper,
     *,
+    projection: int | str | None = None,
     passes: int = 1,
     copies: int = 0,
 ) -> Plan:
-    """Time one tile of the largest image, learning from it and scoring it, and reckon from there.
+    """Time tiles of some images, learning from them and scoring one, and reckon from there.
 
     Parameters
     ----------
     images
         Those to learn from; of files only the headers are read, and unreadable ones left out.
-    preprocessor, features, scorer, mapper
-        Of the detector; features and scorer that have learnt nothing and are not needed any more.
+    preprocessor, features, mapper
+        Of the detector; features that have learnt nothing and are not needed any more.
+    new_scorer
+        Gives one that has learnt nothing.
+    projection
+        Axes that the detector keeps.
     passes
         How often a fit sends each image through the network.
     copies
@@ -119,7 +123,7 @@ def make_plan(
     if not sizes:
         raise InvalidInputError("none of the images can be read")
     source, largest = max(sizes, key=lambda pair: math.prod(pair[0]))
-    loading, loaded = _timed(lambda: preprocessor.load(largest))
+    loading, loaded = timed(lambda: preprocessor.load(largest))
     seen = loaded.geometry.size
     tile, n_tiles = max(seen), 1
     if isinstance(features, TiledPatches):
@@ -128,15 +132,35 @@ def make_plan(
     if features.needs_fit:
         features.fit([part])
     features.extract_batch([part])  # the first time takes longer
-    extracting, (grid,) = _timed(lambda: features.extract_batch([part]))
-    learning, scoring = _per_patch(scorer, grid)
+    extracting, (grid,) = timed(lambda: features.extract_batch([part]))
+    raw_depth = grid.rows.shape[1]
+    axes = None if projection is None else Projection.fit([grid], projection)
+    if axes is not None:
+        projecting, grid = timed(lambda: axes.apply(grid))
+        extracting += projecting
+
+    def parts() -> Iterator[PatchGrid]:
+        yield grid
+        for image in (image for _, image in sizes if image is not largest):
+            try:
+                pixels = preprocessor.load(image).pixels[:tile, :tile]
+            except (ImageReadError, InvalidInputError):
+                continue
+            if pixels.shape == part.shape:
+                (other,) = features.extract_batch([pixels])
+                yield other if axes is None else axes.apply(other)
+
+    learning, scoring = measure_growth(new_scorer, parts())
     n_patches = round(len(grid.rows) * math.prod(seen) / math.prod(part.shape[:2]))
+    scorer = new_scorer()
     depth, n, pixels = grid.rows.shape[1], len(sizes), math.prod(source)
     distances = np.zeros((max(1, n_patches // 64), 64), np.float32)
-    upscaling, at_input = _timed(lambda: mapper.at_input(distances, seen))
-    mapping, _ = _timed(lambda: loaded.geometry.to_source(at_input))
+    upscaling, at_input = timed(lambda: mapper.at_input(distances, seen))
+    mapping, _ = timed(lambda: loaded.geometry.to_source(at_input))
     of_network = extracting * n_tiles
-    kept, held = 4 * n_patches * depth, loaded.pixels.nbytes
+    n_learnt = n * (1 + copies) * n_patches
+    kept = 4 * n_patches * (depth if axes is None else depth + raw_depth)
+    held = loaded.pixels.nbytes
     in_work = kept + held + _PER_PIXEL * math.prod(part.shape[:2])
     maps = held + 8 * math.prod(seen) + 4 * pixels
     return Plan(
@@ -150,8 +174,8 @@ def make_plan(
         n_patches=n_patches,
         depth=depth,
         fit_seconds=n * ((passes + copies) * (loading + of_network) + upscaling)
-        + learning * n * (1 + copies) * n_patches,
-        image_seconds=loading + of_network + scoring * n_patches + upscaling + mapping,
+        + learning.at(n_learnt),
+        image_seconds=loading + of_network + scoring.at(n_learnt) * n_patches + upscaling + mapping,
         fit_bytes=scorer.fit_bytes(n * (1 + copies), n_patches, grid.parts or (depth,)) + in_work,
         image_bytes=3 * pixels * loaded.pixels.itemsize + max(in_work, maps),
     )
@@ -164,36 +188,6 @@ def _size(image: ImageInput) -> tuple[int, int] | None:
         return image_size(image)
     except ImageReadError:
         return None
-
-
-def _timed(work: Callable[[], T]) -> tuple[float, T]:
-    start = time.perf_counter()
-    found = work()
-    return time.perf_counter() - start, found
-
-
-def _per_patch(scorer: CheckedScorer, grid: PatchGrid) -> tuple[float, float]:
-    """Seconds for learning from a patch, and for scoring one, each taken to be the same for all.
-
-    The grid's halves stand for two images; the search is hardly slower in a larger bank. Where
-    images are compared with each other these are lower bounds.
-    """
-    half = grid.shape[0] // 2
-    if not half:
-        return 0.0, 0.0
-    n, shape = half * grid.shape[1], (half, grid.shape[1])
-    halves = [PatchGrid(rows, shape, grid.parts) for rows in (grid.rows[:n], grid.rows[n : 2 * n])]
-
-    def learn() -> None:
-        scorer.begin(len(halves), halves[0])
-        for one in halves:
-            scorer.add(one)
-        scorer.finish(0, lambda done, total: None)
-        scorer.held_out()
-
-    learning, _ = _timed(learn)
-    scoring, _ = _timed(lambda: scorer.score(halves[:1]))
-    return learning / (2 * n), scoring / n
 
 
 def _seconds(seconds: float) -> str:
