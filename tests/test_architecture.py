@@ -20,6 +20,7 @@ LAYERS = [
     "scorers",
     "postprocess",
     "models",
+    "statistics",
     "metrics",
     "evaluation",
     "calibration",

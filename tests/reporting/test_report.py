@@ -49,17 +49,18 @@ def test_a_folder_gets_every_part(tmp_path: Path) -> None:
         "results.csv",
         "images.csv",
         "results.md",
+        "results.tex",
         "plots/bolt-hist.svg",
         "plots/bolt-roc.svg",
         "plots/bolt-pr.svg",
         "plots/bolt-pro.svg",
     ]
     assert all(path.is_file() for path in written)
-    for path in written[5:]:
+    for path in written[6:]:
         assert ET.parse(path).getroot().tag.endswith("svg")
 
 
-@pytest.mark.parametrize("name", ["a.html", "a.json", "a.csv", "a.md"])
+@pytest.mark.parametrize("name", ["a.html", "a.json", "a.csv", "a.md", "a.tex"])
 def test_a_file_name_gets_one_part(tmp_path: Path, name: str) -> None:
     assert save_run_report(tmp_path / name, run(category("bolt", 0.75))) == [tmp_path / name]
     assert [p.name for p in tmp_path.iterdir()] == [name]
@@ -107,7 +108,7 @@ def test_csv_rows(tmp_path: Path) -> None:
         "category": "bolt",
         "shots": "",
         "seed": "0",
-        "file": "/data/test/blot/c.png",
+        "file": "test/blot/c.png",
         "label": "1",
         "score": "2.0",
         "predicted": "0",

@@ -97,6 +97,16 @@ def _add_run_options(run: argparse._ActionsContainer) -> None:
         help="false-positive rate up to which AUPRO integrates (default: %(default)s)",
     )
     run.add_argument(
+        "--intervals",
+        nargs="?",
+        type=int,
+        const=1000,
+        default=0,
+        metavar="N",
+        help="show 95 %% intervals over the draw of test images, from N resamples (default of N:"
+        " %(const)s)",
+    )
+    run.add_argument(
         "--output",
         metavar="DIR",
         help="folder for report.html, results.json, tables, plots and pictures",
@@ -149,6 +159,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
         "metric_size": args.metric_size,
         "integration_limit": args.integration_limit,
         "metrics": args.metrics,
+        "intervals": args.intervals,
         "output": args.output,
         "overwrite": args.overwrite,
         "n_jobs": args.jobs,

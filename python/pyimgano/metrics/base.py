@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.statistics.curves import Resample
+
 #: What a metric compares: one score per image, or every pixel of the anomaly maps.
 Of: TypeAlias = Literal["image", "pixel"]
 
@@ -51,12 +53,18 @@ class MetricResult:
         What the figures depend on, such as an integration limit.
     curves : mapping of str to sequence of (float, float)
         Points for a plot, by key.
+    resample : callable, or None
+        For intervals: gets how often each image counts in each of b resamples, float64 (b, n), and
+        gives the figures of the resamples, float64 (b,) by key, NaN where undefined. Called at most
+        once, and only where intervals are asked for. A figure that is the mean of its
+        ``per_image`` numbers, NaN left out, needs none.
     """
 
     values: Mapping[str, float]
     per_image: Mapping[str, Sequence[float]] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    resample: Resample | None = None
 
 
 class ImageMetric(Protocol):

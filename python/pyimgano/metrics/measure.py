@@ -29,13 +29,23 @@ class Measured:
     settings: dict[str, Any] = field(default_factory=dict)  #: What the figures depend on.
     curves: dict[str, list[list[float]]] = field(default_factory=dict)  #: Points for plots, by key.
     failed: list[str] = field(default_factory=list)  #: Keys of those that failed.
+    #: By key, the figure of each resample, where some were asked for.
+    resampled: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     #: Which figures are undefined or failed, and why.
     notes: list[str] = field(default_factory=list)
 
     def add(
-        self, selection: Selection, truth: Arrays, found: Arrays, threshold: float | None
+        self,
+        selection: Selection,
+        truth: Arrays,
+        found: Arrays,
+        threshold: float | None,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
-        """Call one metric with labels and scores, or with masks and maps."""
+        """Call one metric with labels and scores, or with masks and maps.
+
+        ``weights`` are those of resamples, (b, n): see :class:`MetricResult`.
+        """
         metric: Any = selection.metric  # of which kind, the selection says
         with noting(UndefinedMetricWarning) as why:
             try:
@@ -43,6 +53,7 @@ class Measured:
                 values = _values(selection, result, len(truth))
                 per_image, curves = _per_image(selection, result), _curves(selection, result)
                 settings = dict(result.settings)
+                resampled = _resampled(selection, result, weights)
             except MemoryError:
                 raise
             except Exception as error:  # whatever one metric raises, the others go on
@@ -56,6 +67,7 @@ class Measured:
         self.per_image.update(per_image)
         self.curves.update(curves)
         self.settings.update(settings)
+        self.resampled.update(resampled)
         if missing := [k for k in selection.keys if math.isnan(values[k])]:
             reasons = "; ".join(why) or "no reason given"
             self.notes.append(f"{selection.titles(missing)} undefined: {reasons}")
@@ -93,6 +105,22 @@ def _curves(selection: Selection, result: MetricResult) -> dict[str, list[list[f
         for key in selection.keys
         if key in result.curves
     }
+
+
+def _resampled(
+    selection: Selection, result: MetricResult, weights: NDArray[np.float64] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Figures of resamples; by how far the rule for them is off on all images is taken off."""
+    if weights is None or result.resample is None:
+        return {}
+    given = result.resample(np.vstack([np.ones((1, weights.shape[1])), weights]))
+    figures = {key: np.asarray(given[key], np.float64) for key in selection.keys if key in given}
+    for key, numbers in figures.items():
+        if numbers.shape != (len(weights) + 1,):
+            raise InvalidInputError(
+                f"resample gave {key!r} of shape {numbers.shape} for {len(weights) + 1} resamples"
+            )
+    return {key: f[1:] + (float(result.values[key]) - f[0]) for key, f in figures.items()}
 
 
 def _locked(arrays: Arrays) -> Arrays:

@@ -12,6 +12,8 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.kernels import PixelMetrics
 from pyimgano.metrics.base import MetricInfo, MetricResult
 from pyimgano.metrics.inputs import Images, as_images, as_labels, as_scores, resize_map, resize_mask
+from pyimgano.statistics.curves import in_chunks
+from pyimgano.statistics.pixels import PixelSummary
 
 
 def compute_pixel_metrics(
@@ -126,4 +128,7 @@ class PixelSweep:
             },
             settings={"integration_limit": self.integration_limit},
             curves={"aupro": list(zip(fpr.tolist(), pro.tolist(), strict=True))},
+            resample=lambda weights: in_chunks(
+                PixelSummary(masks, maps, self.integration_limit), weights
+            ),
         )

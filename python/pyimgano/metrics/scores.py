@@ -11,6 +11,7 @@ from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, UndefinedMetricWarning
 from pyimgano.metrics.base import MetricInfo, MetricResult
 from pyimgano.metrics.inputs import as_labels, as_scores
+from pyimgano.statistics.curves import ScoreSweep, in_chunks
 
 
 @dataclass(frozen=True)
@@ -92,4 +93,7 @@ class ImageRanking:
     ) -> MetricResult:
         """See :func:`compute_score_metrics`; the detector's threshold plays no part."""
         found = compute_score_metrics(labels, scores)
-        return MetricResult({i.key: getattr(found, i.key) for i in self.infos})
+        return MetricResult(
+            {i.key: getattr(found, i.key) for i in self.infos},
+            resample=lambda weights: in_chunks(ScoreSweep(labels, scores), weights),
+        )

@@ -21,11 +21,13 @@ from pyimgano.metrics.measure import Measured
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import RegionRule
+from pyimgano.reporting.estimates import resampling_of
 from pyimgano.reporting.gallery import Gallery, gallery_folder
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
 from pyimgano.reporting.results import CategoryResult, folder_name
+from pyimgano.statistics import Units
 from pyimgano.types import Prediction, Unreadable
 from pyimgano.utils.notes import noting
 from pyimgano.utils.progress import track
@@ -171,6 +173,7 @@ def evaluate_category(
     metric_size: int | None = None,
     integration_limit: float = 0.3,
     metrics: Sequence[str | Selection] | None = None,
+    intervals: int = 0,
     output: str | os.PathLike[str] | None = None,
     n_overlays: int = 4,
     verbose: bool = False,
@@ -187,7 +190,7 @@ def evaluate_category(
         The category, and what the result is called.
     train
         The training images to learn from.
-    metric_size, integration_limit, metrics
+    metric_size, integration_limit, metrics, intervals
         As for :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark`.
     output
         Folder that gets ``pictures/<category>-seed<n>`` with small pictures of all test images, and
@@ -198,11 +201,8 @@ def evaluate_category(
     """
     selections = select_metrics(metrics, integration_limit=integration_limit)
     reset_peak_memory()
-    split, samples = dataset.get_test_paths(), dataset.samples("test")
-    timer, start = StageTimer(), time.perf_counter()
-    with noting(ThresholdWarning) as fit_notes:
-        detector.fit(train)
-    fit_seconds = time.perf_counter() - start
+    split, samples, timer = dataset.get_test_paths(), dataset.samples("test"), StageTimer()
+    fit_seconds, fit_notes = _timed_fit(detector, train)
     labels = None if split.labels is None else split.labels.tolist()
     pictures = None
     if output is not None:
@@ -217,8 +217,9 @@ def evaluate_category(
             with_pixels=labels is not None and any(one.of == "pixel" for one in selections),
             metric_size=metric_size,
         )
+    weights = _weights(samples, labels, intervals, category)
     with timer.stage("metrics"):
-        measured = _measure(selections, split, tested, detector)
+        measured = _measure(selections, split, tested, detector, weights)
     learnt = say_learnt(tested.learnt, len(samples), "the figures are too good")
     return CategoryResult(
         category=category,
@@ -236,6 +237,7 @@ def evaluate_category(
         stage_seconds=_stages(detector, timer),
         peak_memory_mb=peak_memory_mb(),
         pro_curve=measured.curves.get("aupro", []),
+        resampling={} if weights is None else resampling_of(weights, measured.resampled),
         images=_images(samples, tested, measured),
         notes=[n for n in (dataset.left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
         failed_metrics=measured.failed,
@@ -265,8 +267,29 @@ def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> li
     ]
 
 
+def _timed_fit(detector: Any, train: Sequence[str]) -> tuple[float, list[str]]:
+    """Seconds of the fit, and what is to be noted of it."""
+    start = time.perf_counter()
+    with noting(ThresholdWarning) as notes:
+        detector.fit(train)
+    return time.perf_counter() - start, notes
+
+
+def _weights(
+    samples: Sequence[Sample], labels: list[int] | None, n_resamples: int, category: str
+) -> NDArray[np.float64] | None:
+    """How often each test image is drawn in each resample; None where there are none."""
+    if not n_resamples or not labels:
+        return None
+    return Units.of(labels, [one.group for one in samples]).weights(n_resamples, category)
+
+
 def _measure(
-    selections: Sequence[Selection], split: TestSplit, tested: Tested, detector: Any
+    selections: Sequence[Selection],
+    split: TestSplit,
+    tested: Tested,
+    detector: Any,
+    weights: NDArray[np.float64] | None,
 ) -> Measured:
     """All metrics that labels and masks allow, and a note for what they do not."""
     found = Measured()
@@ -289,7 +312,8 @@ def _measure(
     scores = np.array([p.score for p in tested.predictions], dtype=np.float64)
     for one in selections:
         if one.of == "image":
-            found.add(one, split.labels, scores, float(detector.threshold_))
+            found.add(one, split.labels, scores, float(detector.threshold_), weights)
         elif tested.masks and one in pixels:
-            found.add(one, tested.masks, tested.maps, getattr(detector, "map_threshold_", None))
+            level = getattr(detector, "map_threshold_", None)
+            found.add(one, tested.masks, tested.maps, level, weights)
     return found

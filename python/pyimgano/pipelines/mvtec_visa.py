@@ -29,6 +29,7 @@ from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, folder_name
+from pyimgano.statistics.units import check_resamples
 from pyimgano.utils.text import shown
 
 __all__ = [
@@ -83,6 +84,7 @@ def run_benchmark(
     metric_size: int | None = None,
     integration_limit: float = 0.3,
     metrics: Sequence[str] | None = None,
+    intervals: int = 0,
     output: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     n_jobs: int | None = None,
@@ -122,6 +124,9 @@ def run_benchmark(
     metrics
         Keys of metrics (:func:`pyimgano.metrics.list_metrics`), or ``["all"]``; None: the
         package's own and those that this program registered.
+    intervals
+        Show 95 % intervals over the draw of test images, from so many resamples, 1,000 say; 0: only
+        those of closed form are computed, and kept in the results.
     output
         Folder for finished categories (``categories/``), ``results.json`` (rewritten after every
         category), pictures and overlays.
@@ -164,18 +169,17 @@ def run_benchmark(
     while they are computed; ``metric_size`` bounds that at 9 bytes per pixel of that size.
     """
     check_metric_size(metric_size)
+    check_resamples(intervals)
     names = resolve_categories(dataset, root, categories)
     numbers = _drawable(dataset, root, names, shots, seeds, draw)
     selections = select_metrics(metrics, integration_limit=integration_limit)
-    n_workers = count_workers(n_jobs)
-    detector = create_model(model, **model_kwargs)
-    if hasattr(detector, "validate"):
-        detector.validate()
+    visible = count_workers(n_jobs) == 1 and verbose
+    detector = _valid(model, model_kwargs)
     settings = {"metric_size": metric_size, "integration_limit": integration_limit}
     asked = [key for one in selections for key in one.keys]
     result = _started(detector, dataset, root, model, label, settings)
     few: dict[str, Any] = {} if shots is None else {"shots": numbers, "draw": draw}
-    result = replace(result, metrics=[] if metrics is None else asked, **few)
+    result = replace(result, metrics=[] if metrics is None else asked, intervals=intervals, **few)
     seeds = list(dict.fromkeys(seeds))
     with ExitStack() as stack:
         folder, checkpoints, report = None, None, None
@@ -185,8 +189,8 @@ def run_benchmark(
             checkpoints = Checkpoints(folder, _fingerprint(result, asked))
             wanted = keys(result.title, names, seeds, numbers)
             report = _prepared(opened, checkpoints, wanted, overwrite=overwrite)
-        visible = verbose and n_workers == 1
         common = {**settings, "metrics": selections, "n_overlays": n_overlays, "verbose": visible}
+        common["intervals"] = intervals
         jobs = [
             Job(
                 key,
@@ -201,6 +205,14 @@ def run_benchmark(
             for key in product(names, numbers, seeds)
         ]
         return _run_all(jobs, n_jobs, result, report, on_result)
+
+
+def _valid(model: str, parameters: dict[str, Any]) -> Any:
+    """A detector whose parameters were checked."""
+    detector = create_model(model, **parameters)
+    if hasattr(detector, "validate"):
+        detector.validate()
+    return detector
 
 
 def _drawable(
@@ -301,6 +313,7 @@ def _fingerprint(run: BenchmarkResult, metrics: Sequence[str]) -> dict[str, Any]
         "integration_limit": run.integration_limit,
         "metrics": list(metrics),
         **({"draw": run.draw} if run.shots else {}),
+        **({"intervals": run.intervals} if run.intervals else {}),
     }
 
 

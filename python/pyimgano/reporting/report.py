@@ -13,6 +13,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.metrics.catalogue import default_metrics, info_or_key
 from pyimgano.reporting.files import csv_lines, make_folder, write_text
 from pyimgano.reporting.html_page import blocks_of, html_page, plots_of
+from pyimgano.reporting.latex import latex_table
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.results import (
     BenchmarkResult,
@@ -24,9 +25,12 @@ from pyimgano.reporting.results import (
 )
 from pyimgano.reporting.svg import standalone
 from pyimgano.reporting.table import markdown_table
+from pyimgano.statistics import Interval
 
 #: What a report is, beside its plots.
-REPORT_FILES = ("report.html", "results.json", "results.csv", "images.csv", "results.md")
+REPORT_FILES = (
+    *("report.html", "results.json", "results.csv", "images.csv", "results.md", "results.tex"),
+)
 
 
 def save_run_report(
@@ -40,9 +44,10 @@ def save_run_report(
         A folder, created if missing, for ``report.html``, ``results.json`` (see
         :func:`report_schema`), ``results.csv`` (a row per model, category and seed,
         with shots two more for mean and deviation),
-        ``images.csv`` (a row per image), ``results.md`` and ``plots/*.svg``. Or one file ending in
-        ``.html``, ``.json``, ``.csv`` or ``.md`` for that part alone. The page takes its pictures
-        from where the run wrote them: give the run's own output folder, or a file in it.
+        ``images.csv`` (a row per image), ``results.md``, ``results.tex`` and ``plots/*.svg``. Or
+        one file ending in ``.html``, ``.json``, ``.csv``, ``.md`` or ``.tex`` for that part alone.
+        The page takes its pictures from where the run wrote them: give the run's own output folder,
+        or a file in it.
     results
         What :func:`~pyimgano.pipelines.mvtec_visa.run_benchmark` or ``run_comparison`` returned,
         or a list of the former.
@@ -71,6 +76,7 @@ def save_run_report(
         ".json": lambda: _json(whole),
         ".csv": lambda: _table_csv(whole),
         ".md": lambda: markdown_table(whole),
+        ".tex": lambda: latex_table(whole),
     }
     if target.suffix.lower() in makers and not target.is_dir():
         make_folder(target.parent)
@@ -78,7 +84,7 @@ def save_run_report(
         return [target]
     contents = (
         *(html_page(whole, target), _json(whole), _table_csv(whole)),
-        *(_images_csv(whole), markdown_table(whole)),
+        *(_images_csv(whole), markdown_table(whole), latex_table(whole)),
     )
     texts = {**dict(zip(REPORT_FILES, contents, strict=True)), **_plot_files(whole)}
     with OutputFolder(target, "benchmark") as folder:
@@ -105,20 +111,38 @@ def _table_csv(results: Results) -> str:
     keys = _metric_keys(results)
     header = ["model", "category", "shots", "seed", "n_train", "n_test", "n_defect", *keys]
     header += ["threshold", "fit_seconds", "ms_per_image", "peak_memory_mb", "error"]
+    limits = _interval_keys(results, keys)
+    header += [f"{key}_{side}" for key in limits for side in Interval._fields]
     rows = [
         [
             *(run.title, c.category, _blank(c.shots), c.seed),
             *([c.n_train, c.n_test, _blank(c.n_defect)] if c.error is None else [""] * 3),
             *(_figures(c, keys) if c.error is None else [""] * (len(keys) + 4)),
             _blank(c.error),
+            *_limits(map(c.interval, limits)),
         ]
         for run in runs_of(results)
         for c in run.categories
     ]
-    return csv_lines([header, *rows, *_summary_rows(results, keys)])
+    return csv_lines([header, *rows, *_summary_rows(results, keys, limits)])
 
 
-def _summary_rows(results: Results, keys: Sequence[str]) -> list[list[Any]]:
+def _interval_keys(results: Results, keys: Sequence[str]) -> list[str]:
+    """Figures of which some category knows limits."""
+    every = [c for run in runs_of(results) for c in run.categories]
+    return [k for k in keys if any(c.interval(k) is not None for c in every)]
+
+
+def _limits(intervals: Iterable[Interval | None]) -> list[Any]:
+    """Two cells each, empty where nothing is known."""
+    return [
+        cell
+        for found in intervals
+        for cell in (found if found is not None and found.known else ("", ""))
+    ]
+
+
+def _summary_rows(results: Results, keys: Sequence[str], limits: Sequence[str]) -> list[list[Any]]:
     """Two rows per category and number of shots, and two of all categories, after the others."""
     return [
         [
@@ -126,6 +150,7 @@ def _summary_rows(results: Results, keys: Sequence[str]) -> list[list[Any]]:
             *[""] * 3,
             *(_blank(figure(key)) if key in one.keys else "" for key in keys),
             *[""] * 5,
+            *(_limits(map(one.interval, limits)) if name == "mean" else [""] * (2 * len(limits))),
         ]
         for run in runs_of(results)
         if run.shots
@@ -157,7 +182,15 @@ def _images_csv(results: Results) -> str:
     rows = [
         [
             *(run.title, c.category, _blank(c.shots), c.seed),
-            *(i.path, i.label, i.score, i.predicted, i.verdict, i.defect_type, i.group),
+            *(
+                relative_path(i.path, run.root),
+                i.label,
+                i.score,
+                i.predicted,
+                i.verdict,
+                i.defect_type,
+                i.group,
+            ),
             *(_blank(i.metrics.get(key)) for key in keys),
         ]
         for run in runs_of(results)
@@ -167,6 +200,12 @@ def _images_csv(results: Results) -> str:
     header = ["model", "category", "shots", "seed", "file", "label", "score", "predicted"]
     header += ["verdict", "defect_type", "group", *keys]
     return csv_lines([header, *rows])
+
+
+def relative_path(path: str, root: str) -> str:
+    """An image's path seen from the folder of its set, the same wherever that is."""
+    whole = os.path.join(root, "")
+    return path[len(whole) :].replace(os.sep, "/") if path.startswith(whole) else path
 
 
 def _blank(value: Any) -> Any:

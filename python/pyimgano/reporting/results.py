@@ -7,7 +7,17 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 from pyimgano.metrics.catalogue import info_or_key
+from pyimgano.reporting.estimates import estimate_of
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.statistics import (
+    Estimate,
+    Interval,
+    joint_interval,
+    known_limits,
+    mean_estimate,
+    seeds_interval,
+)
+from pyimgano.utils.plain import plain_data
 from pyimgano.utils.text import counted
 
 #: Version of the JSON layout; raised whenever a field changes its meaning or goes.
@@ -37,6 +47,9 @@ class CategoryResult:
         Points (false-positive rate, per-region overlap) for plotting; empty where not computed.
     notes
         What was left out or undefined, and why.
+    resampling
+        Figures of resampled test images, as :func:`~pyimgano.reporting.estimates.resampling_of`
+        has them; empty where no intervals were asked for.
     failed_metrics
         Keys of those whose metric failed: a run that is taken up again computes the category anew.
     left_out
@@ -66,11 +79,20 @@ class CategoryResult:
     left_out: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
     shots: int | None = None
+    resampling: dict[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """What a table calls its row."""
         return row_title(self.category, self.shots)
+
+    def estimate(self, key: str) -> Estimate | None:
+        """A figure and how it varies with the test images; None where that is not known."""
+        return estimate_of(self.images, self.metrics, self.resampling, key)
+
+    def interval(self, key: str) -> Interval | None:
+        """Limits of a figure over the draw of test images; None where not known."""
+        return joint_interval([self.estimate(key)])
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -81,8 +103,9 @@ class CategoryResult:
         KeyError, TypeError
             Fields are missing, unknown or of the wrong kind.
         """
-        # Files of before have no shots.
-        values = {f.name: {"shots": None, **data}[f.name] for f in fields(cls)}
+        # Files of before have no shots, and no resamples.
+        given = {"shots": None, "resampling": {}, **data}
+        values = {f.name: given[f.name] for f in fields(cls)}
         values["images"] = [ImageResult.from_json(image) for image in data["images"]]
         values["metrics"] = {k: _number(v, math.nan) for k, v in data["metrics"].items()}
         # Of the numbers of a fitted detector only its threshold may be infinite.
@@ -94,7 +117,8 @@ class CategoryResult:
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinity become null."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        plain: dict[str, Any] = _finite(own | {"images": [i.to_json() for i in self.images]})
+        own["intervals"] = known_limits({key: self.interval(key) for key in self.metrics})
+        plain: dict[str, Any] = plain_data(own | {"images": [i.to_json() for i in self.images]})
         return plain
 
 
@@ -140,18 +164,40 @@ class Summary:
 
         NaN with one seed.
         """
-        of_seeds = [
-            [[run.metrics.get(key) for run in group if run.seed == seed] for group in self.groups]
+        means = self._of_seeds(key)
+        return statistics.stdev(means) if len(means) > 1 else math.nan
+
+    def _of_seeds(self, key: str) -> list[float]:
+        """The mean over categories of each seed that has one."""
+        means = [
+            mean_of([[run.metrics.get(key) for run in g if run.seed == seed] for g in self.groups])
             for seed in self.seeds
         ]
-        means = [mean for groups in of_seeds if not math.isnan(mean := mean_of(groups))]
-        return statistics.stdev(means) if len(means) > 1 else math.nan
+        return [mean for mean in means if not math.isnan(mean)]
+
+    def estimates(self, key: str) -> list[Estimate | None]:
+        """Of each category that has the figure, its mean over seeds and how that varies."""
+        defined = [
+            [run.estimate(key) for run in group if not math.isnan(run.metrics.get(key, math.nan))]
+            for group in self.groups
+        ]
+        return [mean_estimate(group) for group in defined if group]
+
+    def interval(self, key: str) -> Interval | None:
+        """Limits over the draw of test images, of the mean over seeds; None where not known."""
+        return joint_interval(self.estimates(key))
+
+    def seeds_interval(self, key: str) -> Interval | None:
+        """Limits over the draw of seeds, on these test images; None with one seed."""
+        return seeds_interval(self._of_seeds(key))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; NaN becomes null."""
         own: dict[str, Any] = {"category": self.category, "shots": self.shots, "seeds": self.seeds}
+        own |= {"intervals": known_limits({k: self.interval(k) for k in self.keys})}
+        own |= {"seeds_intervals": known_limits({k: self.seeds_interval(k) for k in self.keys})}
         own |= {"mean": {k: self.mean(k) for k in self.keys}}
-        plain: dict[str, Any] = _finite(own | {"std": {k: self.std(k) for k in self.keys}})
+        plain: dict[str, Any] = plain_data(own | {"std": {k: self.std(k) for k in self.keys}})
         return plain
 
 
@@ -169,6 +215,8 @@ class BenchmarkResult:
         Keys of the metrics that were asked for by name; empty where none were.
     shots, draw
         Numbers of training images that were asked for, none for all, and how they are drawn.
+    intervals
+        Number of resamples that intervals were asked for with; 0: they were not.
     versions
         Of Python and of the packages that took part.
     label
@@ -187,6 +235,7 @@ class BenchmarkResult:
     categories: list[CategoryResult]
     label: str = ""
     folder: str = ""
+    intervals: int = 0
     metric_size: int | None = None
     integration_limit: float = 0.3
     metrics: list[str] = field(default_factory=list)
@@ -238,7 +287,7 @@ class BenchmarkResult:
         """Plain data for JSON; NaN and infinity become null."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         own |= {"categories": [], "label": self.title, "mean": self.mean_metrics()}
-        plain: dict[str, Any] = _finite({"schema_version": SCHEMA_VERSION, **own})
+        plain: dict[str, Any] = plain_data({"schema_version": SCHEMA_VERSION, **own})
         plain["summary"] = [one.to_json() for one in (*self.rows, *self.means)]
         return plain | {"categories": [one.to_json() for one in self.categories]}
 
@@ -289,15 +338,3 @@ def mean_of(groups: Sequence[Sequence[float | None]]) -> float:
 
 def _number(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else float(value)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    return str(value)

@@ -13,6 +13,7 @@ from pyimgano.reporting.results import (
     mean_of,
     runs_of,
 )
+from pyimgano.statistics import Interval
 from pyimgano.utils.text import printable
 
 #: Words for how training images are drawn.
@@ -20,6 +21,11 @@ _DRAWN = {
     "random": "drawn at random, those of a smaller number among those of a larger one",
     "slice": "a slice of the sorted names for each seed, as in AnomalyDINO's protocol",
 }
+#: What the limits beside a figure are.
+_INTERVALS = (
+    "[low, high]: 95 % interval, were other test images drawn; training images, seeds and"
+    " categories stay"
+)
 COSTS = ("fit s", "ms/img", "peak MB")
 
 
@@ -50,12 +56,12 @@ def result_rows(
 ) -> tuple[dict[str, list[str]], list[list[str]]]:
     """A row for each summary: of categories by their titles, then those of the means."""
     rows = {
-        one.title: _row(one, metrics)
+        one.title: _row(one, metrics, result.intervals)
         if one.groups
         else [one.title, "failed", *[""] * (len(metrics) + len(COSTS) - 1)]
         for one in result.rows
     }
-    return rows, [_row(one, metrics) for one in result.means]
+    return rows, [_row(one, metrics, result.intervals) for one in result.means]
 
 
 def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
@@ -89,6 +95,8 @@ def explanations(results: Results) -> list[str]:
         n_seeds = max((len(g) for row in run.rows for g in row.groups), default=1)
         if n_seeds > 1:
             lines[f"mean over {n_seeds} seeds ± standard deviation"] = None
+        if run.intervals:
+            lines[_INTERVALS] = None
         if run.shots:
             lines[f"shots: training images, {_DRAWN[run.draw]}"] = None
         notes = [f"{c.title}: {note}" for c in run.categories for note in c.notes]
@@ -122,12 +130,13 @@ def _cell(text: str) -> str:
     return plain
 
 
-def _row(one: Summary, metrics: Sequence[MetricInfo]) -> list[str]:
+def _row(one: Summary, metrics: Sequence[MetricInfo], intervals: int) -> list[str]:
     runs = [run for group in one.groups for run in group]
     cells = [one.title]
     for key in (info.key for info in metrics):
         if any(key in run.metrics for run in runs):
-            cells.append(with_deviation(one.mean(key), one.std(key)))
+            limits = with_interval("", one.interval(key)) if intervals else ""
+            cells.append(with_deviation(one.mean(key), one.std(key)) + limits)
         else:
             cells.append("-")
     peaks = [run.peak_memory_mb for run in runs if run.peak_memory_mb is not None]
@@ -140,6 +149,13 @@ def _row(one: Summary, metrics: Sequence[MetricInfo]) -> list[str]:
 def with_deviation(mean: float, std: float) -> str:
     """``mean ± std``, or the mean alone where there is no deviation."""
     return number(mean, 4) + ("" if math.isnan(std) else f" ± {number(std, 4)}")
+
+
+def with_interval(figure: str, interval: Interval | None) -> str:
+    """A figure and its limits, ``[n/a]`` where nothing is known of them."""
+    if interval is None or not interval.known:
+        return f"{figure} [n/a]"
+    return f"{figure} [{number(interval.low, 4)}, {number(interval.high, 4)}]"
 
 
 def number(value: float, digits: int) -> str:
