@@ -40,6 +40,10 @@ class Prediction:
         int32 (h, w, 2): for each patch of the detector's grid the patch of a good photo that it was
         compared with, as the numbers of the training image and of its patch; None where a detector
         does not compare with single patches. See ``detector.nearest_good``.
+    mask
+        uint8 (H, W) at the image's own size: 255 where the map, after the post-processing that is
+        attached, exceeds the detector's pixel threshold, else 0, whatever the label is. None where
+        the detector has none or no map was asked for.
     """
 
     path: str | None
@@ -48,6 +52,7 @@ class Prediction:
     anomaly_map: NDArray[np.float32] | None
     warnings: tuple[str, ...] = ()
     nearest: NDArray[np.int32] | None = None
+    mask: NDArray[np.uint8] | None = None
 
     @property
     def verdict(self) -> str:

@@ -12,6 +12,8 @@ PROG = "pyimgano calibrate"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
+    from pyimgano.models.parameters import PIXEL_TARGETS
+
     parser = options.Parser(
         prog=PROG,
         description="Score images whose labels are known, and write a detector file with the"
@@ -50,6 +52,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="steps that maps go through before regions and pictures are made of them, such as"
         " gaussian_sigma=2,min_component_area=30, or none; alone they need no images",
     )
+    for name, parameter in PIXEL_TARGETS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=options.typed(parameter),
+            metavar=parameter.metavar,
+            help=f"{parameter.help} (from --normal)",
+        )
     parser.add_argument(
         "-o",
         "--output",
@@ -72,8 +81,9 @@ def _run(argv: Sequence[str] | None) -> int:
     detector = options.load_detector(args)
     check_target(args.output)
     if args.postprocess is not None:
-        given = (args.threshold, args.objective, args.target)
-        if not (args.normal or args.anomalous) and given == (None, None, None):
+        image = (args.threshold, args.objective, args.target)
+        given = {*image, args.false_pixels, args.false_regions}
+        if not (args.normal or args.anomalous) and given == {None}:
             print(f"post-processing: {attach_postprocess(detector, args.postprocess)}")
             detector.save(args.output, **_storage(args.detector))
             return options.OK
@@ -85,6 +95,8 @@ def _run(argv: Sequence[str] | None) -> int:
         target=args.target,
         threshold=args.threshold,
         postprocess=args.postprocess,
+        false_pixels=args.false_pixels,
+        false_regions=args.false_regions,
         strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
     )
@@ -106,6 +118,8 @@ def _run(argv: Sequence[str] | None) -> int:
     print(run.source)
     if run.false_positive_rate is not None:
         print(run.false_positive_rate.describe())
+    if (pixels := run.pixel_threshold) is not None:
+        print(f"pixel threshold {pixels.value:.4f}: {pixels.describe()}")
     for note in (run.left_out.describe(), *run.notes):
         options.tell(PROG, note)
     return options.OK

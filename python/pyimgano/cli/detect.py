@@ -22,6 +22,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--no-overlays", action="store_true", help="write no pictures")
     parser.add_argument(
+        "--masks",
+        action="store_true",
+        help="write masks as PNG, 255 above the pixel threshold and 0 elsewhere (needs"
+        " --false-pixels or --false-regions)",
+    )
+    parser.add_argument(
         "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
     )
     learning.add_learning_options(parser)
@@ -39,6 +45,7 @@ def _run(argv: Sequence[str] | None) -> int:
         test=args.test,
         output=args.output,
         overlays=not args.no_overlays,
+        masks=args.masks,
         **learning.learning_arguments(args),
     )
     rows = [
@@ -57,6 +64,7 @@ def _run(argv: Sequence[str] | None) -> int:
     print(f"defects found in {run.n_anomalous} of {counted(n_scored, 'image')}")
     learning.print_good(run.good, args.report)
     pictures = f", {run.overlays}/" if run.n_overlays else ""
+    pictures += f", {run.masks}/" if run.masks else ""
     print(f"results.csv, results.json{pictures} in {shown(args.output)}")
     learning.tell_notes(PROG, run.left_out, [*run.health(), *run.notes], run.skipped)
     for bad in run.unreadable:

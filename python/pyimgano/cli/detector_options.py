@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +84,12 @@ def add_detector_options(
 
 
 def add_options_of(
-    model: str, parser: argparse.ArgumentParser, *, backbone: str, without: str
+    model: str, parser: argparse.ArgumentParser, *, backbone: str, without: Collection[str]
 ) -> None:
-    """Options of a command for one model alone, but for a parameter that it has no use for."""
+    """Options of a command for one model alone, but for parameters that it has no use for."""
     group = parser.add_argument_group("comparison")
     for name, uses in _uses(backbone, [model]).items():
-        if name != without:
+        if name not in without:
             _add_option(group, name, uses)
     parser.set_defaults(model=model, default_backbone=backbone)
 

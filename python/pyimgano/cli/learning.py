@@ -80,6 +80,8 @@ def print_good(good: GoodPhotos, report: str | None) -> None:
         print(f"             {good.rate.describe()}")
         print(f"             {good.rate.outlook()}; --target-fpr sets the share:")
         print("             a lower one lets more defects pass")
+    if (pixels := good.pixel_threshold) is not None:
+        print(f"pixels       {pixels.value:.4f} ({pixels.describe()})")
     rows = [(printable(name), score, printable(why)) for name, score, why in good.rows()]
     width = max((len(name) for name, _, _ in rows), default=0)
     for i, (name, score, why) in enumerate(rows):

@@ -10,6 +10,12 @@ from pyimgano.utils.text import counted
 
 PROG = "pyimgano predict"
 _INTERRUPTED = 130
+#: What is written of each image, if it is asked for.
+_PICTURES = {
+    "maps": "anomaly maps as TIFF, float32",
+    "overlays": "pictures with heat maps",
+    "masks": "masks as PNG: 255 above the detector's pixel threshold, 0 elsewhere",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,7 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     out = parser.add_argument_group("output")
     out.add_argument(
-        "--output", metavar="DIR", help="folder for results.jsonl, results.csv, maps and overlays"
+        "--output",
+        metavar="DIR",
+        help="folder for results.jsonl, results.csv, maps, overlays and masks",
     )
     out.add_argument(
         "--jsonl", action="store_true", help="print JSON, one line per image, instead of a table"
@@ -49,12 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     out.add_argument(
         "--regions", action="store_true", help="box, area and highest score of each defect region"
     )
-    out.add_argument(
-        "--maps", action="store_true", help="write anomaly maps as TIFF, float32 (needs --output)"
-    )
-    out.add_argument(
-        "--overlays", action="store_true", help="write pictures with heat maps (needs --output)"
-    )
+    for name, what in _PICTURES.items():
+        out.add_argument(f"--{name}", action="store_true", help=f"write {what} (needs --output)")
     out.add_argument("--quiet", action="store_true", help="show no progress, table or summary")
     run = parser.add_argument_group("run")
     options.add_strict_option(run)
@@ -74,8 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
     args = parser.parse_args(argv)
     if not args.images and not args.list:
         parser.error("no images: give files, folders, patterns or --list FILE")
-    if (args.maps or args.overlays) and args.output is None:
-        parser.error("--maps and --overlays need --output DIR")
+    if (args.maps or args.overlays or args.masks) and args.output is None:
+        parser.error("--maps, --overlays and --masks need --output DIR")
     from pyimgano.images.left_out import LeftOut
     from pyimgano.images.sources import stream_images
     from pyimgano.pipelines.predict import PredictRun
@@ -88,6 +92,7 @@ def _run(argv: Sequence[str] | None) -> int:
         output=args.output,
         maps=args.maps,
         overlays=args.overlays,
+        masks=args.masks,
         regions=args.regions,
         batch_size=args.batch_size,
         left_out=left_out,

@@ -33,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     options.add_strict_option(parser)
     parser.add_argument("--quiet", action="store_true", help="show no progress")
-    detector_options.add_options_of("mutual", parser, backbone="embedded", without="contamination")
+    useless = ("contamination", "false_pixels", "false_regions")
+    detector_options.add_options_of("mutual", parser, backbone="embedded", without=useless)
     return parser
 
 

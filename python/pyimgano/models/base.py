@@ -2,16 +2,20 @@
 
 import copy
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarning
+from pyimgano.images.health import ImageHealth
 from pyimgano.models.fitted import Fitted, FittedState
 from pyimgano.models.good_patch import GoodPatch
+from pyimgano.models.pixel_threshold import PixelThreshold
 from pyimgano.models.sklearn_api import SklearnApi
 from pyimgano.models.training_images import training_images
 from pyimgano.postprocess.anomaly_map import AnomalyMapPostprocess
@@ -49,7 +53,11 @@ class Detector(Fitted, SklearnApi, ABC):
     health_ : HealthRange or None
         Light, contrast, sharpness, colour and size of the training images, which
         ``Prediction.warnings`` compares others with; None where they are not known.
+    pixel_threshold_ : PixelThreshold or None
+        What ``Prediction.mask`` is made by; None: there are no masks.
     """
+
+    pixel_threshold_: PixelThreshold | None = None
 
     def fit(self, X: Iterable[ImageInput], y: Any = None) -> Self:
         """Learn from normal images; if that fails or is interrupted, the detector stays as it was.
@@ -72,6 +80,7 @@ class Detector(Fitted, SklearnApi, ABC):
         images = training_images(X, y)
         self.check_params()
         fitted = copy.copy(self)
+        fitted.pixel_threshold_ = None
         fitted._fit(images)
         fitted._params_at_fit = self.get_params()
         self.__dict__.update(fitted.__dict__)
@@ -216,6 +225,7 @@ class PixelDetector(Detector):
 
         Scores, labels and ``Prediction.anomaly_map`` stay as they are, and so do the metrics made
         of them. ``map_threshold_`` stays a level of raw maps. It holds through further fits.
+        A pixel threshold is one of maps after other steps, and is dropped with a ThresholdWarning.
 
         Parameters
         ----------
@@ -235,11 +245,21 @@ class PixelDetector(Detector):
             )
         if postprocess is not None:
             postprocess.level(0.0)
+        if self.pixel_threshold_ is not None and postprocess != self.postprocess_:
+            self.pixel_threshold_ = None
+            warnings.warn(
+                "the pixel threshold is dropped: it was one of maps after other post-processing",
+                ThresholdWarning,
+                stacklevel=2,
+            )
         self.postprocess_ = postprocess
 
     def get_state(self) -> FittedState:
         """What was learnt, the levels of maps, and the post-processing that is attached."""
         state = super().get_state()
+        if (pixels := self.pixel_threshold_) is not None:
+            target = {"of": pixels.of, "target": pixels.target, "n": pixels.n}
+            state.facts.update({"pixel_threshold": pixels.value, "pixel_target": target})
         for name in _LEVELS:
             state.facts[name] = getattr(self, f"{name}_", None)
         if self.postprocess_ is not None:
@@ -253,7 +273,26 @@ class PixelDetector(Detector):
             if state.facts[name] is not None:
                 setattr(self, f"{name}_", state.facts[name])
         given = state.facts.get("postprocess")
+        self.pixel_threshold_ = None
         self.set_postprocess(None if given is None else AnomalyMapPostprocess(**given))
+        value, target = (state.facts.get(f"pixel_{name}") for name in ("threshold", "target"))
+        if value is not None and target is not None:
+            self.pixel_threshold_ = PixelThreshold(value, **target)
+
+    def _prediction(
+        self,
+        path: str | None,
+        score: float,
+        anomaly_map: NDArray[np.float32] | None,
+        health: ImageHealth | None,
+        nearest: NDArray[np.int32] | None = None,
+    ) -> Prediction:
+        found = super()._prediction(path, score, anomaly_map, health, nearest)
+        if self.pixel_threshold_ is None or anomaly_map is None:
+            return found
+        steps = self.postprocess_
+        processed = anomaly_map if steps is None else steps(anomaly_map)
+        return replace(found, mask=self.pixel_threshold_.mask(processed))
 
     def predict_anomaly_map(self, X: Iterable[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
 from pyimgano.features.patches.projection import Projection, grids_of, projected
+from pyimgano.images.geometry import Geometry
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, white_of
 from pyimgano.images.reading import join_errors
@@ -36,6 +37,8 @@ class Collected:
     thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
     #: Size (h, w) of the pixels of each.
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    #: Which pixel of its source each of these is.
+    geometries: list[Geometry] = field(default_factory=list)
     #: Why the others cannot be used, by position.
     errors: dict[int, ImageReadError] = field(default_factory=dict)
 
@@ -47,6 +50,7 @@ class Collected:
         white = np.float32(white_of(loaded.pixels, bit_depth))
         self.thumbnails.append(thumbnail(loaded.pixels) / white)
         self.sizes.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
+        self.geometries.append(loaded.geometry)
 
     def see(self, look: Look) -> None:
         """Note what an image looks like that was read by others."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.models.base import Detector
+from pyimgano.models.pixel_threshold import PixelThreshold
 from pyimgano.models.threshold import FalsePositiveRate
 
 # The numbers below were chosen with the real sets cookie and screw in sight, and the nine synthetic
@@ -74,6 +75,7 @@ class GoodPhotos:
     source: str
     rate: FalsePositiveRate | None
     notes: list[str]  #: Warnings.
+    pixel_threshold: PixelThreshold | None = None
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, score and what there is to say of each photo that a person should look at."""
@@ -159,4 +161,5 @@ def describe_good(
         source=detector.threshold_source_,
         rate=detector.false_positive_rate_,
         notes=list(notes),
+        pixel_threshold=detector.pixel_threshold_,
     )

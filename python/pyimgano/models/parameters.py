@@ -99,12 +99,34 @@ FEATURES: Parameters = {
     "tile_overlap": TILE_OVERLAP,
     "smallest_defect": SMALLEST_DEFECT,
 }
+#: What asks for a pixel threshold; at most one of the two.
+PIXEL_TARGETS: Parameters = {
+    "false_pixels": Number(
+        0,
+        1,
+        open_low=True,
+        open_high=True,
+        none="no pixel threshold",
+        metavar="P",
+        help="learn a pixel threshold for masks: share of a good image's pixels that may exceed it",
+    ),
+    "false_regions": Number(
+        0,
+        1,
+        open_low=True,
+        open_high=True,
+        none="no pixel threshold",
+        metavar="P",
+        help="learn a pixel threshold for masks: regions per good image that may exceed it",
+    ),
+}
 #: What else every patch detector has.
 PATCHES: Parameters = {
     "gaussian_sigma": Number(
         0, LARGEST_SIGMA, metavar="S", help="smoothing of the map, in pixels at the image size"
     ),
     "contamination": COMMON["contamination"],
+    **PIXEL_TARGETS,
     "device": NETWORK["device"],
     "engine": Text(
         none="opencv",

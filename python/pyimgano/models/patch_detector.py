@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import copy
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pyimgano.errors import ThresholdWarning
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
 from pyimgano.images.preprocess import LoadedImage, each_image
 from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
-from pyimgano.models.collect import Collected, collect, fit_features, fit_projection
+from pyimgano.models.collect import collect, fit_features, fit_projection
 from pyimgano.models.fitted import FittedState
+from pyimgano.models.held_out import HeldOutThresholds
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
-from pyimgano.models.patch_features import PatchFeatures
-from pyimgano.models.threshold import held_out_threshold
+from pyimgano.models.pixel_threshold import GoodMaps
 from pyimgano.scorers.base import PatchScorer, PatchScores, is_scorer
 from pyimgano.scorers.checked import CheckedScorer
-from pyimgano.scorers.image_score import ImageScore, is_of_map, patch_rule, summarise
+from pyimgano.scorers.image_score import patch_rule
 from pyimgano.scorers.memory_bank import MemoryBankScorer
 from pyimgano.types import ImageInput, ImageSize, Prediction
 from pyimgano.utils.parameters import Opaque
@@ -33,7 +27,7 @@ from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
 
-class PatchDetector(PatchFeatures):
+class PatchDetector(HeldOutThresholds):
     """Any extractor of patch features with any scorer.
 
     Parameters
@@ -95,6 +89,10 @@ class PatchDetector(PatchFeatures):
         Seed of everything that is drawn.
     contamination : float
         Share of normal images that may exceed ``threshold_``.
+    false_pixels, false_regions : float or None
+        One of the two: share of a good image's pixels, or regions per good image, that may exceed
+        ``pixel_threshold_``, on the mean of images, see
+        :class:`~pyimgano.models.pixel_threshold.PixelThreshold`. None: there is no such threshold.
     gaussian_sigma : float
         Smoothing of the map, in pixels at ``image_size``.
     bit_depth, max_pixels : int or None; int
@@ -114,6 +112,8 @@ class PatchDetector(PatchFeatures):
         (:func:`~pyimgano.models.threshold.held_out_threshold`), or what was assigned.
     map_level_ : float
         Median of the held-out maps: the level of normal surface, for displays.
+    pixel_threshold_ : PixelThreshold or None
+        Masks are where the map, after post-processing, exceeds it.
     decision_scores_ : ndarray
         float64 (n,): held-out scores of the training images, in their order.
     skipped_ : list of str
@@ -138,10 +138,6 @@ class PatchDetector(PatchFeatures):
     kind: ClassVar[str] = "patch"
     #: Of a subclass with a scorer of its own: its class, whose parameters are the detector's too.
     SCORER: ClassVar[Any] = None
-    #: What the score of an image is, where that is a parameter.
-    image_score: ImageScore
-
-    scorer_: PatchScorer
 
     def __init__(
         self,
@@ -162,6 +158,8 @@ class PatchDetector(PatchFeatures):
         batch_size: int = 8,
         random_state: int = 0,
         contamination: float = 0.1,
+        false_pixels: float | None = None,
+        false_regions: float | None = None,
         references: str | Sequence[Any] = "plain",
         projection: int | str | None = None,
         preset: str | None = None,
@@ -188,6 +186,8 @@ class PatchDetector(PatchFeatures):
         self.batch_size = batch_size
         self.random_state = random_state
         self.contamination = contamination
+        self.false_pixels = false_pixels
+        self.false_regions = false_regions
         self.references = references
         self.projection = projection
         self.preset = preset
@@ -218,6 +218,7 @@ class PatchDetector(PatchFeatures):
     def check_params(self) -> None:
         """Check the parameters alone, those that the scorer declares among them."""
         super().check_params()
+        GoodMaps.asked_for(self)
         check_declared(self.build_scorer() if self.SCORER is not None else self.scorer)
 
     def _fit(self, images: Sequence[ImageInput]) -> None:
@@ -265,30 +266,6 @@ class PatchDetector(PatchFeatures):
             self._fit_thresholds(collected, scorer, 1 + references.n_copies)
         self.timings_ = timer.seconds
 
-    def _fit_thresholds(self, collected: Collected, scorer: PatchScorer, n_each: int) -> None:
-        """The thresholds; the scorer has ``n_each`` images for one, the first is the image."""
-        groups, sizes = collected.groups, collected.sizes
-        nothing = np.full(len(groups), np.nan)  # one picture leaves nothing to score it with
-        scores, peaks, levels = nothing, nothing, np.zeros(1)
-        self._held_out = ()
-        if (n_pictures := len(np.unique(groups))) > 1:
-            alone = n_each == 1 and n_pictures == len(groups)
-            twins = None if alone else np.repeat(groups, n_each)
-            self._held_out = scorer.held_out(twins)[::n_each]
-            maps = (
-                (one, self._mapper.at_input(one.distances, size))
-                for one, size in zip(self._held_out, sizes, strict=True)
-            )
-            found = [(self._score(one, map_), map_.max(), np.median(map_)) for one, map_ in maps]
-            scores, peaks, levels = np.array(found, np.float64).T
-        else:  # nothing is held out; a scorer's copy is without its training patches
-            self.scorer_ = copy.deepcopy(self.scorer_)
-        self._learn_threshold(scores, groups, how="each left out of what was learnt")
-        with warnings.catch_warnings():  # it would say the same again
-            warnings.simplefilter("ignore", ThresholdWarning)
-            self.map_threshold_ = held_out_threshold(peaks, self.contamination, groups=groups).value
-        self.map_level_ = float(np.median(levels))
-
     def iter_predict(
         self, X: Iterable[ImageInput], *, with_maps: bool = True
     ) -> Iterator[Prediction]:
@@ -316,14 +293,6 @@ class PatchDetector(PatchFeatures):
                     score = self._score(found, at_input)
                     anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health, found.nearest)
-
-    def _scores_maps(self) -> bool:
-        return hasattr(self, "image_score") and is_of_map(self._in_use("image_score"))
-
-    def _score(self, found: PatchScores, at_input: NDArray[np.float32]) -> float:
-        """The score of an image: its scorer's, or that of its map at the features' input size."""
-        of_map = self._scores_maps()
-        return summarise(at_input, self._in_use("image_score")) if of_map else found.image
 
     def get_state(self) -> FittedState:
         """What was learnt, and the scorer."""

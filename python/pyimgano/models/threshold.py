@@ -77,7 +77,7 @@ def held_out_threshold(
     if not FalsePositiveRate(target, n).attainable:
         rate = FalsePositiveRate(target, n, fitted=True)
         warnings.warn(
-            f"threshold_ is an estimate: to show that {_percent(target)} of the good images are"
+            f"threshold_ is an estimate: to show that {percent(target)} of the good images are"
             f" flagged takes {rate.n_needed} {of} images, here are {n}, so the tail of their scores"
             " is taken to follow a Gumbel law",
             ThresholdWarning,
@@ -223,5 +223,6 @@ def _of_100(share: float) -> str:
     return f"{100 * share:.6f}".rstrip("0").rstrip(".") if "e" in text else text
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as people read it."""
     return f"{100 * share:.3g} %"

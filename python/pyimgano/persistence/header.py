@@ -197,8 +197,17 @@ _WITH_MAPS = Fields(
             absent={one.name: one.default for one in dataclass_fields(AnomalyMapPostprocess)},
             none=True,
         ),
+        "pixel_threshold": Extended(none=True),
+        "pixel_target": Fields(
+            {
+                "of": Choice("pixels", "regions"),
+                "target": Number(1e-300, 1.0 - 2.0**-53),
+                "n": Count(0, 2**40),
+            },
+            none=True,
+        ),
     },
-    absent={**_OLDER, "postprocess": None},
+    absent={**_OLDER, "postprocess": None, "pixel_threshold": None, "pixel_target": None},
 )
 _WITHOUT_MAPS = Fields(_FITTED, absent=_OLDER)
 _CHANGE = Fields(

@@ -24,6 +24,8 @@ OLDER_PARAMETERS = {
     "tiles": None,
     "tile_overlap": None,
     "smallest_defect": None,
+    "false_pixels": None,
+    "false_regions": None,
 }
 #: A SHA-256 in hexadecimal digits.
 HASH = "[0-9a-f]{64}"

@@ -4,7 +4,6 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -14,25 +13,21 @@ from numpy.typing import NDArray
 from pyimgano.calibration.threshold import OBJECTIVES, fit_threshold
 from pyimgano.errors import (
     DatasetError,
-    ImageReadError,
     InvalidInputError,
     RepeatedImageWarning,
     ThresholdWarning,
 )
-from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
-from pyimgano.images.reading import join_errors
 from pyimgano.images.sources import Sources, gather_images
-from pyimgano.images.twins import group_twins, thumbnail_of
 from pyimgano.models.base import Detector, PixelDetector
+from pyimgano.models.pixel_threshold import GoodMaps, PixelThreshold
 from pyimgano.models.threshold import DEFAULT_TARGET, FalsePositiveRate, held_out_threshold
 from pyimgano.models.training_images import each_once
-from pyimgano.pipelines.scoring import is_learnt, predict_stream, say_learnt
-from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
+from pyimgano.pipelines.labelled import score_labelled
+from pyimgano.pipelines.scoring import say_learnt
+from pyimgano.postprocess import AnomalyMapPostprocess
 from pyimgano.registry import unknown_name
-from pyimgano.types import Unreadable
 from pyimgano.utils.notes import noting
-from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown
 
 
@@ -67,6 +62,8 @@ class Calibration:
     notes, left_out
         Warnings, and how many of the images are unlike those that were learnt from; files and
         folders that were left out.
+    pixel_threshold
+        The new one; None if none was asked for.
     """
 
     before: Operating
@@ -75,6 +72,7 @@ class Calibration:
     false_positive_rate: FalsePositiveRate | None
     notes: list[str]
     left_out: LeftOut
+    pixel_threshold: PixelThreshold | None = None
 
 
 def run_calibrate(
@@ -86,6 +84,8 @@ def run_calibrate(
     target: float | None = None,
     threshold: float | None = None,
     postprocess: str | None = None,
+    false_pixels: float | None = None,
+    false_regions: float | None = None,
     strict: bool = False,
     verbose: bool = False,
 ) -> Calibration:
@@ -113,6 +113,9 @@ def run_calibrate(
     postprocess
         Steps to attach, as for :func:`attach_postprocess`. A component filter without a threshold
         takes the level that the maps have afterwards, which is found without that filter.
+    false_pixels, false_regions
+        One of the two: the target of a :class:`~pyimgano.models.pixel_threshold.PixelThreshold`
+        from the normal images, which is set beside the threshold.
     strict, verbose
         Raise if a file or folder is left out that somebody could miss; show a progress bar.
 
@@ -126,17 +129,17 @@ def run_calibrate(
     InvalidInputError
         Objective and images or target do not go together.
     """
-    by_level = postprocess is not None and _attach_without_filter(detector, postprocess)
-    with LeftOut.counted(strict) as left_out, noting(RepeatedImageWarning) as notes:
-        # Each file once: one that counts twice would make the rate look better known than it is.
-        good_paths = each_once(gather_images(normal, left_out=left_out), "normal")
-        bad_paths = each_once(gather_images(anomalous, left_out=left_out), "anomalous")
-    both = set(map(os.path.realpath, good_paths)) & set(map(os.path.realpath, bad_paths))
-    if both:
-        raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")
+    asks_pixels = _check_pixel_request(detector, normal, false_pixels, false_regions)
+    with noting(ThresholdWarning) as dropped:
+        by_level = postprocess is not None and _attach_without_filter(detector, postprocess)
+    maps = None
+    if asks_pixels:
+        dropped = []  # another takes its place
+        maps = GoodMaps(false_pixels, false_regions, cast(PixelDetector, detector).postprocess_)
+    good_paths, bad_paths, left_out, notes = _gather(normal, anomalous, strict)
     objective = _check_request(good_paths, bad_paths, objective, target, threshold)
     paths, n = [*good_paths, *bad_paths], len(good_paths)
-    scored = _score(detector, paths, verbose)
+    scored = score_labelled(detector, paths, n, maps, verbose)
     notes += say_learnt(
         [paths[i] for i in np.flatnonzero(scored.learnt)], len(paths), "good ones are not counted"
     )
@@ -157,14 +160,51 @@ def run_calibrate(
             source = f"calibrated on {len(good)} normal and {len(bad)} anomalous images: {what}"
             if seen := _looks_seen(detector, good):
                 warnings.warn(seen, ThresholdWarning, stacklevel=2)
-    detector.set_threshold(value, source=source, false_positive_rate=rate)
-    after = _operating(float(detector.threshold_), good, bad)
-    if len(good) and scored.peaks is not None and hasattr(detector, "map_threshold_"):
-        _set_map_level(detector, _map_level(scored.peaks[used], after))
-    if postprocess is not None and by_level:
-        attach_postprocess(detector, postprocess)
-    all_notes = [*notes, *warned, *_say_extreme(after), *scored.health.lines()]
-    return Calibration(before, after, source, rate, all_notes, left_out)
+        pixels = None
+        if maps is not None:
+            pixels = maps.threshold(groups=scored.groups, used=used, of="normal")
+        detector.set_threshold(value, source=source, false_positive_rate=rate)
+        after = _operating(float(detector.threshold_), good, bad)
+        if len(good) and scored.peaks is not None and hasattr(detector, "map_threshold_"):
+            _set_map_level(detector, _map_level(scored.peaks[used], after))
+        if postprocess is not None and by_level:
+            attach_postprocess(detector, postprocess)
+            if pixels is not None:  # the filter only takes away, and leaves 0
+                pixels = replace(pixels, value=max(pixels.value, 0.0))
+    if pixels is not None:
+        detector.pixel_threshold_ = pixels
+    all_notes = [*notes, *dropped, *warned, *_say_extreme(after), *scored.health.lines()]
+    return Calibration(before, after, source, rate, all_notes, left_out, pixels)
+
+
+def _gather(
+    normal: Sources, anomalous: Sources, strict: bool
+) -> tuple[Sequence[str], Sequence[str], LeftOut, list[str]]:
+    """The paths of both lists, what was left out, and notes."""
+    with LeftOut.counted(strict) as left_out, noting(RepeatedImageWarning) as notes:
+        # Each file once: one that counts twice would make the rate look better known than it is.
+        good_paths = each_once(gather_images(normal, left_out=left_out), "normal")
+        bad_paths = each_once(gather_images(anomalous, left_out=left_out), "anomalous")
+    both = set(map(os.path.realpath, good_paths)) & set(map(os.path.realpath, bad_paths))
+    if both:
+        raise DatasetError(f"{len(both)} images are in both lists, such as {shown(min(both))}")
+    return good_paths, bad_paths, left_out, notes
+
+
+def _check_pixel_request(
+    detector: Detector, normal: Sources, false_pixels: float | None, false_regions: float | None
+) -> bool:
+    """Whether a pixel threshold is asked for; refused before anything is scored if none can be."""
+    if (false_pixels, false_regions) == (None, None):
+        return False
+    GoodMaps(false_pixels, false_regions, None)
+    if not isinstance(detector, PixelDetector):
+        raise InvalidInputError(
+            f"{type(detector).__name__} has no maps: it can have no pixel threshold"
+        )
+    if isinstance(normal, Sequence) and not normal:
+        raise InvalidInputError("a pixel threshold needs normal images")
+    return True
 
 
 def attach_postprocess(detector: Detector, steps: str) -> str:
@@ -248,48 +288,6 @@ def _choose(
         return found.value, found.rate, what
     what = f"best {objective}" if target is None else f"{objective} of {target:g}"
     return fit_threshold(good, bad, objective, target=target), None, what
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """What was found on each image, in order; no map values for a detector without maps."""
-
-    scores: NDArray[np.float64]
-    peaks: NDArray[np.float64] | None
-    learnt: NDArray[np.bool_]
-    groups: NDArray[np.int64]
-    health: HealthTally
-
-
-def _score(detector: Detector, paths: list[str], verbose: bool) -> _Scored:
-    with_maps = isinstance(detector, PixelDetector)
-    scores, peaks, learnt, thumbnails = [], [], [], []
-    rule = RegionRule.of(detector)
-    errors: list[ImageReadError] = []
-    health = HealthTally()
-    stream = predict_stream(detector, paths, with_maps=with_maps)
-    with closing(stream), track(len(paths), "scoring", verbose) as advance:
-        for found in stream:
-            advance()
-            if isinstance(found, Unreadable):
-                errors.append(ImageReadError(found.reason))
-                continue
-            scores.append(found.prediction.score)
-            health.add(found.prediction.warnings)
-            learnt.append(is_learnt(detector, found.image))
-            thumbnails.append(thumbnail_of(found.image))
-            if found.prediction.anomaly_map is not None:
-                peaks.append(float(rule.applied(found.prediction.anomaly_map).max()))
-    if errors:
-        raise join_errors(errors, len(paths))
-    groups = group_twins([one.tobytes() for one in thumbnails], np.array(thumbnails))
-    return _Scored(
-        np.array(scores),
-        np.array(peaks) if len(peaks) == len(scores) else None,
-        np.array(learnt, dtype=bool),
-        groups,
-        health,
-    )
 
 
 def _say_extreme(after: Operating) -> list[str]:

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyimgano.errors import DatasetError
+from pyimgano.errors import DatasetError, InvalidInputError
 from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_found, gather_images
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos
+from pyimgano.models.pixel_threshold import asks_for_pixels
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.check_good import Learning
+from pyimgano.pipelines.predict import NO_PIXEL_THRESHOLD
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
@@ -26,14 +28,15 @@ from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import verdict_panel
 from pyimgano.reporting.pictures import write_png
-from pyimgano.types import Unreadable
+from pyimgano.reporting.records import record_of
+from pyimgano.types import Prediction, Unreadable
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown
 
 _NUMBER_WIDTH = 4
 #: What the path is called in the results.
 _FILE = "file"
-_COLUMNS = ("label", "score", "predicted", "verdict", "n_regions", "warnings", "error")
+_COLUMNS = ("label", "score", "predicted", "verdict", "n_regions", "warnings", "mask", "error")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class DetectionRun:
     n_overlays, overlays
         Pictures written, and their folder in the output folder: none for a detector without anomaly
         maps, which ``notes`` then says.
+    masks
+        Folder of the masks in the output folder; empty if none were asked for.
     left_out
         Files and folders that are no input.
     """
@@ -57,6 +62,7 @@ class DetectionRun:
     detections: list[ImageResult]
     n_overlays: int = 0
     overlays: str = ""
+    masks: str = ""
     left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
@@ -85,6 +91,7 @@ def run_detect(
     output: str | os.PathLike[str],
     model: str = "patchcore",
     overlays: bool = True,
+    masks: bool = False,
     leave_out: Sequence[str] = (),
     report: str | os.PathLike[str] | None = None,
     strict: bool = False,
@@ -104,6 +111,9 @@ def run_detect(
         Folder for the results; created if missing, and never taken as input.
     overlays
         False writes no pictures; a detector without anomaly maps has none to write.
+    masks
+        Write what exceeds the pixel threshold as ``masks/<name>.png``: one channel, 255 there and 0
+        elsewhere, at the image's own size. It takes ``false_pixels`` or ``false_regions``.
     model, leave_out, report, strict, verbose, **model_kwargs
         As for :func:`~pyimgano.pipelines.check_good.run_check_good`, of the normal images.
 
@@ -111,6 +121,8 @@ def run_detect(
     ------
     DatasetError
         A source has no images, or an image is in both; or, with ``strict``, something was left out.
+    InvalidInputError
+        Masks are asked for, and no pixel threshold.
     OutputError
         Another run is writing to the output folder, or it holds a file that would be replaced and
         is no result of an earlier run.
@@ -121,12 +133,15 @@ def run_detect(
     _refuse_shared(normal_paths, found)
     learning = Learning(model, report, verbose=verbose, **model_kwargs)
     detector = learning.detector
+    if masks and not asks_for_pixels(detector):
+        raise InvalidInputError(NO_PIXEL_THRESHOLD)
     with OutputFolder(output, "detect") as folder:
         files = [folder.claim(name) for name in ("results.csv", "results.json")]
         good = learning.fit(normal_paths, leave_out)
         learning.write_page(good)
         writer = _OverlayWriter(detector, folder, test) if overlays else None
-        detections, learnt = _score(detector, found, writer, verbose)
+        found_masks = _MaskWriter(folder, test) if masks else None
+        detections, learnt = _score(detector, found, writer, found_masks, verbose)
         n_overlays, pictures, notes = 0, "", [*good.notes, *learnt]
         if writer is not None:
             n_overlays, pictures = writer.rank(), writer.folder
@@ -139,6 +154,7 @@ def run_detect(
             detections,
             n_overlays,
             pictures,
+            "" if found_masks is None else found_masks.folder,
             left_out,
         )
         _write_results(run, *files)
@@ -159,12 +175,13 @@ def _score(
     detector: Detector,
     found: list[str | Unreadable],
     writer: _OverlayWriter | None,
+    masks: _MaskWriter | None,
     verbose: bool,
 ) -> tuple[list[ImageResult], list[str]]:
     """The most anomalous first, what has no score last; and a note on images learnt from."""
     detections, learnt = [], []
     rule = RegionRule.of(detector)
-    stream = predict_stream(detector, found, with_maps=writer is not None)
+    stream = predict_stream(detector, found, with_maps=writer is not None or masks is not None)
     with closing(stream), track(len(found), "scoring", verbose) as advance:
         for one, outcome in zip(found, stream, strict=True):
             path = one if isinstance(one, str) else one.path
@@ -174,7 +191,8 @@ def _score(
                 prediction = outcome.prediction
                 marked = prediction.anomaly_map is not None
                 regions = rule.regions(prediction) if marked else None
-                detections.append(ImageResult.of(path, prediction, regions=regions))
+                files = {} if masks is None else masks.add(path, prediction)
+                detections.append(ImageResult.of(path, prediction, regions=regions, pictures=files))
                 if is_learnt(detector, outcome.image):
                     learnt.append(path)
                 if writer is not None:
@@ -191,7 +209,7 @@ class _OverlayWriter:
         self._output = output
         self.folder = output.claim_pictures("overlays")
         output.remove_old(self.folder)
-        self._test = test if isinstance(test, (str, os.PathLike)) else None
+        self._test = test
         self._scale, self._rule = MapScale.of(detector), RegionRule.of(detector)
         self._bit_depth = Reading.of(detector).bit_depth
         self._threshold = detector.threshold_
@@ -205,7 +223,7 @@ class _OverlayWriter:
             return
         if not self._written:
             make_folder(self._output.path / self.folder)
-        name = self._name(path)
+        name = _name(path, self._test)
         picture = verdict_panel(
             scored.image,
             scored.prediction,
@@ -215,7 +233,7 @@ class _OverlayWriter:
             threshold=self._threshold,
             bit_depth=self._bit_depth,
         )
-        stem = file_stem("_".join(Path(name).with_suffix("").parts))
+        stem = _stem(name)
         temporary = self._output.claim_new(f"{self.folder}/.{len(self._written)}.png")
         write_png(self._output.path / temporary, picture)
         self._written.append((scored.prediction.score, temporary, stem))
@@ -229,11 +247,35 @@ class _OverlayWriter:
             self._output.move(temporary, self._output.claim_new(name))
         return len(ordered)
 
-    def _name(self, path: str) -> str:
-        """The path below the folder that was named, or as it is."""
-        if self._test is not None and os.path.isdir(self._test):
-            return shown(Path(path).relative_to(self._test))
-        return shown(path)
+
+class _MaskWriter:
+    """Writes the masks as they come, each under the name of its image."""
+
+    def __init__(self, output: OutputFolder, test: Sources) -> None:
+        self._output, self._test = output, test
+        self.folder = output.claim_pictures("masks")
+        output.remove_old(self.folder)
+        make_folder(output.path / self.folder)
+
+    def add(self, path: str, found: Prediction) -> dict[str, str]:
+        """Write the mask of one image; its name by its kind."""
+        if found.mask is None:
+            return {}
+        stem = _stem(_name(path, self._test))
+        name = self._output.claim_new(f"{self.folder}/{stem}.png")
+        write_png(self._output.path / name, found.mask)
+        return {"mask": name}
+
+
+def _name(path: str, test: Sources) -> str:
+    """The path below the folder that was named, or as it is."""
+    if isinstance(test, (str, os.PathLike)) and os.path.isdir(test):
+        return shown(Path(path).relative_to(test))
+    return shown(path)
+
+
+def _stem(name: str) -> str:
+    return file_stem("_".join(Path(name).with_suffix("").parts))
 
 
 def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
@@ -242,13 +284,14 @@ def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
         [_FILE, *_COLUMNS],
         [_cells(_plain(d)) for d in run.detections],
     )
-    good, rate = run.good, run.good.rate
+    good, rate, pixels = run.good, run.good.rate, run.good.pixel_threshold
     write_json(
         results,
         {
             "threshold": good.threshold if math.isfinite(good.threshold) else None,
             "threshold_source": good.source,
             "false_positive_rate": None if rate is None else rate.to_json(),
+            "pixel_threshold": None if pixels is None else pixels.to_json(),
             "n_normal": len(good.names),
             "good_photos": good.to_json(),
             "skipped": run.skipped,
@@ -262,7 +305,7 @@ def _write_results(run: DetectionRun, table: Path, results: Path) -> None:
 
 def _plain(one: ImageResult) -> dict[str, Any]:
     """An image for JSON: a file of the folder that was named, here."""
-    plain = one.to_json()
+    plain = record_of(one)
     return {_FILE: plain.pop("path"), **plain}
 
 

@@ -14,6 +14,7 @@ from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.models.base import Detector, PixelDetector
+from pyimgano.models.pixel_threshold import PixelThreshold
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
@@ -27,6 +28,10 @@ from pyimgano.reporting.records import Record, RecordFiles, record_of
 from pyimgano.types import Unreadable
 from pyimgano.utils.text import counted, shown
 
+NO_PIXEL_THRESHOLD = (
+    "masks need a pixel threshold, and this detector has none: false_pixels (--false-pixels P) or"
+    " false_regions (--false-regions P) makes fit or calibrate find one"
+)
 #: Digits of the running number in file names.
 _NUMBER_WIDTH = 7
 
@@ -44,8 +49,9 @@ class PredictSummary:
     left_out, health
         Files and folders that are no input, counted by whoever finds the images; how many of the
         scored images are unlike the good photos, and in what.
-    postprocess
-        What the detector's maps go through before regions and pictures are made of them.
+    postprocess, pixel_threshold
+        What the detector's maps go through before regions and pictures are made of them, and the
+        level that masks are made by.
     """
 
     n_scored: int = 0
@@ -55,13 +61,16 @@ class PredictSummary:
     left_out: LeftOut = field(default_factory=LeftOut)
     health: HealthTally = field(default_factory=HealthTally)
     postprocess: AnomalyMapPostprocess | None = None
+    pixel_threshold: PixelThreshold | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON."""
+        pixels = self.pixel_threshold
         further: dict[str, Any] = {
             "left_out": self.left_out.to_json(),
             "health": self.health.lines(),
             "postprocess": None if self.postprocess is None else self.postprocess.to_json(),
+            "pixel_threshold": None if pixels is None else pixels.to_json(),
         }
         return {**vars(self), **further}
 
@@ -88,6 +97,9 @@ class PredictRun:
         image's own size.
     overlays
         Write a picture of image and map as ``overlays/<number>_<name>.png``.
+    masks
+        Write what exceeds the pixel threshold as ``masks/<number>_<name>.png``: one channel, 255
+        there and 0 elsewhere, at the image's own size.
     regions
         Say where the defects are: at least one region for an image with a defect, none for others.
     batch_size
@@ -98,7 +110,8 @@ class PredictRun:
     Raises
     ------
     InvalidInputError
-        The detector has no maps; maps without an output folder.
+        The detector has no maps, or no pixel threshold for masks; maps, overlays or masks without
+        an output folder.
     OutputError
         The output folder cannot be written to.
 
@@ -115,6 +128,7 @@ class PredictRun:
         output: str | os.PathLike[str] | None = None,
         maps: bool = False,
         overlays: bool = False,
+        masks: bool = False,
         regions: bool = False,
         batch_size: int = 1,
         left_out: LeftOut | None = None,
@@ -123,20 +137,24 @@ class PredictRun:
         self.summary = PredictSummary(
             left_out=LeftOut() if left_out is None else left_out,
             postprocess=self._rule.postprocess,
+            pixel_threshold=detector.pixel_threshold_,
         )
         self._detector = detector
-        self._with_maps = maps or overlays or regions
+        self._with_maps = maps or overlays or masks or regions
         self._batch_size = batch_size
         if batch_size < 1:
             raise InvalidInputError(f"batch_size must be 1 or more, got {batch_size}")
         if self._with_maps and not isinstance(detector, PixelDetector):
             raise InvalidInputError(
-                f"{type(detector).__name__} gives scores only: it has no maps, overlays or regions"
+                f"{type(detector).__name__} gives scores only: it has no maps, overlays, masks or"
+                " regions"
             )
-        if (maps or overlays) and output is None:
-            raise InvalidInputError("maps and overlays need an output folder")
+        if (maps or overlays or masks) and output is None:
+            raise InvalidInputError("maps, overlays and masks need an output folder")
+        if masks and detector.pixel_threshold_ is None:
+            raise InvalidInputError(NO_PIXEL_THRESHOLD)
         self._folder = None if output is None else make_folder(output)
-        self._maps, self._overlays = maps, overlays
+        self._wanted = {"maps": maps, "overlays": overlays, "masks": masks}
         self._places: dict[str, str] = {}
         self._scale = MapScale.of(detector)
 
@@ -153,7 +171,7 @@ class PredictRun:
         with OutputFolder(self._folder, "predict") as output:
             summary = output.claim("summary.json")
             files = RecordFiles(output.claim("results.jsonl"), output.claim("results.csv"))
-            for kind, wanted in (("maps", self._maps), ("overlays", self._overlays)):
+            for kind, wanted in self._wanted.items():
                 if wanted:
                     self._places[kind] = output.claim_pictures(kind)
                     make_folder(output.path / self._places[kind])
@@ -205,10 +223,13 @@ class PredictRun:
     def _write_files(self, scored: Scored, number: int, output: OutputFolder) -> dict[str, str]:
         found, written = scored.prediction, {}
         name = f"{number:0{_NUMBER_WIDTH}d}_{file_stem(shown(Path(found.path or '').stem))}"
-        if self._maps:
+        if self._wanted["maps"]:
             written["map"] = output.claim_new(f"{self._places['maps']}/{name}.tiff")
             write_bytes(output.path / written["map"], _tiff(found.anomaly_map))
-        if self._overlays:
+        if self._wanted["masks"] and found.mask is not None:
+            written["mask"] = output.claim_new(f"{self._places['masks']}/{name}.png")
+            write_png(output.path / written["mask"], found.mask)
+        if self._wanted["overlays"]:
             picture = verdict_panel(
                 scored.image,
                 found,

@@ -30,8 +30,8 @@ class ImageResult:
     predicted
         1 where the score is above the threshold, else 0; None for an image without a score.
     pictures
-        Files about it, by kind, seen from the run's folder: ``image``, ``heat`` and ``mask`` of a
-        benchmark, ``map`` and ``overlay`` of ``predict``.
+        Files about it, by kind, seen from the run's folder: ``image``, ``heat`` and ``mask`` (the
+        true one) of a benchmark, ``map``, ``overlay`` and ``mask`` (the found one) of ``predict``.
     defect_type, group, attributes
         What the image set knows: the kind of defect, the part that the image shows, and further
         things by name; None or empty where it knows nothing.

@@ -36,9 +36,9 @@ def encode(suffix: str, picture: NDArray[np.uint8], *, quality: int | None = Non
     return bytes(data.tobytes())
 
 
-def write_png(path: str | os.PathLike[str], rgb: NDArray[np.uint8]) -> None:
-    """Write an RGB picture; the file name may hold any character."""
-    write_bytes(path, encode(".png", rgb))
+def write_png(path: str | os.PathLike[str], picture: NDArray[np.uint8]) -> None:
+    """Write a grey or RGB picture; the file name may hold any character."""
+    write_bytes(path, encode(".png", picture))
 
 
 class PictureWriter:

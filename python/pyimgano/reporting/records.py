@@ -17,7 +17,7 @@ Record = dict[str, Any]
 #: Columns of the CSV file.
 COLUMNS = (
     *("path", "label", "score", "predicted", "verdict", "threshold", "ms", "n_regions"),
-    *("warnings", "map", "overlay", "error"),
+    *("warnings", "map", "overlay", "mask", "error"),
 )
 
 
