@@ -47,7 +47,7 @@ def test_the_help_names_every_data_set() -> None:
     (line,) = re.findall(r"--dataset DATASET (.*?)--root", " ".join(
         benchmark.build_parser().format_help().split("data:")[1].split()
     ))  # fmt: skip
-    assert sorted(re.findall(r"\w+", line.replace(" or ", " "))) == list_datasets()
+    assert sorted(re.findall(r"[\w.]+", line.replace(" or ", " "))) == list_datasets()
 
 
 def test_features_may_go_to_a_folder(

@@ -23,7 +23,7 @@ from pyimgano.utils.text import shown
 
 T = TypeVar("T")
 Split = Literal["train", "test", "validation"]
-_DEFECTIVE = Reason("defective training image", "defective training images", expected=True)
+DEFECTIVE = Reason("defective training image", "defective training images", expected=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ class Layout(Protocol):
     ----------
     name : str
         What the set is called in :func:`~pyimgano.datasets.load_dataset` and on the command line.
+    expects : str, optional
+        What is looked for below a root: the end of errors about roots without any category.
     """
 
     @property
@@ -123,7 +125,8 @@ class Dataset:
     Parameters
     ----------
     root, category
-        Folder of the set, and name of the category, see :meth:`list_categories`.
+        Folder of the set, and name of the category, see :meth:`list_categories`; None where there
+        is but one.
     resize
         Size that ``get_train_data`` and ``get_test_data`` bring images and masks to; None for
         native. Paths and the lazy masks of ``get_test_paths`` are always native.
@@ -167,13 +170,17 @@ class Dataset:
         known = categories_of(self.layout, self.root)
         if self.category in known:
             return
+        if self.category is None and len(known) == 1:
+            (self.category,) = known
+            return
         hint = category_hint(self.layout, self.root)
+        if not known:
+            hint = hint or expected_by(self.layout)
+            raise DatasetError(f"no {self.name} category below {shown(self.root)}{hint}")
         if self.category is None:
             raise DatasetError(
                 f"{self.name}: name a category; {shown(self.root)} has {known}{hint}"
             )
-        if not known and hint:
-            raise DatasetError(f"no category below {shown(self.root)}{hint}")
         raise unknown_name(f"category below {shown(self.root)}", self.category, known)
 
     @property
@@ -303,6 +310,12 @@ def category_hint(layout: Layout, root: str | os.PathLike[str]) -> str:
     )
 
 
+def expected_by(layout: Layout) -> str:
+    """What a layout looks for below its root, if it says so, as the end of an error."""
+    expects = getattr(layout, "expects", "")
+    return f": expected {expects}" if isinstance(expects, str) and expects else ""
+
+
 def _listing_of(layout: Layout, root: Path, category: str) -> Listing[Sample]:
     """What a layout lists, checked and sorted."""
     given = _ask(layout, lambda: _as_listing(layout.samples(root, category)))
@@ -316,7 +329,7 @@ def _listing_of(layout: Layout, root: Path, category: str) -> Listing[Sample]:
             )
         seen.add((one.split, one.path))
         if one.label and one.split == "train":
-            given.left_out.add(_DEFECTIVE, one.path)
+            given.left_out.add(DEFECTIVE, one.path)
     given.sort(key=lambda one: one.path)
     return given
 

@@ -121,7 +121,7 @@ def match_masks(images: Sequence[str], folder: Path, masks: Path) -> list[str]:
         if mask is None and os.path.isdir(masks / place / stem):
             raise DatasetError(
                 f"the masks of {shown(image)} are a folder, {shown(masks / place / stem)}, as in"
-                " MVTec LOCO, whose layout is not read: give one mask per image"
+                " MVTec LOCO: the layout mvtec_loco reads those"
             )
         if mask is None:
             raise DatasetError(

@@ -4,11 +4,21 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from pyimgano.datasets.base import Dataset, Layout, categories_of, category_hint
+from pyimgano.datasets.base import Dataset, Layout, categories_of, category_hint, expected_by
+from pyimgano.datasets.layouts.aebad import AEBAD
 from pyimgano.datasets.layouts.btad import BTADDataset
 from pyimgano.datasets.layouts.custom import CustomDataset
+from pyimgano.datasets.layouts.dagm import DAGM
+from pyimgano.datasets.layouts.goodsad import GOODSAD
+from pyimgano.datasets.layouts.ksdd import KSDD
+from pyimgano.datasets.layouts.ksdd2 import KSDD2
+from pyimgano.datasets.layouts.mpdd import MPDD
 from pyimgano.datasets.layouts.mvtec import MVTecDataset
+from pyimgano.datasets.layouts.mvtec_ad2 import MVTEC_AD2
+from pyimgano.datasets.layouts.mvtec_loco import MVTEC_LOCO
+from pyimgano.datasets.layouts.real_iad import REAL_IAD
 from pyimgano.datasets.layouts.synthetic import SyntheticDataset
+from pyimgano.datasets.layouts.vad import VAD
 from pyimgano.datasets.layouts.visa import VisADataset
 from pyimgano.errors import DatasetError, InvalidInputError
 from pyimgano.registry import Entry, Registry
@@ -31,12 +41,35 @@ class _Set:
 _SETS: Registry[_Set] = Registry("dataset")
 for _own in (MVTecDataset, VisADataset, BTADDataset, CustomDataset, SyntheticDataset):
     _SETS.add(Entry(_own.layout.name, _Set(_own.layout, _own)))
+_LAYOUTS: tuple[Layout, ...] = (
+    *MVTEC_AD2,
+    MVTEC_LOCO,
+    *REAL_IAD,
+    MPDD,
+    KSDD,
+    KSDD2,
+    DAGM,
+    GOODSAD,
+    VAD,
+    AEBAD,
+)
+for _layout in _LAYOUTS:
+    _SETS.add(Entry(_layout.name, _Set(_layout)))
 
 #: What the sets and layouts are called elsewhere, letters and digits only.
 _OTHER_NAMES = {
     **dict.fromkeys(("btech", "btechdataset", "btechdatasettransformed"), "btad"),
     **dict.fromkeys(("mvtecad", "mvtecanomalydetection", "mvad"), "mvtec"),
     **dict.fromkeys(("visapytorch", "visa1cls", "visualanomaly"), "visa"),
+    **dict.fromkeys(("mvtec2", "mvtecad2", "mvad2"), "mvtec_ad2"),
+    **dict.fromkeys(("loco", "mvtecloco", "mvteclocoad"), "mvtec_loco"),
+    **dict.fromkeys(("realiad", "realiadmv"), "real_iad"),
+    **dict.fromkeys(("kolektor", "kolektorsdd"), "ksdd"),
+    **dict.fromkeys(("kolektor2", "kolektorsdd2"), "ksdd2"),
+    **dict.fromkeys(("dagm2007",), "dagm"),
+    **dict.fromkeys(("pkugoodsad",), "goodsad"),
+    **dict.fromkeys(("valeo", "valeoanomalydataset"), "vad"),
+    **dict.fromkeys(("aebads", "aebadv"), "aebad"),
     **dict.fromkeys(("folder", "folders", "own", "mine", "user"), "custom"),
     **dict.fromkeys(("synth", "generated"), "synthetic"),
 }
@@ -99,16 +132,16 @@ def list_categories(name: str, root: str | os.PathLike[str]) -> list[str]:
 def hint_for(name: str, root: str | os.PathLike[str]) -> str:
     """What to do about a root without categories of a set, as the end of an error.
 
-    It is a category itself, or has the layout of another set; empty if neither is known.
+    It is a category itself, or has the layout of another set; else, what the layout expects.
     """
     own = category_hint(_find(name).layout, root)
     if own:
         return own
-    for other in ("mvtec", "btad", "visa"):
+    for other in ("mvtec", "btad", "visa", "dagm", "ksdd", "ksdd2", "real_iad"):
         try:
             found = [] if other == name else list_categories(other, root)
         except DatasetError:
             continue
         if found:
             return f"; it has the layout of {other}, category {shown(found[0])}"
-    return ""
+    return expected_by(_find(name).layout)

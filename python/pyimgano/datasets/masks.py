@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pyimgano.datasets.defects import DefectMask, Saturation
 from pyimgano.errors import DatasetError
 from pyimgano.images.reading import Mask, image_size, inspect_mask
-from pyimgano.utils.text import shown
+from pyimgano.utils.text import printable, shown
 
 #: A mask that marks more of its image is inverted rather than right.
 _NEARLY_ALL = 0.9
@@ -51,6 +51,8 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
         self._saturations = list(saturations or [{}] * len(images))
         #: Masks by what is odd about them.
         self._doubts: defaultdict[str, set[str]] = defaultdict(set)
+        #: Values of each image that says how much of its defects has to be found, once read.
+        self._values: dict[int, set[int]] = {}
 
     def __len__(self) -> int:
         return len(self._images)
@@ -110,7 +112,7 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
 
     def _files(self, index: int, size: tuple[int, int]) -> Iterator[tuple[str, Mask]]:
         """Each mask of an image, read and checked."""
-        image = self._images[index]
+        image, values = self._images[index], set[int]()
         for mask in self._masks[index]:
             found = image_size(mask)
             if found != size:
@@ -121,17 +123,38 @@ class LazyMasks(Sequence[NDArray[np.uint8]]):
             # Whoever takes the image takes its mask, which is as large.
             read = inspect_mask(mask, max_pixels=size[0] * size[1])
             self._judge(mask, read)
+            if self._saturations[index] and read.labels is not None:
+                values.update(map(int, np.unique(read.labels)))
             yield mask, read
+        if self._saturations[index]:
+            self._values[index] = values
 
     def notes(self) -> list[str]:
         """What is odd about the masks that were read so far, a line for each kind."""
         doubts = {**self._doubts, _SHARED: self._shared()}
-        return [
+        return self._unseen_kinds() + [
             f"{len(masks)} {'mask' if len(masks) == 1 else 'masks'} {what}, such as"
             f" {shown(min(masks))}"
             for what, masks in doubts.items()
             if masks
         ]
+
+    def _unseen_kinds(self) -> list[str]:
+        """A line for kinds of defect that are listed and in no mask, once all masks were read."""
+        told = [i for i, kinds in enumerate(self._saturations) if kinds]
+        if not self._values or any(i not in self._values for i in told):
+            return []
+        shown_values = set().union(*self._values.values())
+        unseen = {
+            f"{kind.name or 'unnamed'} ({value})"
+            for i in told
+            for value, kind in self._saturations[i].items()
+            if value not in shown_values
+        }
+        if not unseen:
+            return []
+        what = "kind of defect is" if len(unseen) == 1 else "kinds of defect are"
+        return [f"{len(unseen)} {what} listed and in no mask, such as {printable(min(unseen))}"]
 
     def _judge(self, path: str, mask: Mask) -> None:
         if mask.lossy:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.datasets import Dataset
-from pyimgano.datasets.base import Sample, TestSplit
+from pyimgano.datasets.base import DEFECTIVE, Sample, TestSplit
 from pyimgano.errors import ImageReadError, ThresholdWarning
 from pyimgano.metrics.catalogue import Selection, select_metrics
 from pyimgano.metrics.inputs import resize_map, resize_mask
@@ -239,10 +239,17 @@ def evaluate_category(
         pro_curve=measured.curves.get("aupro", []),
         resampling={} if weights is None else resampling_of(weights, measured.resampled),
         images=_images(samples, tested, measured),
-        notes=[n for n in (dataset.left_out.describe(), *fit_notes, *measured.notes, *learnt) if n],
+        notes=[*_say_left_out(dataset), *fit_notes, *measured.notes, *learnt],
         failed_metrics=measured.failed,
         left_out=dataset.left_out.to_json(),
     )
+
+
+def _say_left_out(dataset: Dataset) -> list[str]:
+    """What was left out, and how many training images of a set that mixes them have a defect."""
+    found, dropped = dataset.left_out.describe(), dataset.left_out.count(DEFECTIVE)
+    said = f"{counted(dropped, 'training image')} with a defect left out" if dropped else ""
+    return [line for line in (found, said) if line]
 
 
 def _stages(detector: Any, timer: StageTimer) -> dict[str, float]:

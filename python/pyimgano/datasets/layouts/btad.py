@@ -1,29 +1,7 @@
 """The BTAD layout (Mishra et al., "VT-ADL", ISIE 2021)."""
 
-import os
-from pathlib import Path
-
 from pyimgano.datasets.base import Dataset
 from pyimgano.datasets.folders import FolderLayout
-from pyimgano.datasets.listing import folder_below, folders_with
-
-_ARCHIVE = "BTech_Dataset_transformed"
-
-
-class BTADLayout(FolderLayout):
-    """``<category>/{train/ok, test/ok, test/ko, ground_truth/ko}``, .bmp and .png mixed."""
-
-    def __init__(self) -> None:
-        super().__init__("btad", good="ok", typed=False)
-
-    def base(self, root: Path) -> Path:
-        """Where the categories are: ``root``, or the archive's folder right below it."""
-        if not os.path.isdir(root):
-            return root
-        for folder in folder_below(root, _ARCHIVE):
-            if folders_with(folder, "train", "ok") or folders_with(folder, "test", "ok"):
-                return folder
-        return root
 
 
 class BTADDataset(Dataset):
@@ -34,4 +12,4 @@ class BTADDataset(Dataset):
     ``BTech_Dataset_transformed`` in it.
     """
 
-    layout = BTADLayout()
+    layout = FolderLayout("btad", good="ok", typed=False, archives=("BTech_Dataset_transformed",))
