@@ -8,6 +8,7 @@ from pyimgano.cli.options import OK, USAGE
 
 _COMMANDS = {
     "benchmark": "exact benchmark numbers for one, several or all categories",
+    "compare": "whether two benchmark runs differ by more than chance",
     "detect": "learn from one folder of good images, check another",
     "check-good": "find odd ones, duplicates and other light among good photos",
     "sort": "rank an unsorted folder, the most suspicious images first",

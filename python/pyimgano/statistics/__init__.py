@@ -1,6 +1,6 @@
 """How far figures of a test set can be trusted: intervals and paired tests over its images."""
 
-from pyimgano.statistics.estimate import Estimate, joint_interval, mean_estimate
+from pyimgano.statistics.estimate import Estimate, joint_interval, joint_p_value, mean_estimate
 from pyimgano.statistics.intervals import (
     CONFIDENCE,
     Interval,
@@ -16,6 +16,7 @@ __all__ = [
     "Interval",
     "Units",
     "joint_interval",
+    "joint_p_value",
     "known_limits",
     "mean_estimate",
     "mean_interval",

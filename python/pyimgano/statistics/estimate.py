@@ -130,12 +130,8 @@ class Estimate:
         NaN where the standard error is unknown or 0 for a difference that is not.
         """
         centre = abs(self.value - self.bias)
-        if math.isnan(self.error) or (self.error == 0 and centre > 0):
-            return math.nan
-        if self.error == 0:
-            return 1.0
-        if self.closed:
-            return 2 * statistics.NormalDist().cdf(-centre / self.error)
+        if self.closed or not self.error > 0:
+            return _normal_p(centre, self.error)
         from scipy.special import stdtr  # here, for it takes long to import
 
         return float(2 * stdtr(self.dof, -centre / self.error))
@@ -171,6 +167,24 @@ def joint_interval(estimates: Sequence[Estimate | None]) -> Interval | None:
     if len(known) == 1:
         return known[0]
     return mean_interval([one.value for one in estimates if one is not None], known)
+
+
+def joint_p_value(differences: Sequence[Estimate | None]) -> float:
+    """Of the mean of differences on different images: see :attr:`Estimate.p_value`.
+
+    By the normal law. NaN where the error of one is not known.
+    """
+    known = [one for one in differences if one is not None]
+    if not known or len(known) < len(differences):
+        return math.nan
+    centre = abs(math.fsum(one.value - one.bias for one in known))
+    return _normal_p(centre, math.sqrt(math.fsum(one.error**2 for one in known)))
+
+
+def _normal_p(centre: float, error: float) -> float:
+    if error > 0:
+        return 2 * statistics.NormalDist().cdf(-centre / error)
+    return 1.0 if error == centre == 0 else math.nan
 
 
 def _combined(estimates: Sequence[Estimate], factors: Sequence[float]) -> Estimate:
