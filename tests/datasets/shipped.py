@@ -52,8 +52,10 @@ def write_mvtec_ad2(root: Path, objects: Iterable[str] = ("can", "vial")) -> Pat
     """Two lights in the public test, none of the private images has a label."""
     for name in objects:
         base, lights = root / name, ("regular", "overexposed")
-        write_all(base / "train/good", [f"{i:03d}_regular.png" for i in range(4)], good(1))
-        write_all(base / "validation/good", ["000_regular.png", "001_regular.png"], good(2))
+        for i in range(4):
+            write_image(base / f"train/good/{i:03d}_regular.png", good(10 + i))
+        for i in range(2):
+            write_image(base / f"validation/good/{i:03d}_regular.png", good(20 + i))
         for light in lights:
             write_image(base / f"test_public/good/000_{light}.png", good(3))
             write_image(base / f"test_public/bad/000_{light}.png", bad(4))

@@ -18,6 +18,7 @@ _COMMANDS = {
     "models": "list the detectors",
     "doctor": "what is installed, what is missing, what the kernels run on",
     "export-backbone": "write a torchvision network as an ONNX file",
+    "export-submission": "write anomaly images for the server of MVTec AD 2",
     "synth": "write the synthetic image set",
 }
 

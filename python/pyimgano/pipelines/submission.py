@@ -1,0 +1,337 @@
+"""Anomaly images of the private test sets of MVTec AD 2, as the authors' server takes them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pyimgano
+from pyimgano.datasets import load_dataset
+from pyimgano.datasets.layouts.mvtec_ad2 import PRIVATE_IMAGES, PRIVATE_SETS
+from pyimgano.errors import (
+    DatasetError,
+    ImageReadError,
+    InvalidInputError,
+    OutputError,
+    ThresholdWarning,
+)
+from pyimgano.models import create_model
+from pyimgano.models.base import PixelDetector
+from pyimgano.pipelines.scoring import Scored, predict_stream
+from pyimgano.reporting.files import make_folder, write_bytes, write_json
+from pyimgano.reporting.float_tiff import FloatType, float_tiff
+from pyimgano.reporting.output_folder import OutputFolder
+from pyimgano.reporting.pictures import write_png
+from pyimgano.types import Unreadable
+from pyimgano.utils.notes import noting
+from pyimgano.utils.progress import track
+from pyimgano.utils.text import shown
+
+MAPS, MASKS = "anomaly_images", "anomaly_images_thresholded"
+#: Standard deviations above the mean of the validation pixels: the authors' baseline.
+DEVIATIONS = 3
+_SETTINGS, _TREE = "settings.json", "submission"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A complete folder.
+
+    Attributes
+    ----------
+    folder
+        What to upload: ``anomaly_images`` and ``anomaly_images_thresholded``.
+    thresholds
+        Of the maps, by object.
+    n_images
+        Images in both private test sets.
+    """
+
+    folder: Path
+    thresholds: dict[str, float]
+    n_images: int
+
+
+def export_submission(
+    output: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str],
+    model: str = "patchcore",
+    threshold: float | None = None,
+    dtype: FloatType = "float16",
+    overwrite: bool = False,
+    verbose: bool = False,
+    on_object: Callable[[str, float], None] | None = None,
+    **model_kwargs: Any,
+) -> Submission:
+    """Learn each object of MVTec AD 2 and write the maps of its private test images.
+
+    Written are ``anomaly_images/<object>/<set>/<stem>.tiff`` and
+    ``anomaly_images_thresholded/<object>/<set>/<stem>.png`` (0 and 255), both at the size of the
+    image. They gather in ``<output>.unfinished``, which becomes ``output`` when all of them are
+    there: started again with the same settings, an interrupted export goes on after the last
+    complete object.
+
+    Parameters
+    ----------
+    output, root
+        Folder to write, and folder of the set with all eight objects.
+    model, **model_kwargs
+        Name of a detector with maps, and its parameters.
+    threshold
+        A pixel is 255 where its map is above it. None: for each object the mean of the pixels of
+        its validation maps plus three standard deviations, as in the authors' baseline.
+    dtype
+        Of the values in the TIFF files; ``"float16"`` halves the upload, and values beyond 65,504
+        do not fit.
+    overwrite
+        Replace a submission in ``output``, and begin anew whatever ``<output>.unfinished`` holds.
+    verbose
+        Progress bars.
+    on_object
+        Called with each object and its threshold.
+
+    Raises
+    ------
+    DatasetError
+        An object, a private image or the validation images are missing; names them.
+    OutputError
+        ``output`` exists, or something else than a submission is there, or it cannot be written.
+    InvalidInputError
+        A parameter is impossible, or the detector has no maps.
+
+    References
+    ----------
+    L. Heckler-Kram et al., "The MVTec AD 2 Dataset: Advanced Scenarios for Unsupervised Anomaly
+    Detection", 2025 (arXiv 2503.21622).
+    """
+    if threshold is not None and not math.isfinite(threshold):
+        raise InvalidInputError(f"threshold must be a finite number or None, got {threshold!r}")
+    if dtype not in get_args(FloatType):
+        raise InvalidInputError(f"dtype must be 'float16' or 'float32', got {dtype!r}")
+    detector = create_model(model, **model_kwargs)
+    if not isinstance(detector, PixelDetector):
+        raise InvalidInputError(f"{model} has no anomaly maps to submit")
+    detector.validate()
+    images = {name: _private_images(root, name) for name in _objects(root)}
+    target = Path(output)
+    _check_output(target, overwrite=overwrite)
+    settings = {
+        "version": pyimgano.__version__,
+        "root": os.path.realpath(root),
+        "model": model,
+        "detector": repr(detector),
+        "threshold": threshold,
+        "dtype": dtype,
+    }
+    with OutputFolder(f"{target}.unfinished", "export-submission") as opened:
+        staging = _Staging(opened, settings, overwrite=overwrite)
+        for name, paths in images.items():
+            if name not in staging.thresholds:
+                made = create_model(model, **model_kwargs)
+                level = _learn(made, root, name, threshold, verbose)
+                for number, one in enumerate(_scored(made, paths, f"{name}: private", verbose)):
+                    staging.write(name, paths[number], one, level, dtype)
+                staging.finish(name, level)
+            if on_object is not None:
+                on_object(name, staging.thresholds[name])
+        staging.check(images)
+        _put(staging, target)
+    shutil.rmtree(f"{target}.unfinished", ignore_errors=True)
+    n = sum(map(len, images.values()))
+    return Submission(target, {name: staging.thresholds[name] for name in images}, n)
+
+
+class _Staging:
+    """What is written so far; whole objects are noted with their thresholds."""
+
+    def __init__(self, folder: OutputFolder, settings: dict[str, Any], *, overwrite: bool) -> None:
+        self._settings = settings
+        self._file = folder.claim(_SETTINGS)
+        folder.mark_pictures(_TREE)
+        self.tree = folder.path / _TREE
+        self.thresholds: dict[str, float] = {}
+        found = _read(self._file)
+        if found and found["settings"] == settings and not overwrite:
+            self.thresholds = found["thresholds"]
+        elif found and not overwrite:
+            raise OutputError(
+                f"{shown(folder.path)} holds an unfinished submission with other settings: take"
+                " them, begin anew with overwrite, or choose another folder"
+            )
+        else:
+            shutil.rmtree(self.tree, ignore_errors=True)
+        make_folder(self.tree)
+        self._save()
+
+    def write(self, name: str, path: str, one: Scored, threshold: float, dtype: FloatType) -> None:
+        """The two files of an image."""
+        found = one.prediction.anomaly_map
+        if found is None or found.shape != one.image.shape[:2]:
+            raise InvalidInputError(f"the map of {shown(path)} has not the size of its image")
+        for kind, suffix in ((MAPS, ".tiff"), (MASKS, ".png")):
+            file = self.tree / _place(kind, name, path, suffix)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if kind == MAPS:
+                write_bytes(file, float_tiff(found, dtype))
+            else:
+                write_png(file, np.where(found > threshold, np.uint8(255), np.uint8(0)))
+
+    def finish(self, name: str, threshold: float) -> None:
+        """Note that an object is complete."""
+        self.thresholds[name] = threshold
+        self._save()
+
+    def check(self, images: dict[str, list[str]]) -> None:
+        """Raise unless just the files of all images are there."""
+        wanted = {
+            _place(kind, name, path, suffix).as_posix()
+            for name, paths in images.items()
+            for path in paths
+            for kind, suffix in ((MAPS, ".tiff"), (MASKS, ".png"))
+        }
+        found = {
+            path.relative_to(self.tree).as_posix()
+            for path in self.tree.rglob("*")
+            if not path.is_dir() and path.stat().st_size
+        }
+        if wanted != found:
+            raise OutputError(
+                f"{shown(self.tree)} is not complete: {len(wanted - found)} files are missing and"
+                f" {len(found - wanted)} are too many, such as {shown(min(wanted ^ found))}; begin"
+                " anew with overwrite"
+            )
+
+    def _save(self) -> None:
+        write_json(self._file, {"settings": self._settings, "thresholds": self.thresholds})
+
+
+def _place(kind: str, name: str, path: str, suffix: str) -> Path:
+    return Path(kind, name, Path(path).parent.name, Path(path).stem + suffix)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """The notes of an earlier run, if there are any that can be read."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(found, dict) and {"settings", "thresholds"} <= found.keys()
+    return found if whole else None
+
+
+def _objects(root: str | os.PathLike[str]) -> list[str]:
+    """All objects; a DatasetError names those that are missing."""
+    from pyimgano.pipelines.mvtec_visa import resolve_categories
+
+    there = resolve_categories("mvtec_ad2", root, None)
+    missing = sorted(PRIVATE_IMAGES.keys() - set(there))
+    if missing:
+        raise DatasetError(
+            f"a submission has all {len(PRIVATE_IMAGES)} objects of MVTec AD 2: {shown(root)} lacks"
+            f" {', '.join(missing)}"
+        )
+    return list(PRIVATE_IMAGES)
+
+
+def _private_images(root: str | os.PathLike[str], name: str) -> list[str]:
+    """The images of both private sets, as many as there must be."""
+    found = []
+    for test in PRIVATE_SETS:
+        dataset = load_dataset(test.replace("test", "mvtec_ad2"), root, name)
+        paths = dataset.get_test_paths().paths
+        if len(paths) != PRIVATE_IMAGES[name]:
+            raise DatasetError(
+                f"{name}, {test}: {len(paths)} images in {shown(os.path.dirname(paths[0]))},"
+                f" expected {PRIVATE_IMAGES[name]}"
+            )
+        stem, n = Counter(Path(path).stem for path in paths).most_common(1)[0]
+        strays = [path for path in paths if Path(path).parent.name != test]
+        if n > 1 or strays:
+            what = (
+                f"two images are called {stem}" if n > 1 else f"{shown(strays[0])} is in no place"
+            )
+            raise DatasetError(f"{name}, {test}: {what}, and results are called after their images")
+        found += paths
+    return found
+
+
+def _learn(
+    detector: PixelDetector,
+    root: str | os.PathLike[str],
+    name: str,
+    threshold: float | None,
+    verbose: bool,
+) -> float:
+    """Fit a detector on an object; the threshold of its maps."""
+    dataset = load_dataset("mvtec_ad2", root, name, load_masks=False)
+    paths = [one.path for one in dataset.samples("validation")]
+    with noting(ThresholdWarning):  # that of whole images is not used
+        detector.fit(dataset.get_train_paths())
+    if threshold is not None:
+        return threshold
+    maps = (
+        one.prediction.anomaly_map for one in _scored(detector, paths, f"{name}: valid.", verbose)
+    )
+    mean, deviation = pixel_moments(one for one in maps if one is not None)
+    return mean + DEVIATIONS * deviation
+
+
+def pixel_moments(maps: Iterator[NDArray[np.float32]]) -> tuple[float, float]:
+    """Mean and standard deviation of the pixels of all maps, in float64, one map at a time.
+
+    The sums of two parts are joined as by Chan, Golub and LeVeque (1979): no large numbers are
+    subtracted.
+    """
+    n, mean, squares = 0, 0.0, 0.0
+    for one in maps:
+        values = one.astype(np.float64)
+        own = float(values.mean())
+        total, step = n + values.size, own - mean
+        squares += float(np.square(values - own).sum()) + step * step * n * values.size / total
+        mean += step * values.size / total
+        n = total
+    return mean, math.sqrt(squares / n)
+
+
+def _scored(
+    detector: PixelDetector, paths: Sequence[str], title: str, verbose: bool
+) -> Iterator[Scored]:
+    stream = predict_stream(detector, paths, batch_size=getattr(detector, "batch_size", 1))
+    with track(len(paths), title, verbose) as advance, closing(stream):
+        for one in stream:
+            if isinstance(one, Unreadable):
+                raise ImageReadError(one.reason)
+            yield one
+            advance()
+
+
+def _check_output(target: Path, *, overwrite: bool) -> None:
+    if not os.path.lexists(target):
+        return
+    if not overwrite:
+        raise OutputError(f"{shown(target)} exists: choose another folder, or overwrite it")
+    if not target.is_dir() or target.is_symlink() or not {*os.listdir(target)} <= {MAPS, MASKS}:
+        raise OutputError(f"{shown(target)} is no submission, and is not overwritten")
+
+
+def _put(staging: _Staging, target: Path) -> None:
+    """Put the complete folder in the place of an earlier one."""
+    old = staging.tree.with_name("old")
+    try:
+        if os.path.lexists(target):
+            os.replace(target, old)
+        os.replace(staging.tree, target)
+    except OSError as error:
+        raise OutputError(f"cannot write {shown(target)}: {error.strerror}") from error
