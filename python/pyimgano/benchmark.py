@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarning
+from pyimgano.errors import InvalidInputError, InvalidTypeError, RegionWarning, ThresholdWarning
 from pyimgano.evaluation import compute_score_metrics
 from pyimgano.images.preprocess import check_images
 from pyimgano.models import create_model, list_models
@@ -142,7 +142,8 @@ class AlgorithmBenchmark(ParamsMixin):
         except Exception as error:  # whatever one algorithm raises, the others go on
             outcome["error"] = str(error) or type(error).__name__
             return outcome
-        notes = [str(w.message) for w in caught if issubclass(w.category, ThresholdWarning)]
+        told = (ThresholdWarning, RegionWarning)
+        notes = [str(w.message) for w in caught if issubclass(w.category, told)]
         outcome.update(success=True, notes=list(dict.fromkeys(notes)))
         return outcome
 

@@ -73,5 +73,9 @@ class ThresholdWarning(UserWarning):
     """The threshold asked for cannot be estimated from so few training images."""
 
 
+class RegionWarning(UserWarning):
+    """No region of interest was found in the good images; the whole image counts."""
+
+
 class PluginWarning(UserWarning):
     """A package that adds to pyimgano (entry-point group ``pyimgano.plugins``) does not load."""

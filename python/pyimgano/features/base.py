@@ -27,17 +27,28 @@ class PatchGrid:
         (h, w) of the grid.
     parts
         How many features come from each layer of a backbone, in order; none: it has no layers.
+    within
+        bool (H, W) of a larger grid whose patches at these places the rows are, in its order; the
+        grid is then one row of them. None: the patches are the whole grid.
     """
 
     rows: NDArray[np.float32]
     shape: tuple[int, int]
     parts: tuple[int, ...] = ()
+    within: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, array: NDArray[np.float32]) -> Self:
         """The grid of an array (h, w, d)."""
         height, width, depth = array.shape
         return cls(array.reshape(height * width, depth), (height, width))
+
+    def only(self, places: NDArray[np.bool_]) -> Self:
+        """The patches at some places of this grid, bool (h, w), as a grid of one row."""
+        if places.all():
+            return self
+        rows = self.rows[places.ravel()]
+        return type(self)(rows, (1, len(rows)), self.parts, places)
 
     @property
     def array(self) -> NDArray[np.float32]:

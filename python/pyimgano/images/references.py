@@ -62,15 +62,28 @@ class References:
             factor = np.float32(rng.uniform(1 - _BRIGHTNESS, 1 + _BRIGHTNESS))
             yield np.minimum(preprocessor.pixels(array) * factor, np.float32(1))
             return
-        for i in range(1, n + 1):
-            yield preprocessor.pixels(_rotated(array, 360.0 * i / (n + 1)))
+        for degrees in self.turns():
+            yield preprocessor.pixels(rotated(array, degrees))
+
+    def turns(self) -> list[float]:
+        """By how many degrees each copy is turned, counterclockwise."""
+        n = self.n_copies
+        return (
+            [0.0] * n
+            if self.kind == "brightness"
+            else [360.0 * i / (n + 1) for i in range(1, n + 1)]
+        )
 
 
-def _rotated(array: NDArray[Any], degrees: float) -> NDArray[Any]:
-    """Turned counterclockwise about the centre of its pixels."""
+def rotated(
+    array: NDArray[Any],
+    degrees: float,
+    *,
+    border: int = cv2.BORDER_REFLECT_101,
+    method: int = cv2.INTER_LINEAR,
+) -> NDArray[Any]:
+    """Turned counterclockwise about the centre of its pixels; border and method are OpenCV's."""
     height, width = array.shape[:2]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    found = cv2.warpAffine(
-        array, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
+    found = cv2.warpAffine(array, turn, (width, height), flags=method, borderMode=border)
     return np.asarray(found)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
-from pyimgano.features.patches.projection import Projection, grids_of, projected
+from pyimgano.features.base import extract_patches
+from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.images.geometry import Geometry
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, white_of
 from pyimgano.images.reading import join_errors
 from pyimgano.images.references import References
+from pyimgano.images.region import RegionOfInterest
 from pyimgano.images.twins import Look, digest, group_twins, thumbnail
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput
@@ -90,11 +92,12 @@ def fit_features(
     timer: StageTimer,
 ) -> None:
     """Let an extractor learn from the images that can be used; :func:`collect` names the others."""
-    pixels = _usable_pixels(images, preprocessor, features, timer)
-    first = next(pixels, None)
+    usable = _usable(images, preprocessor, features, None, timer)
+    first = next(usable, None)
     if first is not None:
         with timer.stage("backbone"):
-            features.fit(chain([first], pixels), random_state=random_state)
+            pixels = (one.pixels for one in chain([first], usable))
+            features.fit(pixels, random_state=random_state)
 
 
 def fit_projection(
@@ -102,36 +105,56 @@ def fit_projection(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
     n: int | str | None,
+    region: RegionOfInterest | None,
     *,
     timer: StageTimer,
 ) -> Projection | None:
-    """The principal axes of the patches of all images that can be used; None for ``n=None``.
+    """The principal axes of the patches that count of all usable images; None for ``n=None``.
 
     None as well where no image can be: :func:`collect` names them.
     """
     if n is None:
         return None
-    pixels = _usable_pixels(images, preprocessor, features, timer)
-    if (first := next(pixels, None)) is None:
+    usable = _usable(images, preprocessor, features, region, timer)
+    if (first := next(usable, None)) is None:
         return None
     with timer.stage("backbone"):
-        return Projection.fit(grids_of(features, chain([first], pixels)), n)
+        every = chain([first], usable)
+        found = (
+            inside(region, grid, one.geometry)
+            for one in every
+            for grid in extract_patches(features, [one.pixels])
+        )
+        return Projection.fit(found, n)
 
 
-def _usable_pixels(
+def inside(
+    region: RegionOfInterest | None, grid: PatchGrid, geometry: Geometry, degrees: float = 0.0
+) -> PatchGrid:
+    """Those patches of an image that count, of one turned by so many degrees.
+
+    An image of another aspect, or without such a patch, is an InvalidInputError.
+    """
+    return grid if region is None else grid.only(region.on_grid(geometry, grid.shape, degrees))
+
+
+def _usable(
     images: Sequence[ImageInput],
     preprocessor: ImagePreprocessor,
     features: PatchExtractor,
+    region: RegionOfInterest | None,
     timer: StageTimer,
-) -> Iterator[NDArray[np.float32]]:
+) -> Iterator[LoadedImage]:
     for image in images:
         try:
             with timer.stage("decode"):
-                pixels = preprocessor.load(image).pixels
-            features.check_size(*pixels.shape[:2])
+                loaded = preprocessor.load(image)
+            features.check_size(*loaded.pixels.shape[:2])
+            if region is not None:
+                region.check(loaded.size)
         except (ImageReadError, InvalidInputError):
             continue
-        yield pixels
+        yield loaded
 
 
 def collect(
@@ -141,13 +164,14 @@ def collect(
     scorer: PatchScorer,
     references: References,
     projection: Projection | None,
+    region: RegionOfInterest | None,
     *,
     batch_size: int,
     skip_bad: bool,
     verbose: bool,
     timer: StageTimer,
 ) -> Collected:
-    """Give the scorer the patches of every image, and after them those of its changed copies.
+    """Give the scorer the patches that count of every image, then those of its changed copies.
 
     An ImageReadError names all unreadable files; with ``skip_bad`` only if there is no readable
     one.
@@ -166,7 +190,7 @@ def collect(
             # Without skip_bad an error ends the fit: then only look for further unreadable files.
             if batch and (skip_bad or not found.errors):
                 with timer.stage("backbone"):
-                    extracted = _extract(features, batch, projection)
+                    extracted = _extract(features, batch, projection, region)
                 for i, grid in extracted.items():
                     if isinstance(grid, InvalidInputError):
                         found.errors[i] = ImageReadError(f"cannot use {_name(images, i)}: {grid}")
@@ -175,9 +199,11 @@ def collect(
                         if not found.kept:
                             scorer.begin(len(images) * (1 + references.n_copies), grid)
                         scorer.add(grid)
-                    for copy in references.copies(images[i], i, preprocessor):
+                    copies = references.copies(images[i], i, preprocessor)
+                    for copy, degrees in zip(copies, references.turns(), strict=True):
                         with timer.stage("backbone"):
                             (grid,) = projected(features, [copy], projection)
+                            grid = inside(region, grid, batch[i].geometry, degrees)
                         with timer.stage("learn"):
                             scorer.add(grid)
                     found.add(i, batch[i], preprocessor.bit_depth)
@@ -187,18 +213,24 @@ def collect(
 
 
 def _extract(
-    features: PatchExtractor, batch: dict[int, LoadedImage], projection: Projection | None
+    features: PatchExtractor,
+    batch: dict[int, LoadedImage],
+    projection: Projection | None,
+    region: RegionOfInterest | None,
 ) -> dict[int, PatchGrid | InvalidInputError]:
     """Features by position, or why an image has none, such as one that is too small."""
     try:
         pixels = [loaded.pixels for loaded in batch.values()]
-        found = projected(features, pixels, projection)
+        grids = projected(features, pixels, projection)
+        pairs = zip(batch.values(), grids, strict=True)
+        found = [inside(region, grid, loaded.geometry) for loaded, grid in pairs]
     except InvalidInputError as error:
         if len(batch) == 1:
             return dict.fromkeys(batch, error)
         # Which of them is to blame does not show.
+        each = ({i: loaded} for i, loaded in batch.items())
         return {
-            i: one for i in batch for one in _extract(features, {i: batch[i]}, projection).values()
+            i: one for b in each for i, one in _extract(features, b, projection, region).items()
         }
     return dict(zip(batch, found, strict=True))
 

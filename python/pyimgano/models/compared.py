@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError
+from pyimgano.images.geometry import Geometry
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.references import References
+from pyimgano.images.region import RegionOfInterest
 from pyimgano.images.twins import digest
 from pyimgano.models.base import PixelDetector
 from pyimgano.models.good_patch import GoodPatch, box_of, patch_at
@@ -26,6 +28,8 @@ class ComparedPatches(PixelDetector):
     scorer_: PatchScorer
     _preprocessor: ImagePreprocessor
     _mapper: PatchMapper
+    #: The part of the images that counts; None: all of it.
+    region_: RegionOfInterest | None = None
     #: Of the training images; none after loading.
     _held_out: Sequence[PatchScores] = ()
 
@@ -37,12 +41,17 @@ class ComparedPatches(PixelDetector):
     def _in_use(self, name: str) -> Any:
         """A parameter, or what it is in the paper, if that is wanted."""
 
+    @abstractmethod
+    def _at_source(self, at_input: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
+        """A map of what the network sees, on the source image."""
+
     def held_out_map(self, number: int, image: ImageInput) -> NDArray[np.float32] | None:
         """Where a training image differs from all others, float32 (H, W) at its own size."""
         if number >= len(self._held_out):
             return None
-        loaded = self._preprocessor.load(image)
-        return self._mapper.to_source(self._held_out[number].distances, loaded)
+        geometry = self._preprocessor.load(image).geometry
+        at_input = self._mapper.at_input(self._held_out[number].distances, geometry.size)
+        return self._at_source(at_input, geometry)
 
     def held_out(self, number: int, image: ImageInput) -> Prediction:
         """What is said of a training image by what was learnt from all others."""
@@ -58,6 +67,8 @@ class ComparedPatches(PixelDetector):
         here = self._preprocessor.geometry((map_.shape[0], map_.shape[1]))
         grid = (nearest.shape[0], nearest.shape[1])
         added, patch = nearest[patch_at(here, grid, x, y)].tolist()
+        if added < 0:  # outside the region of interest
+            return None
         number, copy = divmod(added, 1 + self._references().n_copies)
         file = self.training_files_[number] if number < len(self.training_files_) else ""
         try:
@@ -67,6 +78,11 @@ class ComparedPatches(PixelDetector):
         there = self._preprocessor.geometry((found.shape[0], found.shape[1]))
         is_turned = copy and self._in_use("references") != "brightness"
         shape = (int(origins.grids[added][0]), int(origins.grids[added][1]))
+        if self.region_ is not None and not is_turned:
+            # Those inside are numbered; both images have patches at the same distances.
+            (h, w), (height, width) = there.size, here.size
+            shape = round(grid[0] * h / height), round(grid[1] * w / width)
+            patch = int(np.flatnonzero(self.region_.on_grid(there, shape))[patch])
         return GoodPatch(number, file, found, None if is_turned else box_of(there, shape, patch))
 
     def _training_image(self, file: str) -> NDArray[Any]:

@@ -8,17 +8,16 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
 from pyimgano.models.collect import Collected
-from pyimgano.models.patch_features import PatchFeatures
+from pyimgano.models.patch_region import PatchRegion
 from pyimgano.models.pixel_threshold import GoodMaps
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.scorers.image_score import ImageScore, is_of_map, summarise
 
 
-class HeldOutThresholds(PatchFeatures):
+class HeldOutThresholds(PatchRegion):
     """What all thresholds come from: each training image, scored without itself."""
 
-    scorer_: PatchScorer
     false_pixels: float | None
     false_regions: float | None
     #: What the score of an image is, where that is a parameter.
@@ -36,10 +35,11 @@ class HeldOutThresholds(PatchFeatures):
             self._held_out = scorer.held_out(twins)[::n_each]
             found = []
             for one, geometry in zip(self._held_out, collected.geometries, strict=True):
-                map_ = self._mapper.at_input(one.distances, geometry.size)
+                at_input = self._mapper.at_input(one.distances, geometry.size)
+                map_ = self._counted(at_input, geometry)
                 found.append((self._score(one, map_), map_.max(), np.median(map_)))
                 if good is not None:
-                    good.add(geometry.to_source(map_))
+                    good.add(self._at_source(at_input, geometry))
             scores, peaks, levels = np.array(found, np.float64).T
         else:  # nothing is held out; a scorer's copy is without its training patches
             self.scorer_ = copy.deepcopy(self.scorer_)
@@ -55,7 +55,7 @@ class HeldOutThresholds(PatchFeatures):
     def _scores_maps(self) -> bool:
         return hasattr(self, "image_score") and is_of_map(self._in_use("image_score"))
 
-    def _score(self, found: PatchScores, at_input: NDArray[np.float32]) -> float:
+    def _score(self, found: PatchScores, counted: NDArray[np.float32]) -> float:
         """The score of an image: its scorer's, or that of its map at the features' input size."""
         of_map = self._scores_maps()
-        return summarise(at_input, self._in_use("image_score")) if of_map else found.image
+        return summarise(counted, self._in_use("image_score")) if of_map else found.image

@@ -83,6 +83,11 @@ class MutualScoring(PatchDetector):
                 f"projection joins the layers, {given} compares them one by one: leave out one"
                 " of the two"
             )
+        if self._in_use("layerwise") and (self.roi is not None or self.ignore is not None):
+            raise InvalidInputError(
+                "layers one by one are averaged over neighbours in the whole image: leave out roi"
+                " and ignore, or layerwise and preset"
+            )
         return super()._build_features()
 
     def _sizes(self) -> tuple[ImageSize, int | None]:

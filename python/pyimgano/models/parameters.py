@@ -12,6 +12,7 @@ from pyimgano.features.backbones.timm import POSITION_EMBEDDING
 from pyimgano.features.patches.projection import PROJECTION
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.references import REFERENCES
+from pyimgano.images.region_files import IGNORE, ROI
 from pyimgano.images.tiles import SMALLEST_DEFECT, TILE_OVERLAP, TILES
 from pyimgano.models.patch_map import LARGEST_SIGMA
 from pyimgano.utils.parameters import (
@@ -98,6 +99,8 @@ FEATURES: Parameters = {
     "tiles": TILES,
     "tile_overlap": TILE_OVERLAP,
     "smallest_defect": SMALLEST_DEFECT,
+    "roi": ROI,
+    "ignore": IGNORE,
 }
 #: What asks for a pixel threshold; at most one of the two.
 PIXEL_TARGETS: Parameters = {

@@ -11,7 +11,7 @@ from pyimgano.features.build import BackboneLike
 from pyimgano.images.preprocess import LoadedImage, each_image
 from pyimgano.images.twins import fingerprint
 from pyimgano.models.batches import in_batches
-from pyimgano.models.collect import collect, fit_features, fit_projection
+from pyimgano.models.collect import collect, fit_features, fit_projection, inside
 from pyimgano.models.fitted import FittedState
 from pyimgano.models.held_out import HeldOutThresholds
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
@@ -63,6 +63,10 @@ class PatchDetector(HeldOutThresholds):
         Side in pixels, in the image as it was taken, of the smallest defect that matters. It sets
         the size in place of ``image_size``, so that such a defect is as large as one and a quarter
         patches, with ``tiles="auto"`` where nothing is said of tiles.
+    roi, ignore : path, array, str or None
+        The part of the images that counts, and a part that does not: a picture that is black
+        outside, a JSON file of polygons, or an array (H, W), of the images' aspect at any size.
+        What lies outside is neither learnt nor scored. ``roi="auto"``: where good images differ.
     references : str or tuple
         Copies of the training images to learn from beside them: ``"rotations"`` (by 45 degrees
         each, with the image itself 8), ``("rotations", n)``, ``"brightness"`` (one copy, brighter
@@ -107,6 +111,8 @@ class PatchDetector(HeldOutThresholds):
     ----------
     features_, scorer_
         The fitted extractor and scorer.
+    region_ : RegionOfInterest or None
+        What became of ``roi`` and ``ignore``; the map is 0 outside. None: the whole image counts.
     threshold_, map_threshold_ : float
         Images with a score, or a highest value of the map, above it are anomalous: of held-out ones
         (:func:`~pyimgano.models.threshold.held_out_threshold`), or what was assigned.
@@ -152,6 +158,8 @@ class PatchDetector(HeldOutThresholds):
         tiles: int | tuple[int, int] | str | None = None,
         tile_overlap: int | None = None,
         smallest_defect: int | None = None,
+        roi: Any = None,
+        ignore: Any = None,
         normalization: Any = "imagenet",
         position_embedding: str = "authors",
         device: str = "cpu",
@@ -180,6 +188,8 @@ class PatchDetector(HeldOutThresholds):
         self.tiles = tiles
         self.tile_overlap = tile_overlap
         self.smallest_defect = smallest_defect
+        self.roi = roi
+        self.ignore = ignore
         self.normalization = normalization
         self.position_embedding = position_embedding
         self.device = device
@@ -232,6 +242,7 @@ class PatchDetector(HeldOutThresholds):
             self.features_, self.scorer_ = self._build_features(), self.build_scorer()
             self._preprocessor = self._build_preprocessor()
             self._mapper = self._build_mapper()
+            self.region_ = self._learn_region(images, self._preprocessor)
         scorer, features = CheckedScorer(self.scorer_), self._seeing(self.features_)
         if features.needs_fit:
             fit_features(
@@ -242,7 +253,7 @@ class PatchDetector(HeldOutThresholds):
                 timer=timer,
             )
         self.projection_ = fit_projection(
-            features, images, self._preprocessor, self.projection, timer=timer
+            features, images, self._preprocessor, self.projection, self.region_, timer=timer
         )
         references = self._references()
         collected = collect(
@@ -252,6 +263,7 @@ class PatchDetector(HeldOutThresholds):
             scorer,
             references,
             self.projection_,
+            self.region_,
             batch_size=self._images_at_once(),
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
@@ -282,7 +294,8 @@ class PatchDetector(HeldOutThresholds):
                 loaded = [self._preprocessor.load(image) for image in batch]
             grids = self._extract(loaded, timer)
             with timer.stage("score"):
-                scores = scorer.score(grids)
+                pairs = zip(grids, loaded, strict=True)
+                scores = scorer.score([inside(self.region_, a, b.geometry) for a, b in pairs])
             return zip(loaded, scores, strict=True)
 
         for loaded, found in in_batches(each_image(X), self._images_at_once(), run):
@@ -290,8 +303,9 @@ class PatchDetector(HeldOutThresholds):
             if with_maps or self._scores_maps():
                 with timer.stage("map"):
                     at_input = self._mapper.at_input(found.distances, loaded.geometry.size)
-                    score = self._score(found, at_input)
-                    anomaly_map = loaded.geometry.to_source(at_input) if with_maps else None
+                    score = self._score(found, self._counted(at_input, loaded.geometry))
+                    if with_maps:
+                        anomaly_map = self._at_source(at_input, loaded.geometry)
             yield self._prediction(loaded.path, score, anomaly_map, loaded.health, found.nearest)
 
     def get_state(self) -> FittedState:

@@ -11,6 +11,8 @@ from pyimgano.images.preprocess import LoadedImage
 
 #: Pixels; more would blur any map to one value, and OpenCV's filters have an end.
 LARGEST_SIGMA = 100
+#: Weights below it are rounding errors.
+_LEAST_WEIGHT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,24 @@ class PatchMapper:
     def at_input(
         self, distances: NDArray[np.float32], size: tuple[int, int]
     ) -> NDArray[np.float32]:
-        """The map at the features' input size (h, w)."""
+        """The map at the features' input size (h, w).
+
+        Patches that are NaN were not scored: they have no weight in the values around them
+        (normalised convolution; Knutsson & Westin, CVPR 1993), and the map is 0 beyond the reach of
+        all others.
+        """
+        scored = ~np.isnan(distances)
+        if scored.all():
+            return self._spread_out(distances, size)
+        weights = self._spread_out(scored.astype(np.float32), size)
+        sums = self._spread_out(np.where(scored, distances, np.float32(0)), size)
+        found = np.zeros_like(sums)
+        np.divide(sums, weights, out=found, where=weights > _LEAST_WEIGHT)
+        return found
+
+    def _spread_out(
+        self, distances: NDArray[np.float32], size: tuple[int, int]
+    ) -> NDArray[np.float32]:
         up: NDArray[Any]
         if self.corners:
             down, across = map(_spread, distances.shape, size)

@@ -6,7 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyimgano.errors import InvalidInputError, RepeatedImageWarning, ThresholdWarning
+from pyimgano.errors import (
+    InvalidInputError,
+    RegionWarning,
+    RepeatedImageWarning,
+    ThresholdWarning,
+)
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_images
 from pyimgano.models import create_model
@@ -20,6 +25,8 @@ from pyimgano.utils.text import shown
 
 #: In place of a file name: the photos that stand apart from the rest.
 ODD = "odd"
+#: Warnings of a fit that belong to what is said of the photos.
+_NOTED = (ThresholdWarning, RepeatedImageWarning, RegionWarning)
 
 
 class Learning:
@@ -74,13 +81,13 @@ def fit_good(detector: Detector, paths: Sequence[str], leave_out: Sequence[str] 
     """
     patterns = [one for one in leave_out if one != ODD]
     kept, dropped = _part(paths, patterns)
-    with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+    with noting(*_NOTED) as notes:
         detector.fit(kept)
     if ODD in leave_out:
         apart = {photo.name for photo in describe_good(detector).odd if photo.apart}
         if apart:
             dropped += [path for path in kept if shown(path) in apart]
-            with noting(ThresholdWarning, RepeatedImageWarning) as notes:
+            with noting(*_NOTED) as notes:
                 detector.fit([path for path in kept if shown(path) not in apart])
     return describe_good(detector, [shown(path) for path in dropped], notes)
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from pyimgano.datasets import Dataset
 from pyimgano.datasets.base import DEFECTIVE, Sample, TestSplit
-from pyimgano.errors import ImageReadError, ThresholdWarning
+from pyimgano.errors import ImageReadError, RegionWarning, ThresholdWarning
 from pyimgano.metrics.catalogue import Selection, select_metrics
-from pyimgano.metrics.inputs import resize_map, resize_mask
 from pyimgano.metrics.measure import Measured
 from pyimgano.models.reading import Reading
+from pyimgano.pipelines.region_pixels import counted_pixels, region_notes
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.estimates import resampling_of
@@ -94,6 +94,8 @@ class Tested:
     #: Images without a known defect that the detector has learnt from.
     learnt: list[str] = field(default_factory=list)
     unmarked: list[str] = field(default_factory=list)  #: Defect images whose mask marks nothing.
+    #: Defect images with no defect inside the detector's region of interest.
+    outside: list[str] = field(default_factory=list)
     seconds: float = 0.0  #: Of decoding and scoring.
 
 
@@ -113,7 +115,7 @@ def run_tests(
     each image; ``metric_size`` is the side of masks and maps that metrics need, None for native.
     """
     tested = Tested()
-    seconds = timer.seconds
+    seconds, region = timer.seconds, getattr(detector, "region_", None)
     stream = predict_stream(detector, split.paths, batch_size=getattr(detector, "batch_size", 1))
     start, aside = time.perf_counter(), 0.0
     with closing(stream):
@@ -127,11 +129,14 @@ def run_tests(
                 with timer.stage("decode masks"):
                     mask = split.masks.read(number, one.image.shape[:2])
             if mask is not None and with_pixels:
-                tested.masks.append(resize_mask(mask, metric_size))
-                if one.prediction.anomaly_map is not None:
-                    tested.maps.append(resize_map(one.prediction.anomaly_map, metric_size))
+                kept, found = counted_pixels(mask, one.prediction.anomaly_map, region, metric_size)
+                tested.masks.append(kept)
+                if found is not None:
+                    tested.maps.append(found)
                 if label and not mask.any():
                     tested.unmarked.append(shown(split.paths[number]))
+                elif label and region is not None and not kept.any():
+                    tested.outside.append(shown(split.paths[number]))
             if not label and is_learnt(detector, one.image):
                 tested.learnt.append(split.paths[number])
             if pictures is not None:
@@ -277,7 +282,7 @@ def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> li
 def _timed_fit(detector: Any, train: Sequence[str]) -> tuple[float, list[str]]:
     """Seconds of the fit, and what is to be noted of it."""
     start = time.perf_counter()
-    with noting(ThresholdWarning) as notes:
+    with noting(ThresholdWarning, RegionWarning) as notes:
         detector.fit(train)
     return time.perf_counter() - start, notes
 
@@ -316,6 +321,8 @@ def _measure(
             f"{counted(n, 'defect image')} with a mask without any defect pixel, such as"
             f" {tested.unmarked[0]}: pixel metrics count all of their pixels as normal"
         )
+    if pixels and tested.masks:
+        found.notes += region_notes(getattr(detector, "region_", None), tested.outside)
     scores = np.array([p.score for p in tested.predictions], dtype=np.float64)
     for one in selections:
         if one.of == "image":

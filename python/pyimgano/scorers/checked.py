@@ -12,18 +12,22 @@ from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.utils.foreign import asked
 from pyimgano.utils.parameters.base import brief, plain
 
+#: The shape of an image's grid, and of which larger one it is a part.
+_Places = tuple[tuple[int, int], NDArray[np.bool_] | None]
+
 
 class CheckedScorer:
     """A :class:`~pyimgano.scorers.PatchScorer` that stands before another.
 
     What the other raises, or gives that cannot be true, is one :class:`InvalidInputError` that
-    names its class.
+    names its class. Of grids that are part of a larger one (:attr:`PatchGrid.within`) it gives the
+    distances on that one, NaN where nothing was scored, and -1 for what it was compared with.
     """
 
     def __init__(self, scorer: PatchScorer) -> None:
         self.scorer = scorer
         self._name = f"scorer {type(scorer).__name__}"
-        self._shapes: list[tuple[int, int]] = []
+        self._places: list[_Places] = []
 
     @property
     def compares_images(self) -> bool:
@@ -43,7 +47,7 @@ class CheckedScorer:
     def add(self, grid: PatchGrid) -> None:
         """Take the next one."""
         asked(self._name, self.scorer.add, grid)
-        self._shapes.append(grid.shape)
+        self._places.append((grid.shape, grid.within))
 
     def finish(self, random_state: int, progress: Callable[[int, int], None]) -> None:
         """Learn."""
@@ -52,20 +56,22 @@ class CheckedScorer:
     def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
         """Score images."""
         found = asked(self._name, self.scorer.score, grids)
-        return self._checked(found, [grid.shape for grid in grids])
+        return self._checked(found, [(grid.shape, grid.within) for grid in grids])
 
     def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
         """Score the training images."""
         given = () if groups is None else (groups,)
-        return self._checked(asked(self._name, self.scorer.held_out, *given), self._shapes)
+        return self._checked(asked(self._name, self.scorer.held_out, *given), self._places)
 
-    def _checked(self, found: Any, shapes: Sequence[tuple[int, int]]) -> list[PatchScores]:
-        if not isinstance(found, list | tuple) or len(found) != len(shapes):
+    def _checked(self, found: Any, places: Sequence[_Places]) -> list[PatchScores]:
+        if not isinstance(found, list | tuple) or len(found) != len(places):
             n = len(found) if isinstance(found, list | tuple) else type(found).__name__
-            raise InvalidInputError(f"{self._name} gave {n} scores for {len(shapes)} images")
-        return [self._one(one, shape) for one, shape in zip(found, shapes, strict=True)]
+            raise InvalidInputError(f"{self._name} gave {n} scores for {len(places)} images")
+        return [self._one(one, *where) for one, where in zip(found, places, strict=True)]
 
-    def _one(self, one: Any, shape: tuple[int, int]) -> PatchScores:
+    def _one(
+        self, one: Any, shape: tuple[int, int], within: NDArray[np.bool_] | None
+    ) -> PatchScores:
         """Scores of an image as they are stored and written: a plain float, and an array."""
         if not isinstance(one, PatchScores):
             raise InvalidInputError(f"{self._name} gave {type(one).__name__}, not PatchScores")
@@ -79,7 +85,16 @@ class CheckedScorer:
             )
         if not (np.isfinite(image) and np.isfinite(array).all()):
             raise InvalidInputError(f"{self._name} gave a score that is not finite")
-        return PatchScores(float(image), array, self._nearest(one.nearest, shape))
+        nearest = self._nearest(one.nearest, shape)
+        if within is not None:
+            whole = np.full(within.shape, np.nan, np.float32)
+            whole[within] = array[0]
+            array = whole
+            if nearest is not None:
+                places = np.full((*within.shape, 2), -1, np.int32)
+                places[within] = nearest[0]
+                nearest = places
+        return PatchScores(float(image), array, nearest)
 
     def _nearest(self, given: Any, shape: tuple[int, int]) -> NDArray[np.int32] | None:
         if given is None:

@@ -229,7 +229,8 @@ class GaussianScorer(ParamsMixin):
             raise InvalidInputError(
                 f"an image gives a grid of {grid.shape[0]} x {grid.shape[1]} patches, the first one"
                 f" {self._shape[0]} x {self._shape[1]}: laws by place need images of one size, or"
-                ' image_size with resize_mode="squash" and no smallest_defect'
+                ' image_size with resize_mode="squash" and no smallest_defect, and no turned'
+                " references with roi"
             )
 
     def _fitting(self) -> FeatureStore:

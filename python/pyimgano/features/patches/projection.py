@@ -1,6 +1,6 @@
 """Patches on the axes along which those of the training images vary most."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -64,7 +64,7 @@ class Projection:
                 f" images {len(self.mean)}"
             )
         rows = (grid.rows - self.mean) @ self.axes
-        return PatchGrid(np.asarray(rows, np.float32), grid.shape)
+        return PatchGrid(np.asarray(rows, np.float32), grid.shape, within=grid.within)
 
 
 def projected(
@@ -75,11 +75,3 @@ def projected(
     """The patches of each image, checked, on the axes of a projection if there is one."""
     grids = extract_patches(extractor, images)
     return grids if projection is None else [projection.apply(grid) for grid in grids]
-
-
-def grids_of(
-    extractor: PatchExtractor, images: Iterable[NDArray[np.float32]]
-) -> Iterator[PatchGrid]:
-    """The patches of images, one image after the other."""
-    for image in images:
-        yield from extract_patches(extractor, [image])
