@@ -185,11 +185,9 @@ class PatchDetector(HeldOutThresholds):
         self.pretrained = pretrained
         self.image_size = image_size
         self.resize_mode = resize_mode
-        self.tiles = tiles
-        self.tile_overlap = tile_overlap
+        self.tiles, self.tile_overlap = tiles, tile_overlap
         self.smallest_defect = smallest_defect
-        self.roi = roi
-        self.ignore = ignore
+        self.roi, self.ignore = roi, ignore
         self.normalization = normalization
         self.position_embedding = position_embedding
         self.device = device
