@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pyimgano.datasets import Dataset
+from pyimgano.datasets.base import Split
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
@@ -137,7 +138,8 @@ def images_digest(dataset: Dataset) -> str:
     """Digest of a category's images and masks, their names, sizes and times, and of what the set
     knows about each: it changes when they do."""
     digest = hashlib.sha256()
-    for one in [*dataset.samples("train"), *dataset.samples("test")]:
+    splits: tuple[Split, ...] = ("train", "validation", "test")
+    for one in [sample for split in splits for sample in dataset.samples(split)]:
         digest.update(f"{replace(one, path='', masks=None)} {one.masks is None} ".encode())
         for path in (one.path, *(one.masks or ())):
             stat = os.stat(path)

@@ -20,6 +20,7 @@ from pyimgano.metrics.measure import Measured
 from pyimgano.models.reading import Reading
 from pyimgano.pipelines.region_pixels import counted_pixels, region_notes
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
+from pyimgano.pipelines.validation import calibrate_on_validation
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.estimates import resampling_of
 from pyimgano.reporting.gallery import Gallery, gallery_folder
@@ -208,6 +209,9 @@ def evaluate_category(
     reset_peak_memory()
     split, samples, timer = dataset.get_test_paths(), dataset.samples("test"), StageTimer()
     fit_seconds, fit_notes = _timed_fit(detector, train)
+    if shots is None:  # few shots are to show what few images give
+        with timer.stage("validation"):
+            fit_notes = calibrate_on_validation(detector, dataset) or fit_notes
     labels = None if split.labels is None else split.labels.tolist()
     pictures = None
     if output is not None:
