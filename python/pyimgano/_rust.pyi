@@ -91,10 +91,17 @@ def pixel_curves(
     masks: Sequence[NDArray[np.uint8]],
     maps: Sequence[NDArray[np.float32]] | Sequence[NDArray[np.float64]],
     *,
-    integration_limit: float,
+    limits: Sequence[float],
+    defects: Sequence[tuple[int, NDArray[np.int64], int]],
+    low_rates: tuple[float, float] | None,
+    threshold: float | None,
     n_threads: int | None,
 ) -> tuple[
     tuple[float, float, float, float, float],
+    list[float],
+    list[float],
+    list[float],
+    list[tuple[int, int, int]],
     tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
 ]: ...
 def pixel_metrics(

@@ -18,14 +18,17 @@ Environment variables, read at every call:
 
 from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
-from pyimgano.kernels.curves import PixelMetrics, pixel_curves, pixel_metrics, pro_curve
+from pyimgano.kernels.curves import PixelMetrics, pixel_metrics, pro_curve
 from pyimgano.kernels.group_index import GroupIndex
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
 from pyimgano.kernels.stats import SearchStats
+from pyimgano.kernels.sweep import DefectPixels, PixelCurves, pixel_curves
 
 __all__ = [
+    "DefectPixels",
     "GroupIndex",
     "KnnIndex",
+    "PixelCurves",
     "PixelMetrics",
     "SearchStats",
     "component_stats",

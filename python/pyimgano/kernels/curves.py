@@ -101,12 +101,12 @@ def pixel_metrics(
     >>> pixel_metrics(masks, maps).auroc
     0.75
     """
-    pixels, scores = _pairs(masks, maps)
+    pixels, scores = pairs(masks, maps)
     figures = _rust.pixel_metrics(
         pixels, scores, integration_limit=integration_limit, n_threads=threads(n_threads)
     )
     if np.isnan(figures[0]):
-        _warn_undefined(pixels)
+        warn_undefined(pixels)
     return PixelMetrics(*figures)
 
 
@@ -148,37 +148,14 @@ def pro_curve(
     """
     if max_points is not None:
         max_points = at_least("max_points", max_points, 2)
-    pixels, scores = _pairs(masks, maps)
+    pixels, scores = pairs(masks, maps)
     curve = _rust.pro_curve(pixels, scores, n_threads=threads(n_threads))
     if not len(curve[0]):
-        _warn_undefined(pixels)
-    return _thinned(curve, max_points)
+        warn_undefined(pixels)
+    return thinned(curve, max_points)
 
 
-def pixel_curves(
-    masks: Sequence[ArrayLike] | NDArray[Any],
-    maps: Sequence[ArrayLike] | NDArray[Any],
-    *,
-    integration_limit: float = 0.3,
-    max_points: int | None = None,
-    n_threads: int | None = None,
-) -> tuple[PixelMetrics, Curve]:
-    """What :func:`pixel_metrics` and :func:`pro_curve` return, from one sweep over the pixels.
-
-    Parameters and errors are those of the two.
-    """
-    if max_points is not None:
-        max_points = at_least("max_points", max_points, 2)
-    pixels, scores = _pairs(masks, maps)
-    figures, curve = _rust.pixel_curves(
-        pixels, scores, integration_limit=integration_limit, n_threads=threads(n_threads)
-    )
-    if np.isnan(figures[0]):
-        _warn_undefined(pixels)
-    return PixelMetrics(*figures), _thinned(curve, max_points)
-
-
-def _thinned(curve: Curve, max_points: int | None) -> Curve:
+def thinned(curve: Curve, max_points: int | None) -> Curve:
     """At most so many vertices, spread evenly along the curve."""
     fpr, pro, thresholds = curve
     if max_points is None or len(fpr) <= max_points:
@@ -190,7 +167,7 @@ def _thinned(curve: Curve, max_points: int | None) -> Curve:
     return fpr[kept], pro[kept], thresholds[kept]
 
 
-def _pairs(
+def pairs(
     masks: Sequence[ArrayLike] | NDArray[Any], maps: Sequence[ArrayLike] | NDArray[Any]
 ) -> tuple[list[NDArray[np.uint8]], Any]:
     """Masks and maps checked against each other; the maps all of one precision."""
@@ -216,7 +193,8 @@ def _pairs(
     return pixels, scores
 
 
-def _warn_undefined(masks: Sequence[NDArray[np.uint8]]) -> None:
+def warn_undefined(masks: Sequence[NDArray[np.uint8]]) -> None:
+    """Tell which class is missing."""
     missing = "normal" if any(mask.any() for mask in masks) else "defect"
     warnings.warn(
         f"no {missing} pixel in any mask: pixel metrics are undefined",

@@ -15,6 +15,9 @@
 //! 3. *Count*: each normal pixel is counted in its bin.
 //! 4. *Sweep*: from the highest bin to the lowest, all four curves are followed at once.
 //!
+//! sPRO takes the highest scores of each defect, as many as its saturation, and follows the same
+//! sweep. AUPIMO needs, of the good images, only the few scores above its highest rate.
+//!
 //! Source: P. Bergmann et al., "The MVTec Anomaly Detection Dataset", International Journal of
 //! Computer Vision 129, 2021.
 //!
@@ -30,16 +33,21 @@
 //! # Ok::<(), pyimgano_core::Error>(())
 //! ```
 
+mod aupimo;
 mod bins;
 mod collect;
+mod flagged;
 mod pixels;
 mod plan;
 mod planes;
+mod saturation;
 mod segment;
 mod sweep;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
 pub use crate::score::Score;
-pub use pixels::{PixelMetrics, Vertex, pixel_curves, pixel_metrics, pro_vertices};
+pub use flagged::Flagged;
+pub use pixels::{Ask, Found, PixelMetrics, Vertex, pixel_curves, pixel_metrics, pro_vertices};
 pub use planes::Plane;
+pub use saturation::Defect;

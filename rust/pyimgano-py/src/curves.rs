@@ -1,11 +1,11 @@
 //! ROC, precision-recall and PRO curves of anomaly maps.
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
-use pyimgano_core::curves::{self, PixelMetrics, Plane, Score, Vertex};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2};
+use pyimgano_core::curves::{self, Ask, Defect, PixelMetrics, Plane, Score, Vertex};
 use pyimgano_core::{Monitor, Result, memory};
 use pyo3::prelude::*;
 
-use crate::convert::{Maps, Signals, pixels, shape, to_py};
+use crate::convert::{Maps, Signals, pixels, shape, slice, to_py};
 
 /// (auroc, ap, f1_max, f1_threshold, aupro)
 type Figures = (f64, f64, f64, f64, f64);
@@ -51,25 +51,44 @@ pub fn pixel_metrics(
     Ok(figures(&m))
 }
 
-/// What the two others return, from one sweep.
+/// (image, pixels, saturation)
+type DefectPixels<'py> = (usize, PyReadonlyArray1<'py, i64>, u32);
+
+/// (figures, aupro, spro, aupimo, (hits, flagged, defect) of each image, curve)
+type Swept<'py> = (Figures, Vec<f64>, Vec<f64>, Vec<f64>, Vec<(u64, u64, u64)>, Columns<'py>);
+
+/// What the two others return, and more, from one sweep.
 #[pyfunction]
-#[pyo3(signature = (masks, maps, *, integration_limit, n_threads))]
+#[pyo3(signature = (masks, maps, *, limits, defects, low_rates, threshold, n_threads))]
+#[expect(clippy::too_many_arguments, reason = "named in Python")]
 pub fn pixel_curves<'py>(
     py: Python<'py>,
     masks: Vec<PyReadonlyArray2<'py, u8>>,
     maps: Maps<'py>,
-    integration_limit: f64,
+    limits: Vec<f64>,
+    defects: Vec<DefectPixels<'py>>,
+    low_rates: Option<[f64; 2]>,
+    threshold: Option<f64>,
     n_threads: Option<usize>,
-) -> PyResult<(Figures, Columns<'py>)> {
-    let (found, vertices) = match &maps {
+) -> PyResult<Swept<'py>> {
+    let mut each = memory::reserved(defects.len()).map_err(to_py)?;
+    for (image, pixels, saturation) in &defects {
+        let pixels = slice("the pixels of a defect", pixels)?;
+        each.push(Defect { image: *image, pixels, saturation: *saturation });
+    }
+    let ask = Ask { limits: &limits, defects: &each, low_rates, threshold };
+    let found = match &maps {
         Maps::Single(maps) => with_planes(py, &masks, maps, |planes, signals| {
-            curves::pixel_curves(planes, integration_limit, n_threads, signals)
+            curves::pixel_curves(planes, ask, n_threads, signals)
         }),
         Maps::Double(maps) => with_planes(py, &masks, maps, |planes, signals| {
-            curves::pixel_curves(planes, integration_limit, n_threads, signals)
+            curves::pixel_curves(planes, ask, n_threads, signals)
         }),
     }?;
-    Ok((figures(&found), columns(py, &vertices)?))
+    let counts = found.flagged.iter().map(|one| (one.hits, one.flagged, one.defect));
+    let counts = memory::collected(counts).map_err(to_py)?;
+    let curve = columns(py, &found.curve)?;
+    Ok((figures(&found.metrics), found.aupro, found.spro, found.aupimo, counts, curve))
 }
 
 /// The vertices of the PRO curve; none where there is no defect or no normal pixel.

@@ -1,10 +1,13 @@
 //! The passes over the images, and what comes out of them.
 
+use super::aupimo::{aupimo, check_rates};
 use super::bins::Bins;
 use super::collect::{Collected, Entry, Range, Totals, collect, sort};
+use super::flagged::{Flagged, flagged};
 use super::plan::floors;
 use super::planes::{Piece, Plane, first_not_finite, largest_below, pieces};
-use super::sweep::{Sweep, weight};
+use super::saturation::{Defect, check_defects, saturating};
+use super::sweep::{Step, Sweep, weight};
 use crate::score::{Key, Score};
 use crate::simd::Simd;
 use crate::task::Progress;
@@ -44,6 +47,36 @@ pub struct Vertex {
     pub threshold: f64,
 }
 
+/// What [`pixel_curves`] is asked for beside [`PixelMetrics`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ask<'a> {
+    /// False-positive rates up to which the areas under PRO and sPRO are taken.
+    pub limits: &'a [f64],
+    /// The defects of sPRO.
+    pub defects: &'a [Defect<'a>],
+    /// The two false-positive rates of AUPIMO.
+    pub low_rates: Option<[f64; 2]>,
+    /// Where to count what is flagged: `score > threshold`.
+    pub threshold: Option<f64>,
+}
+
+/// What [`pixel_curves`] gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// With the AUPRO of the first limit; NaN without limits.
+    pub metrics: PixelMetrics,
+    /// Areas under the PRO curve, one for each limit.
+    pub aupro: Vec<f64>,
+    /// Areas under the curve of saturated overlap, likewise; NaN without defects.
+    pub spro: Vec<f64>,
+    /// AUPIMO of each image; NaN for a good one, and where there is no good one.
+    pub aupimo: Vec<f64>,
+    /// What is flagged of each image; empty without a threshold.
+    pub flagged: Vec<Flagged>,
+    /// As [`pro_vertices`] gives them.
+    pub curve: Vec<Vertex>,
+}
+
 /// The figures of all images together.
 ///
 /// Extra memory: at most the maps' size (but a few megabytes for small sets),
@@ -56,21 +89,45 @@ pub fn pixel_metrics<T: Score>(
     monitor: &dyn Monitor,
 ) -> Result<PixelMetrics> {
     check_limit(integration_limit)?;
-    with_scan(planes, n_threads, monitor, |scan| scan.figures(integration_limit, |_, _| Ok(())))
+    with_scan(planes, n_threads, monitor, |scan| {
+        Ok(match scan.figures(&[integration_limit], &[], |_, _| Ok(()))? {
+            Some((metrics, _)) => metrics,
+            None => UNDEFINED,
+        })
+    })
 }
 
-/// What [`pixel_metrics`] and [`pro_vertices`] give, from one sweep over the pixels.
+/// What [`pixel_metrics`] and [`pro_vertices`] give, and more, from one sweep over the pixels.
 pub fn pixel_curves<T: Score>(
     planes: &[Plane<'_, T>],
-    integration_limit: f64,
+    ask: Ask<'_>,
     n_threads: Option<usize>,
     monitor: &dyn Monitor,
-) -> Result<(PixelMetrics, Vec<Vertex>)> {
-    check_limit(integration_limit)?;
+) -> Result<Found> {
+    ask.limits.iter().try_for_each(|&limit| check_limit(limit))?;
+    check_defects(planes, ask.defects)?;
+    ask.low_rates.map_or(Ok(()), check_rates)?;
     with_scan(planes, n_threads, monitor, |scan| {
         let mut curve = Curve::new();
-        let found = scan.figures(integration_limit, |sweep, at| curve.pass::<T>(sweep, at))?;
-        Ok((found, if found.auroc.is_nan() { Vec::new() } else { curve.end()? }))
+        let swept =
+            scan.figures(ask.limits, ask.defects, |sweep, at| curve.pass::<T>(sweep, at))?;
+        let nowhere = || memory::filled(ask.limits.len(), f64::NAN);
+        let (metrics, aupro, spro, curve) = match swept {
+            Some((metrics, sweep)) => {
+                let (aupro, spro) = (sweep.aupro(), sweep.spro());
+                (metrics, memory::collected(aupro)?, memory::collected(spro)?, curve.end()?)
+            }
+            None => (UNDEFINED, nowhere()?, nowhere()?, Vec::new()),
+        };
+        let aupimo = match ask.low_rates {
+            Some(rates) => aupimo(planes, rates, scan.progress)?,
+            None => Vec::new(),
+        };
+        let flagged = match ask.threshold {
+            Some(threshold) => flagged(planes, threshold, scan.simd, scan.progress)?,
+            None => Vec::new(),
+        };
+        Ok(Found { metrics, aupro, spro, aupimo, flagged, curve })
     })
 }
 
@@ -85,7 +142,7 @@ pub fn pro_vertices<T: Score>(
 ) -> Result<Vec<Vertex>> {
     with_scan(planes, n_threads, monitor, |scan| {
         let mut curve = Curve::new();
-        match scan.run(1.0, |sweep, at| curve.pass::<T>(sweep, &at))? {
+        match scan.run(&[], &[], |sweep, at| curve.pass::<T>(sweep, &at))? {
             Some(_) => curve.end(),
             None => Ok(Vec::new()),
         }
@@ -132,6 +189,17 @@ fn check_limit(integration_limit: f64) -> Result<()> {
     )))
 }
 
+/// Pixels and weight of the last of the sorted entries, which have this key and go.
+fn passed_at<K: Key>(rest: &mut &[Entry<K>], key: K) -> (u64, u128) {
+    let (mut pixels, mut total) = (0, 0);
+    while let Some((entry, lower)) = rest.split_last().filter(|(e, _)| e.key == key) {
+        pixels += u64::from(entry.count);
+        total += weight(entry.count, entry.area);
+        *rest = lower;
+    }
+    (pixels, total)
+}
+
 /// Calls `work` on a pool, with what it needs to read the images.
 fn with_scan<T: Score, R: Send>(
     planes: &[Plane<'_, T>],
@@ -175,41 +243,45 @@ impl<T: Score> Scan<'_, T> {
         (map_bytes / entry).max(1 << 16)
     }
 
-    /// All figures, from a sweep that tells `passed` of each defect score.
+    /// All figures, and the sweep, which told `passed` of each defect score; `None` where a class
+    /// is missing.
     fn figures(
         &self,
-        limit: f64,
+        limits: &[f64],
+        defects: &[Defect<'_>],
         mut passed: impl FnMut(&Sweep, &Passed<T::Key>) -> Result<()>,
-    ) -> Result<PixelMetrics> {
+    ) -> Result<Option<(PixelMetrics, Sweep)>> {
         let (mut best, mut next) = (None, None);
-        let swept = self.run(limit, |sweep, at| {
+        let swept = self.run(limits, defects, |sweep, at| {
             if at.better_f1 {
                 (best, next) = (Some(at.key), at.next);
             }
             passed(sweep, &at)
         })?;
         let (Some(sweep), Some(best)) = (swept, best) else {
-            return Ok(UNDEFINED);
+            return Ok(None);
         };
         let high = T::from_key(best);
         let low = match next {
             Some(next) => Some(T::from_key(next)),
             None => largest_below(&self.pieces, high, self.simd, self.progress)?,
         };
-        Ok(PixelMetrics {
+        let metrics = PixelMetrics {
             auroc: sweep.auroc(),
             ap: sweep.ap(),
             f1_max: sweep.f1_max(),
             f1_threshold: low.map_or(high.below(), |low| T::midway(low, high)).as_f64(),
-            aupro: sweep.aupro(),
-        })
+            aupro: sweep.aupro().next().unwrap_or(f64::NAN),
+        };
+        Ok(Some((metrics, sweep)))
     }
 
     /// Sweeps all defect scores from the top, telling `passed` of each; `None` where a class is
     /// missing.
     fn run(
         &self,
-        limit: f64,
+        limits: &[f64],
+        defects: &[Defect<'_>],
         mut passed: impl FnMut(&Sweep, Passed<T::Key>) -> Result<()>,
     ) -> Result<Option<Sweep>> {
         let mut floors = floors(&self.pieces, self.capacity() / 10 * 9, self.progress)?.into_iter();
@@ -228,20 +300,25 @@ impl<T: Score> Scan<'_, T> {
             if normal == 0 || defect == 0 {
                 return Ok(None);
             }
-            let sweep = sweep.get_or_insert_with(|| Sweep::new(normal, defect, regions, limit));
+            let sweep = match &mut sweep {
+                Some(begun) => begun,
+                none => {
+                    none.insert(Sweep::new(normal, defect, regions, defects.len() as u64, limits)?)
+                }
+            };
+            let mut saturating = saturating(self.planes, defects, collected.range, self.progress)?;
+            sort(&mut saturating, self.progress)?;
+            let mut rest_saturating = &saturating[..];
             let count = |bin: usize| counts.iter().map(|one| u64::from(one[bin])).sum::<u64>();
             let mut rest = &entries[..];
             for (i, &key) in bins.keys().iter().enumerate().rev() {
                 self.progress.check()?;
                 sweep.skip(count(bins.between(i + 1)));
                 let before = (sweep.fpr(), sweep.pro());
-                let (mut pixels, mut total) = (0, 0);
-                while let Some((entry, lower)) = rest.split_last().filter(|(e, _)| e.key == key) {
-                    pixels += u64::from(entry.count);
-                    total += weight(entry.count, entry.area);
-                    rest = lower;
-                }
-                let better_f1 = sweep.step(count(bins.tied(i)), pixels, total);
+                let (defect, weight) = passed_at(&mut rest, key);
+                let (_, saturating) = passed_at(&mut rest_saturating, key);
+                let normal = count(bins.tied(i));
+                let better_f1 = sweep.step(Step { normal, defect, weight, saturating });
                 let next = (i > 0 && count(bins.between(i)) == 0).then(|| bins.keys()[i - 1]);
                 passed(sweep, Passed { key, next, before, better_f1 })?;
             }

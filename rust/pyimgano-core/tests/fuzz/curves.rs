@@ -1,13 +1,13 @@
 //! Pixel metrics.
 
 use pyimgano_core::Silent;
-use pyimgano_core::curves::{Plane, Score, pixel_curves, pixel_metrics, pro_vertices};
+use pyimgano_core::curves::{Ask, Plane, Score, pixel_curves, pixel_metrics, pro_vertices};
 
 use crate::inputs::{Random, mask, scores};
 use crate::regions::flood;
 
 /// Mask, map, width.
-type Image<T> = (Vec<u8>, Vec<T>, usize);
+pub type Image<T> = (Vec<u8>, Vec<T>, usize);
 
 /// (score, defect?, weight in its region) of each pixel, highest score first, and the number of
 /// regions.
@@ -37,9 +37,12 @@ fn check_curves<T: Score>(case: u64, images: &[Image<T>], limit: f64, threads: O
         .collect();
     let got = pixel_metrics(&planes, limit, threads, &Silent).expect("good input");
     let vertices = pro_vertices(&planes, threads, &Silent).expect("good input");
-    let (both, curve) = pixel_curves(&planes, limit, threads, &Silent).expect("good input");
-    assert_eq!(curve, vertices);
-    assert!(both == got || both.auroc.is_nan() && got.auroc.is_nan());
+    let limits = [limit];
+    let ask = Ask { limits: &limits, ..Ask::default() };
+    let all = pixel_curves(&planes, ask, threads, &Silent).expect("good input");
+    assert_eq!(all.curve, vertices);
+    assert!(all.metrics == got || all.metrics.auroc.is_nan() && got.auroc.is_nan());
+    crate::more_curves::check(case, images, &planes, threads);
     let (all, regions) = sorted_pixels(images);
     let defect = all.iter().filter(|pixel| pixel.1).count() as f64;
     let normal = all.len() as f64 - defect;

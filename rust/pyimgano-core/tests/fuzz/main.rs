@@ -7,6 +7,7 @@
 mod curves;
 mod inputs;
 mod loops;
+mod more_curves;
 mod regions;
 mod search;
 
