@@ -253,7 +253,11 @@ def test_one_sweep_gives_what_the_two_give(dtype: type, max_points: int | None) 
     maps = rng.integers(0, 50, masks.shape).astype(dtype) + masks  # with ties
     found = pixel_curves(masks, maps, limits=(0.1, 0.3), max_points=max_points)
     assert found.metrics == pixel_metrics(masks, maps, integration_limit=0.1)
-    assert found.aupro == {at: pixel_metrics(masks, maps, integration_limit=at).aupro for at in (0.1, 0.3)}
-    for one, expected in zip(found.curve, pro_curve(masks, maps, max_points=max_points), strict=True):
+    assert found.aupro == {
+        at: pixel_metrics(masks, maps, integration_limit=at).aupro for at in (0.1, 0.3)
+    }
+    for one, expected in zip(
+        found.curve, pro_curve(masks, maps, max_points=max_points), strict=True
+    ):
         np.testing.assert_array_equal(one, expected)
     assert len(found.curve[0]) <= (max_points or 1000)

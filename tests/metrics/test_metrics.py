@@ -27,6 +27,7 @@ from pyimgano.reporting.table import benchmark_table
 from tests.pipelines.test_benchmark_run import bench
 
 OWN = ["auroc", "average_precision", "f1_max"]
+IF_NAMED = ["class_f1", "seg_f1", "aupimo", "spro"]
 OWN_PIXEL = ["pixel_auroc", "pixel_ap", "pixel_f1_max", "pixel_f1_threshold", "aupro"]
 LABELS = np.array([0, 0, 1, 1])
 SCORES = np.array([0.1, 0.4, 0.35, 0.8])
@@ -76,8 +77,9 @@ def measured(*names: str) -> Measured:
 
 
 def test_the_packages_own_metrics_are_entries_like_any_other() -> None:
-    assert list_metrics() == [*OWN, *OWN_PIXEL]
-    assert list_metrics("image") == OWN
+    assert list_metrics() == [*OWN, *OWN_PIXEL, *IF_NAMED]
+    assert list_metrics("image") == [*OWN, "class_f1"]
+    assert catalogue.default_metrics() == [*OWN, *OWN_PIXEL]
     assert metric_info("aupro") == MetricInfo("aupro", "AUPRO", "pixel")
     image, pixel = select_metrics(integration_limit=0.1)
     assert (image.keys, pixel.keys) == (tuple(OWN), tuple(OWN_PIXEL))
@@ -244,7 +246,7 @@ def test_impossible_metrics_are_refused_when_they_are_registered() -> None:
         register_metric(Calls(len, key="My Metric"))
     with pytest.raises(InvalidInputError, match="'auroc' is registered already"):
         register_metric(Calls(len, key="auroc"))
-    assert list_metrics() == [*OWN, *OWN_PIXEL]
+    assert list_metrics() == [*OWN, *OWN_PIXEL, *IF_NAMED]
     register_metric(Calls(lambda *_: MetricResult({"auroc": 0.25}), key="auroc"), overwrite=True)
     assert measured("auroc").values == {"auroc": 0.25}
 

@@ -1,6 +1,6 @@
 """What a metric is: facts about its figures, a call, and a result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -21,7 +21,7 @@ class MetricInfo:
     ----------
     key : str
         Its name in JSON, in CSV headers and for ``--metrics``: lower-case letters, digits and
-        underscores.
+        underscores; ``KEY@LIMIT`` for the figure at a limit.
     title : str
         Its heading in tables.
     of : {"image", "pixel"}
@@ -30,6 +30,10 @@ class MetricInfo:
         None for a figure that is no quality, such as a threshold: it has no mean and no best.
     in_table : bool
         False: only a table that was asked for it has a column; CSV and JSON have it anyway.
+    at : callable or None
+        Makes the metric of the same figure at another limit, which ``KEY@LIMIT`` asks for; called
+        with the limit, and its ``infos`` hold that figure. Must be a function or a class that other
+        processes can import.
     """
 
     key: str
@@ -37,6 +41,7 @@ class MetricInfo:
     of: Of
     higher_is_better: bool | None = True
     in_table: bool = True
+    at: Callable[[float], Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from pyimgano.errors import InvalidInputError, InvalidTypeError
+from pyimgano.errors import InvalidInputError, InvalidTypeError, PyimganoError
+from pyimgano.kernels import DefectPixels
+from pyimgano.metrics.aupimo import Aupimo
 from pyimgano.metrics.base import Metric, MetricInfo, Of
+from pyimgano.metrics.class_f1 import ClassF1
 from pyimgano.metrics.pixels import PixelSweep
 from pyimgano.metrics.scores import ImageRanking
+from pyimgano.metrics.seg_f1 import SegF1
+from pyimgano.metrics.spro import Spro
+from pyimgano.metrics.sweep import Swept, Together
 from pyimgano.registry import Entry, Registry, from_plugin
 
 #: In place of a name: every figure that is registered.
@@ -30,6 +37,17 @@ class Selection:
     def of(self) -> Of:
         """Whether it is one of images or of pixels."""
         return self.metric.infos[0].of
+
+    @property
+    def takes_defects(self) -> bool:
+        """Whether it counts single defects, which :meth:`with_defects` gives it."""
+        return getattr(self.metric, "takes_defects", False)
+
+    def with_defects(self, defects: Sequence[DefectPixels]) -> "Selection":
+        """The same, with the single defects of the test images."""
+        if not isinstance(self.metric, Together):
+            return self
+        return replace(self, metric=replace(self.metric, defects=defects))
 
     def titles(self, keys: Iterable[str]) -> str:
         """How tables call some of the figures; those that tables leave out only if there are none
@@ -85,7 +103,26 @@ def metric_info(key: str) -> MetricInfo:
     UnknownNameError
         Nothing of that key is registered; lists the nearest.
     """
-    return next(info for info in _METRICS.get(key).value.infos if info.key == key)
+    metric = _metric(key)
+    (info,) = metric.infos if "@" in key else (i for i in metric.infos if i.key == key)
+    return info
+
+
+def _metric(key: str) -> Metric:
+    """What gives a figure; that of ``KEY@LIMIT`` is made."""
+    name, at, limit = key.partition("@")
+    metric = _METRICS.get(name).value
+    if not at:
+        return metric
+    make = metric_info(name).at
+    if make is None:
+        raise InvalidInputError(f"metric {name!r} has no limit: {key!r}")
+    try:
+        number = float(limit)
+    except ValueError as error:
+        raise InvalidInputError(f"the limit in metric {key!r} is no number") from error
+    made: Metric = make(number)
+    return made
 
 
 def column_infos(keys: Iterable[str], *, asked: Iterable[str] = ()) -> list[MetricInfo]:
@@ -94,16 +131,18 @@ def column_infos(keys: Iterable[str], *, asked: Iterable[str] = ()) -> list[Metr
     Of ``keys``, which some result holds, one that nothing is known of goes by its key. ``asked`` is
     what the run was asked for; empty: every figure of interest.
     """
-    named = set(asked)
+    named = dict.fromkeys(asked)
     wanted = {*(named or default_metrics()), *keys}
-    found = [info_or_key(k) for k in dict.fromkeys((*_KEYS, *keys)) if k in wanted]
+    found = [info_or_key(k) for k in dict.fromkeys((*_KEYS, *named, *keys)) if k in wanted]
     return [info for info in found if info.in_table or info.key in named]
 
 
 def info_or_key(key: str) -> MetricInfo:
     """Facts about a figure; of one that nobody registered here, only its key."""
-    entry = _METRICS.find(key)
-    return MetricInfo(key, key, "image") if entry is None else metric_info(key)
+    if _METRICS.find(key.partition("@")[0]) is not None:
+        with suppress(PyimganoError):  # a result of before may hold any limit
+            return metric_info(key)
+    return MetricInfo(key, key, "image")
 
 
 def select_metrics(
@@ -111,10 +150,11 @@ def select_metrics(
 ) -> list[Selection]:
     """The metrics that give some figures, each once.
 
-    ``names`` are keys, or ``"all"``; None: the package's own and whatever the program registered.
-    What another process chose, where they may not be registered here, stays as it is. ``settings``
-    are those of the run, such as ``integration_limit``, for metrics with such a field. An unknown
-    key is an UnknownNameError that lists the nearest, an empty list an InvalidInputError.
+    ``names`` are keys, ``KEY@LIMIT`` such as ``"aupro@0.05"`` among them, or ``"all"``; None: the
+    package's own and whatever the program registered. What another process chose, where they may
+    not be registered here, stays as it is. ``settings`` are those of the run, such as
+    ``integration_limit``, for metrics with such a field. An unknown key is an UnknownNameError that
+    lists the nearest, an empty list or an impossible limit an InvalidInputError.
     """
     chosen_before = [one for one in names or () if isinstance(one, Selection)]
     if chosen_before:
@@ -125,11 +165,25 @@ def select_metrics(
         raise InvalidInputError(f"metrics must be a list of names, got {names!r}")
     else:
         keys = list_metrics() if ALL in names else list(dict.fromkeys(map(str, names)))
-    chosen: dict[int, tuple[Metric, list[str]]] = {}
+    chosen: dict[int | str, tuple[Metric, list[str]]] = {}
     for key in keys:
-        metric = _METRICS.get(key).value
-        chosen.setdefault(id(metric), (metric, []))[1].append(key)
-    return [Selection(_with(metric, settings), tuple(own)) for metric, own in chosen.values()]
+        info = metric_info(key)  # its key has the limit as everybody writes it
+        metric = _metric(key)
+        own = chosen.setdefault(info.key if "@" in key else id(metric), (metric, []))[1]
+        own += [info.key] if info.key not in own else []
+    return _joined([Selection(_with(one, settings), tuple(own)) for one, own in chosen.values()])
+
+
+def _joined(selections: list[Selection]) -> list[Selection]:
+    """Those that share a sweep as one, in the first's place."""
+    swept = [one for one in selections if isinstance(one.metric, Swept)]
+    if not swept:
+        return selections
+    keys = tuple(key for one in swept for key in one.keys)
+    together = Selection(Together(tuple(one.metric for one in swept)), keys)  # type: ignore[misc]
+    at = selections.index(swept[0])
+    before, after = selections[:at], [s for s in selections[at:] if s not in swept]
+    return [*before, together, *after]
 
 
 def _with(metric: Metric, settings: dict[str, Any]) -> Metric:
@@ -158,7 +212,11 @@ def _checked_infos(metric: Metric) -> tuple[MetricInfo, ...]:
     return infos
 
 
-for _metric in (ImageRanking(), PixelSweep()):
-    register_metric(_metric)
+_FOR_ALL: tuple[Metric, ...] = (ImageRanking(), PixelSweep())
+#: For those who ask: each needs something that not every set or detector has.
+_IF_NAMED: tuple[Metric, ...] = (ClassF1(), SegF1(), Aupimo(), Spro())
+for _own in (*_FOR_ALL, *_IF_NAMED):
+    register_metric(_own)
 # Also where it is a plugin that imports this module first.
-_KEYS.update(dict.fromkeys(_KEYS, True))
+_KEYS.update((info.key, True) for one in _FOR_ALL for info in one.infos)
+_KEYS.update((info.key, False) for one in _IF_NAMED for info in one.infos)

@@ -1,6 +1,5 @@
 """Figures of anomaly maps: AUROC, average precision and best F1 of pixels, and AUPRO."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,9 +8,11 @@ from numpy.typing import NDArray
 
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError
-from pyimgano.kernels import PixelMetrics
+from pyimgano.kernels import PixelCurves, PixelMetrics
+from pyimgano.metrics.aupro import AuproAt
 from pyimgano.metrics.base import MetricInfo, MetricResult
 from pyimgano.metrics.inputs import Images, as_images, as_labels, as_scores, resize_map, resize_mask
+from pyimgano.metrics.sweep import Pixels, Swept, check_limit
 from pyimgano.statistics.curves import in_chunks
 from pyimgano.statistics.pixels import PixelSummary
 
@@ -80,54 +81,47 @@ def pixel_pairs(
 
 
 @dataclass(frozen=True)
-class PixelSweep:
-    """All figures of pixels and regions, and the curve of AUPRO, from one sweep over the pixels.
+class PixelSweep(Swept):
+    """AUROC, average precision and best F1 of pixels, AUPRO and its curve.
 
-    AUPRO integrates up to ``integration_limit``, else an InvalidInputError; the curve has at most
-    ``curve_points``, enough for a plot.
+    AUPRO integrates up to ``integration_limit``, else an InvalidInputError.
     """
 
     integration_limit: float = 0.3
-    curve_points: int = 200
 
     infos: ClassVar[tuple[MetricInfo, ...]] = (
         MetricInfo("pixel_auroc", "P-AUROC", "pixel"),
         MetricInfo("pixel_ap", "P-AP", "pixel"),
         MetricInfo("pixel_f1_max", "P-F1max", "pixel", in_table=False),
         MetricInfo("pixel_f1_threshold", "P-F1max at", "pixel", None, in_table=False),
-        MetricInfo("aupro", "AUPRO", "pixel"),
+        MetricInfo("aupro", "AUPRO", "pixel", at=AuproAt),
     )
 
     def __post_init__(self) -> None:
         # Here, so that a run refuses it before it learns anything.
-        if not 0.0 < self.integration_limit <= 1.0:
-            raise InvalidInputError(
-                f"integration_limit must be above 0 and at most 1, got {self.integration_limit}"
-            )
+        check_limit("integration_limit", self.integration_limit)
 
-    def __call__(
-        self,
-        masks: Sequence[NDArray[np.uint8]],
-        maps: Sequence[NDArray[Any]],
-        threshold: float | None = None,
-    ) -> MetricResult:
-        """See :func:`compute_pixel_metrics`; the detector's threshold plays no part."""
-        found, (fpr, pro, _) = kernels.pixel_curves(
-            masks,
-            maps,
-            integration_limit=self.integration_limit,
-            max_points=self.curve_points,
-        )
+    @property
+    def limits(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The one."""
+        return (self.integration_limit,)
+
+    def result(self, found: PixelCurves, pixels: Pixels) -> MetricResult:
+        """See :func:`compute_pixel_metrics`."""
+        fpr, pro, _ = found.curve
         return MetricResult(
             values={
-                "pixel_auroc": found.auroc,
-                "pixel_ap": found.ap,
-                "pixel_f1_max": found.f1_max,
-                "pixel_f1_threshold": found.f1_threshold,
-                "aupro": found.aupro,
+                "pixel_auroc": found.metrics.auroc,
+                "pixel_ap": found.metrics.ap,
+                "pixel_f1_max": found.metrics.f1_max,
+                "pixel_f1_threshold": found.metrics.f1_threshold,
+                "aupro": found.aupro[self.integration_limit],
             },
             settings={"integration_limit": self.integration_limit},
             curves={"aupro": list(zip(fpr.tolist(), pro.tolist(), strict=True))},
+            resample=lambda weights: in_chunks(
+                PixelSummary(pixels.masks, pixels.maps, self.integration_limit), weights
+            ),
             resample=lambda weights: in_chunks(
                 PixelSummary(masks, maps, self.integration_limit), weights
             ),

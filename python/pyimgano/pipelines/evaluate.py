@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from pyimgano.datasets import Dataset
 from pyimgano.datasets.base import DEFECTIVE, Sample, TestSplit
 from pyimgano.errors import ImageReadError, RegionWarning, ThresholdWarning
+from pyimgano.kernels import DefectPixels
 from pyimgano.metrics.catalogue import Selection, select_metrics
 from pyimgano.metrics.measure import Measured
 from pyimgano.models.reading import Reading
-from pyimgano.pipelines.region_pixels import counted_pixels, region_notes
+from pyimgano.pipelines.region_pixels import counted_defects, counted_pixels, region_notes
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.pipelines.validation import calibrate_on_validation
 from pyimgano.postprocess import RegionRule
@@ -88,6 +89,8 @@ class Tested:
     predictions: list[Prediction] = field(default_factory=list)  #: Without maps.
     #: At the size of the metrics; empty unless metrics need them, as the maps.
     masks: list[NDArray[np.uint8]] = field(default_factory=list)
+    #: Where metrics count single ones.
+    defects: list[DefectPixels] = field(default_factory=list)
     #: Empty also for a detector without maps.
     maps: list[NDArray[np.float32]] = field(default_factory=list)
     #: Names of the small ones by kind; empty without pictures.
@@ -108,6 +111,7 @@ def run_tests(
     advance: Callable[[], object],
     pictures: Pictures | None = None,
     with_pixels: bool = True,
+    with_defects: bool = False,
     metric_size: int | None = None,
 ) -> Tested:
     """Score the test images of a category; an error names the file at fault.
@@ -134,6 +138,9 @@ def run_tests(
                 tested.masks.append(kept)
                 if found is not None:
                     tested.maps.append(found)
+                if with_defects and split.masks is not None:
+                    single = split.masks.defects(number, one.image.shape[:2])
+                    tested.defects += counted_defects(number, single, mask, region, metric_size)
                 if label and not mask.any():
                     tested.unmarked.append(shown(split.paths[number]))
                 elif label and region is not None and not kept.any():
@@ -223,7 +230,7 @@ def evaluate_category(
             timer=timer,
             advance=advance,
             pictures=pictures,
-            with_pixels=labels is not None and any(one.of == "pixel" for one in selections),
+            **_wanted(selections, split),
             metric_size=metric_size,
         )
     weights = _weights(samples, labels, intervals, category)
@@ -259,6 +266,16 @@ def _say_left_out(dataset: Dataset) -> list[str]:
     found, dropped = dataset.left_out.describe(), dataset.left_out.count(DEFECTIVE)
     said = f"{counted(dropped, 'training image')} with a defect left out" if dropped else ""
     return [line for line in (found, said) if line]
+
+
+def _wanted(selections: Sequence[Selection], split: TestSplit) -> dict[str, bool]:
+    """What metrics need of the masks."""
+    pixels = split.labels is not None and any(one.of == "pixel" for one in selections)
+    single = split.masks is not None and split.masks.saturate
+    return {
+        "with_pixels": pixels,
+        "with_defects": pixels and single and any(one.takes_defects for one in selections),
+    }
 
 
 def _stages(detector: Any, timer: StageTimer) -> dict[str, float]:
@@ -332,6 +349,6 @@ def _measure(
         if one.of == "image":
             found.add(one, split.labels, scores, float(detector.threshold_), weights)
         elif tested.masks and one in pixels:
-            level = getattr(detector, "map_threshold_", None)
+            level, one = getattr(detector, "map_threshold_", None), one.with_defects(tested.defects)
             found.add(one, tested.masks, tested.maps, level, weights)
     return found

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pyimgano.datasets.defects import DefectMask
 from pyimgano.images.region import RegionOfInterest
+from pyimgano.kernels import DefectPixels
+from pyimgano.metrics.defects import defect_pixels
 from pyimgano.metrics.inputs import resize_map, resize_mask
 from pyimgano.metrics.region import pixels_inside
 from pyimgano.utils.text import counted
@@ -22,8 +25,35 @@ def counted_pixels(
     found = None if anomaly_map is None else resize_map(anomaly_map, metric_size)
     if region is None or found is None:
         return kept, found
-    inside = resize_mask(region.at((mask.shape[0], mask.shape[1])).view(np.uint8), metric_size)
-    return pixels_inside(kept, found, inside != 0)
+    return pixels_inside(kept, found, _inside(mask, region, metric_size))
+
+
+def counted_defects(
+    image: int,
+    defects: Sequence[DefectMask],
+    mask: NDArray[np.uint8],
+    region: RegionOfInterest | None,
+    metric_size: int | None,
+) -> list[DefectPixels]:
+    """The single defects of an image, by the pixels that :func:`counted_pixels` gives of it."""
+
+    def laid_out(defect: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        kept = resize_mask(defect, metric_size)
+        if region is None:
+            return kept
+        whole = resize_mask(mask, metric_size)
+        return pixels_inside(whole, kept, _inside(mask, region, metric_size))[1]
+
+    return defect_pixels(image, defects, laid_out)
+
+
+def _inside(
+    mask: NDArray[np.uint8], region: RegionOfInterest, metric_size: int | None
+) -> NDArray[np.bool_]:
+    """The pixels of a region of interest, at the size of the metrics."""
+    native = region.at((mask.shape[0], mask.shape[1])).view(np.uint8)
+    inside: NDArray[np.bool_] = resize_mask(native, metric_size) != 0
+    return inside
 
 
 def region_notes(region: RegionOfInterest | None, outside: Sequence[str]) -> list[str]:
