@@ -40,4 +40,5 @@ class ClassF1:
 
 def f1_of(hits: NDArray[np.float64], either: NDArray[np.float64]) -> NDArray[np.float64]:
     """F1 of hits, and the flagged and the defective ones counted together; NaN for none."""
-    return np.divide(2 * hits, either, out=np.full(either.shape, np.nan), where=either > 0)
+    found: NDArray[np.float64] = np.full(either.shape, np.nan)
+    return np.divide(2 * hits, either, out=found, where=either > 0)

@@ -122,7 +122,4 @@ class PixelSweep(Swept):
             resample=lambda weights: in_chunks(
                 PixelSummary(pixels.masks, pixels.maps, self.integration_limit), weights
             ),
-            resample=lambda weights: in_chunks(
-                PixelSummary(masks, maps, self.integration_limit), weights
-            ),
         )

@@ -10,6 +10,8 @@
 //! Source: J. P. C. Bertoldo et al., "AUPIMO: Redefining Visual Anomaly Detection Benchmarks with
 //! High Speed and Low Tolerance", BMVC 2024.
 
+use std::cmp::Reverse;
+
 use super::planes::Plane;
 use crate::score::{Key, Score};
 use crate::task::Progress;
@@ -114,7 +116,7 @@ impl<K: Key> Highest<K> {
 
     /// Sorts, merges what is tied, and keeps what is needed to weigh enough.
     fn drop_lowest(&mut self) {
-        self.all.sort_unstable_by(|a, b| b.key.cmp(&a.key));
+        self.all.sort_unstable_by_key(|one| Reverse(one.key));
         self.all.dedup_by(|later, kept| {
             let same = later.key == kept.key;
             if same {
