@@ -75,13 +75,15 @@ def _add_draw_options(run: argparse._ActionsContainer) -> None:
 
 def _add_run_options(run: argparse._ActionsContainer) -> None:
     from pyimgano.metrics import list_metrics
+    from pyimgano.metrics.catalogue import default_metrics
 
     run.add_argument(
         "--metrics",
         nargs="+",
         metavar="NAME",
-        help=f"metrics to compute, or all ({', '.join(list_metrics())}; default: all but those"
-        " that other packages add)",
+        help=f"metrics to compute, or all ({', '.join(list_metrics())}); aupro and spro also up to"
+        " a limit of their own, such as aupro@0.05 (default:"
+        f" {', '.join(default_metrics())})",
     )
     run.add_argument(
         "--metric-size",
