@@ -13,6 +13,7 @@ import pytest
 from pyimgano import kernels
 from pyimgano.datasets.defects import DefectMask
 from pyimgano.errors import InvalidInputError, UndefinedMetricWarning, UnknownNameError
+from pyimgano.images.region import RegionOfInterest
 from pyimgano.kernels import DefectPixels
 from pyimgano.metrics import metric_info
 from pyimgano.metrics.aupimo import Aupimo
@@ -21,7 +22,7 @@ from pyimgano.metrics.class_f1 import ClassF1
 from pyimgano.metrics.measure import Measured
 from pyimgano.metrics.seg_f1 import SegF1
 from pyimgano.metrics.spro import Spro
-from pyimgano.pipelines.region_pixels import counted_defects
+from pyimgano.pipelines.region_pixels import counted_defects, counted_pixels
 from pyimgano.reporting.report import report_schema, save_run_report
 from pyimgano.reporting.table import benchmark_table
 from tests.pipelines.test_benchmark_run import bench
@@ -178,3 +179,20 @@ def test_a_run_that_names_them_has_them_everywhere(mvtec_root: Path, tmp_path: P
     assert "AUPRO@0.05" in (tmp_path / "report.html").read_text()
     again = bench(mvtec_root, categories="bolt", output=tmp_path, metrics=names).categories[0]
     assert again.metrics == one.metrics
+
+
+def test_defects_are_laid_out_as_their_map_in_a_region_of_interest() -> None:
+    mask = np.zeros((10, 12), np.uint8)
+    mask[2:6, 1:6] = 1
+    mask[7:9, 2:4] = 1
+    region = RegionOfInterest(np.repeat([[False, True]], 10, 0).repeat([3, 9], 1))
+    scores = np.arange(120, dtype=np.float32).reshape(10, 12)
+    single = [DefectMask(mask, 24), DefectMask((mask * (scores > 80)).astype(np.uint8), 2)]
+    kept, found = counted_pixels(mask, scores, region, None)
+    assert found is not None
+    whole, small = counted_defects(0, single, mask, region, None)
+    inside = [float(s) for s in scores[:, 3:][mask[:, 3:] != 0]]
+    assert sorted(found.ravel()[whole.pixels].tolist()) == inside
+    assert sorted(found.ravel()[small.pixels].tolist()) == [87.0, 99.0]
+    assert kept.ravel()[whole.pixels].all()
+    assert (whole.saturation, small.saturation) == (14, 1)

@@ -74,8 +74,7 @@ def _add_draw_options(run: argparse._ActionsContainer) -> None:
 
 
 def _add_run_options(run: argparse._ActionsContainer) -> None:
-    from pyimgano.metrics import list_metrics
-    from pyimgano.metrics.catalogue import default_metrics
+    from pyimgano.metrics.catalogue import default_metrics, list_metrics
 
     run.add_argument(
         "--metrics",
