@@ -1,6 +1,7 @@
 """Types that several parts of the package share."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -44,6 +45,9 @@ class Prediction:
         uint8 (H, W) at the image's own size: 255 where the map, after the post-processing that is
         attached, exceeds the detector's pixel threshold, else 0, whatever the label is. None where
         the detector has none or no map was asked for.
+    health
+        ``brightness``, ``contrast`` and ``sharpness`` of the image, see
+        :class:`~pyimgano.images.health.ImageHealth`; None where they are not measured.
     """
 
     path: str | None
@@ -53,6 +57,7 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     nearest: NDArray[np.int32] | None = None
     mask: NDArray[np.uint8] | None = None
+    health: Mapping[str, float | None] | None = None
 
     @property
     def verdict(self) -> str:

@@ -55,7 +55,7 @@ def test_records_hold_the_detectors_own_scores_in_order(detector: PatchCore, fol
     assert all(r["ms"] > 0 for r in records)
     assert set(records[0]) == {
         *("path", "label", "score", "predicted", "verdict"),
-        *("threshold", "ms", "warnings"),
+        *("threshold", "ms", "warnings", "health"),
     }
 
 

@@ -59,6 +59,14 @@ class ImageHealth:
     white: float
     bits: int | None = field(default=None, compare=False)
 
+    def light(self) -> dict[str, float | None]:
+        """The figures that drift with lamp and lens: brightness, contrast, sharpness."""
+        return {
+            "brightness": self.brightness,
+            "contrast": self.contrast,
+            "sharpness": self.sharpness,
+        }
+
 
 def measure_health(image: NDArray[Any], *, bit_depth: int | None = None) -> ImageHealth:
     """The figures of a decoded image; takes about a millisecond per megapixel.

@@ -290,7 +290,9 @@ class Fitted(ParamsMixin):
         told: tuple[str, ...] = ()
         if health is not None and self.health_ is not None:
             told = self.health_.warnings(health)
-        return Prediction(path, score, int(score > self.threshold_), anomaly_map, told, nearest)
+        measured = None if health is None else health.light()
+        label = int(score > self.threshold_)
+        return Prediction(path, score, label, anomaly_map, told, nearest, health=measured)
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

@@ -215,6 +215,7 @@ class PredictRun:
             found,
             threshold=self._detector.threshold_,
             ms=outcome.ms,
+            health=found.health,
             regions=self._rule.regions(found) if self._with_regions else None,
             pictures={} if output is None else self._write_files(outcome, number, output),
         )

@@ -39,6 +39,8 @@ class ImageResult:
         Figures that are per image, by key; NaN where undefined.
     warnings
         How the image is unlike the good ones.
+    health
+        Its brightness, contrast and sharpness; None where that is not told.
     regions
         Where the defects are: at least one where ``predicted`` is 1, else none; None where nobody
         looked.
@@ -62,6 +64,7 @@ class ImageResult:
     attributes: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    health: Mapping[str, float | None] | None = None
     regions: Regions | None = None
     threshold: float | None = None
     ms: float | None = None
@@ -117,6 +120,9 @@ class ImageResult:
             finite = math.isfinite(self.threshold)
             plain |= {"threshold": self.threshold if finite else None, "ms": round(self.ms, 3)}
         plain["warnings"] = list(self.warnings)
+        if self.health is not None:
+            rounded = {k: None if v is None else round(v, 4) for k, v in self.health.items()}
+            plain["health"] = rounded
         if self.regions is not None:
             plain |= {"regions": self.regions.to_json(), "n_regions": self.regions.total}
         known = {name: getattr(self, name) for name in ("pictures", *_KNOWN_BY_SETS)}
