@@ -215,10 +215,7 @@ def evaluate_category(
     selections = select_metrics(metrics, integration_limit=integration_limit)
     reset_peak_memory()
     split, samples, timer = dataset.get_test_paths(), dataset.samples("test"), StageTimer()
-    fit_seconds, fit_notes = _timed_fit(detector, train)
-    if shots is None:  # few shots are to show what few images give
-        with timer.stage("validation"):
-            fit_notes = calibrate_on_validation(detector, dataset) or fit_notes
+    fit_seconds, fit_notes = _fit(detector, train, None if shots else dataset, timer)
     labels = None if split.labels is None else split.labels.tolist()
     pictures = None
     if output is not None:
@@ -300,12 +297,21 @@ def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> li
     ]
 
 
-def _timed_fit(detector: Any, train: Sequence[str]) -> tuple[float, list[str]]:
-    """Seconds of the fit, and what is to be noted of it."""
+def _fit(
+    detector: Any, train: Sequence[str], validated: Dataset | None, timer: StageTimer
+) -> tuple[float, list[str]]:
+    """Fit, and take thresholds from the validation images of a set; seconds of the fit, and notes.
+
+    Runs of few shots take none: they are to show what few images give.
+    """
     start = time.perf_counter()
-    with noting(ThresholdWarning, RegionWarning) as notes:
+    with noting(RegionWarning) as notes, noting(ThresholdWarning) as of_threshold:
         detector.fit(train)
-    return time.perf_counter() - start, notes
+    seconds = time.perf_counter() - start
+    if validated is not None:
+        with timer.stage("validation"):
+            of_threshold = calibrate_on_validation(detector, validated) or of_threshold
+    return seconds, [*notes, *of_threshold]
 
 
 def _weights(

@@ -19,7 +19,9 @@ def calibrate_on_validation(detector: Any, dataset: Dataset) -> list[str]:
     target = float(getattr(detector, "contamination", DEFAULT_TARGET))
     if not isinstance(detector, Detector) or not FalsePositiveRate(target, len(paths)).attainable:
         return []
-    pixels = {key: getattr(detector, key, None) for key in ("false_pixels", "false_regions")}
+    pixels: dict[str, Any] = {
+        key: getattr(detector, key, None) for key in ("false_pixels", "false_regions")
+    }
     found = run_calibrate(detector, paths, objective="fpr", target=target, **pixels)
     return [
         f"thresholds are those of {len(paths)} validation images",
