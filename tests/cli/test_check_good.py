@@ -54,10 +54,13 @@ def test_the_page_shows_the_odd_photo_with_its_heat_map(
     assert re.search(r"blot\.png +\d+\.\d\d  looks odd", out)
     text = page.read_text(encoding="utf-8")
     assert "blot.png" in text
-    legend, _, card = text.partition("Look at these first")[2].partition("<figure")
-    card = card.partition("</figure>")[0]
-    assert re.search(r'alt="colours of the heat maps: floor [\d.]+, map threshold [\d.]+"', legend)
-    assert card.count("data:image/webp;base64,") == 2  # the photo, and its heat map
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
+    blot = next(one for one in data["images"] if one["path"].endswith("good/blot.png"))
+    assert blot["group"] == (command == "detect")
+    assert "odd: its score stands apart" in blot["warnings"][0]
+    assert {"image", "heat", "crop"} <= blot.keys()
+    assert not blot["good"]["file"].endswith("blot.png")  # another photo is the nearest
+    assert len(data["images"]) == 20 + (command == "detect")
     assert "http:" not in text
     assert "https:" not in text
 

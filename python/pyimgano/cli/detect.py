@@ -30,7 +30,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--top", type=int, default=20, metavar="N", help="rows of the printed table (default: 20)"
     )
-    learning.add_learning_options(parser)
+    learning.add_learning_options(
+        parser,
+        shows="the checked images, heat maps, the flagged place and the good photo nearest to it",
+    )
     return parser
 
 

@@ -27,6 +27,8 @@ IMAGES: dict[str, Any] = {
 def add_learning_options(
     parser: argparse.ArgumentParser,
     model_group: argparse._MutuallyExclusiveGroup | None = None,
+    *,
+    shows: str = "all good photos with scores, heat maps and the photo nearest to each",
 ) -> None:
     """The photos not to learn from, the page about them, and the detector."""
     parser.add_argument(
@@ -37,11 +39,7 @@ def add_learning_options(
         help="good photos not to learn from: file names, 'quoted patterns', or odd: those whose"
         " scores stand apart from the rest",
     )
-    parser.add_argument(
-        "--report",
-        metavar="FILE",
-        help="HTML page with all scores, and pictures of odd photos and duplicates",
-    )
+    options.add_report_options(parser, shows)
     parser.add_argument(
         "--on-bad-image",
         choices=("raise", "skip"),
@@ -64,6 +62,7 @@ def learning_arguments(args: argparse.Namespace) -> dict[str, Any]:
         "model": spec.model,
         "leave_out": args.leave_out,
         "report": args.report,
+        "report_images": args.report_images,
         "strict": args.strict,
         "verbose": sys.stderr.isatty() and not args.quiet,
         "random_state": args.seed,

@@ -44,6 +44,18 @@ def add_strict_option(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_report_options(parser: argparse._ActionsContainer, shows: str) -> None:
+    """The page, and how many images it has."""
+    parser.add_argument("--report", metavar="FILE", help=f"HTML page: {shows}")
+    parser.add_argument(
+        "--report-images",
+        type=int,
+        default=200,
+        metavar="N",
+        help="images with pictures on the page, the highest scores first (default: 200)",
+    )
+
+
 def add_load_options(parser: argparse._ActionsContainer) -> None:
     """What :func:`pyimgano.load` takes beside the file."""
     parser.add_argument(

@@ -59,6 +59,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     for name, what in _PICTURES.items():
         out.add_argument(f"--{name}", action="store_true", help=f"write {what} (needs --output)")
+    options.add_report_options(
+        out, "images, heat maps, the flagged place and the good photo nearest to it"
+    )
+    out.add_argument(
+        "--report-order",
+        choices=("worst", "last"),
+        default="worst",
+        help="which images the page has: the highest scores, or the last ones (default: worst)",
+    )
     out.add_argument("--quiet", action="store_true", help="show no progress, table or summary")
     run = parser.add_argument_group("run")
     options.add_strict_option(run)
@@ -84,6 +93,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from pyimgano.images.sources import stream_images
     from pyimgano.pipelines.predict import PredictRun
     from pyimgano.utils.progress import track
+    from pyimgano.utils.text import shown
 
     left_out = LeftOut()
     paths = stream_images(args.images, args.list, left_out=left_out, output=args.output)
@@ -96,6 +106,9 @@ def _run(argv: Sequence[str] | None) -> int:
         regions=args.regions,
         batch_size=args.batch_size,
         left_out=left_out,
+        report=args.report,
+        report_images=args.report_images,
+        report_order=args.report_order,
     )
     if run.summary.postprocess is not None and not args.quiet:
         options.tell(PROG, f"post-processing: {run.summary.postprocess.describe()}")
@@ -121,6 +134,8 @@ def _run(argv: Sequence[str] | None) -> int:
     if not args.quiet:
         for line in (run.summary.describe(), *run.summary.health.lines()):
             options.tell(PROG, line)
+        if args.report is not None:
+            options.tell(PROG, f"page {shown(args.report)}")
     missed = args.strict and left_out.total
     options.tell(PROG, f"{'error: ' if missed else ''}{left_out.describe()}")
     return code or (options.FAILED if run.summary.n_failed or missed else options.OK)

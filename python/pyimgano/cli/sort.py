@@ -20,9 +20,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("images", **{**learning.IMAGES, "help": learning.SOURCES_HELP})
     parser.add_argument("--output", metavar="DIR", help="folder for results.csv")
-    parser.add_argument(
-        "--report", metavar="FILE", help="HTML page with all scores, and pictures of the first 24"
-    )
+    options.add_report_options(parser, "all images with scores and heat maps")
     parser.add_argument(
         "--rerank",
         action="store_true",
@@ -50,6 +48,7 @@ def _run(argv: Sequence[str] | None) -> int:
         rerank_alike=args.rerank,
         output=args.output,
         report=args.report,
+        report_images=args.report_images,
         strict=args.strict,
         verbose=sys.stderr.isatty() and not args.quiet,
         **spec.parameters,

@@ -18,8 +18,14 @@ from pyimgano.models import create_model
 from pyimgano.models.base import Detector
 from pyimgano.models.good_photos import GoodPhotos, describe_good
 from pyimgano.models.patch_detector import PatchDetector
-from pyimgano.reporting.files import check_target
-from pyimgano.reporting.good_page import GOOD, Words, write_good_page
+from pyimgano.reporting.good_page import GOOD, write_good_page
+from pyimgano.reporting.image_page import (
+    DEFAULT_IMAGES,
+    ImagePage,
+    Words,
+    check_most,
+    check_page_target,
+)
 from pyimgano.utils.notes import noting
 from pyimgano.utils.text import shown
 
@@ -41,6 +47,7 @@ class Learning:
         model: str,
         report: str | os.PathLike[str] | None,
         *,
+        report_images: int = DEFAULT_IMAGES,
         check: Callable[[Detector], object] | None = None,
         on_plan: Callable[[str], object] | None = None,
         **parameters: Any,
@@ -50,7 +57,9 @@ class Learning:
             check(self.detector)
         self.detector.validate()
         self._on_plan = on_plan
-        self._page = None if report is None else check_target(report)
+        check_most(report_images)
+        self._page = None if report is None else check_page_target(report)
+        self._most = report_images
 
     def fit(self, paths: Sequence[str], leave_out: Sequence[str] = ()) -> GoodPhotos:
         """Learn, see :func:`fit_good`; with tiles, what it will cost is told before."""
@@ -62,10 +71,16 @@ class Learning:
             plan.check()
         return fit_good(self.detector, paths, leave_out)
 
+    def page(self, words: Words, groups: Sequence[str]) -> ImagePage | None:
+        """A page of images that will be scored, if there is to be one."""
+        if self._page is None:
+            return None
+        return ImagePage(self._page, self.detector, words, most=self._most, groups=groups)
+
     def write_page(self, good: GoodPhotos, words: Words = GOOD) -> None:
         """Write the page, if there is to be one."""
         if self._page is not None:
-            write_good_page(self._page, good, self.detector, words)
+            write_good_page(self._page, good, self.detector, words, self._most)
 
     @property
     def skipped(self) -> list[str]:
@@ -127,6 +142,7 @@ def run_check_good(
     sources: Sources,
     *,
     report: str | os.PathLike[str] | None = None,
+    report_images: int = DEFAULT_IMAGES,
     leave_out: Sequence[str] = (),
     model: str = "patchcore",
     strict: bool = False,
@@ -142,6 +158,8 @@ def run_check_good(
         As for :func:`~pyimgano.images.sources.stream_images`.
     report
         HTML page about the photos, with pictures; None: no page.
+    report_images
+        Photos with pictures on the page, odd ones and the highest scores first.
     leave_out
         Photos not to learn from: names or paths, with ``*`` and ``?`` as in a shell; ``"odd"`` for
         those that stand apart, which takes a second fit.
@@ -165,7 +183,14 @@ def run_check_good(
     """
     with LeftOut.counted(strict) as left_out:
         paths = gather_images(sources, left_out=left_out)
-    learning = Learning(model, report, verbose=verbose, on_plan=on_plan, **model_kwargs)
+    learning = Learning(
+        model,
+        report,
+        report_images=report_images,
+        verbose=verbose,
+        on_plan=on_plan,
+        **model_kwargs,
+    )
     good = learning.fit(paths, leave_out)
     learning.write_page(good)
     return GoodCheck(good, learning.skipped, left_out)

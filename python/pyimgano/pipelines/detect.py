@@ -23,6 +23,8 @@ from pyimgano.pipelines.predict import NO_PIXEL_THRESHOLD
 from pyimgano.pipelines.scoring import Scored, is_learnt, predict_stream, say_learnt
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_csv, write_json
+from pyimgano.reporting.good_page import add_good, good_lines
+from pyimgano.reporting.image_page import DEFAULT_IMAGES, DETECTED, ImagePage
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
@@ -34,6 +36,8 @@ from pyimgano.utils.progress import track
 from pyimgano.utils.text import shown
 
 _NUMBER_WIDTH = 4
+#: Good photos with pictures on the page.
+_GOOD_SHOWN = 24
 #: What the path is called in the results.
 _FILE = "file"
 _COLUMNS = ("label", "score", "predicted", "verdict", "n_regions", "warnings", "mask", "error")
@@ -94,6 +98,7 @@ def run_detect(
     masks: bool = False,
     leave_out: Sequence[str] = (),
     report: str | os.PathLike[str] | None = None,
+    report_images: int = DEFAULT_IMAGES,
     strict: bool = False,
     verbose: bool = False,
     **model_kwargs: Any,
@@ -114,7 +119,10 @@ def run_detect(
     masks
         Write what exceeds the pixel threshold as ``masks/<name>.png``: one channel, 255 there and 0
         elsewhere, at the image's own size. It takes ``false_pixels`` or ``false_regions``.
-    model, leave_out, report, strict, verbose, **model_kwargs
+    report, report_images
+        HTML page of the checked images with the highest scores, and of the good photos; None: no
+        page. How many of the former it has.
+    model, leave_out, strict, verbose, **model_kwargs
         As for :func:`~pyimgano.pipelines.check_good.run_check_good`, of the normal images.
 
     Raises
@@ -131,17 +139,17 @@ def run_detect(
         normal_paths = gather_images(normal, left_out=left_out, output=output)
         found = gather_found(test, left_out=left_out, output=output)
     _refuse_shared(normal_paths, found)
-    learning = Learning(model, report, verbose=verbose, **model_kwargs)
+    learning = Learning(model, report, report_images=report_images, verbose=verbose, **model_kwargs)
     detector = learning.detector
     if masks and not asks_for_pixels(detector):
         raise InvalidInputError(NO_PIXEL_THRESHOLD)
     with OutputFolder(output, "detect") as folder:
         files = [folder.claim(name) for name in ("results.csv", "results.json")]
         good = learning.fit(normal_paths, leave_out)
-        learning.write_page(good)
+        page = learning.page(DETECTED, groups=("checked images", "good photos"))
         writer = _OverlayWriter(detector, folder, test) if overlays else None
         found_masks = _MaskWriter(folder, test) if masks else None
-        detections, learnt = _score(detector, found, writer, found_masks, verbose)
+        detections, learnt = _score(detector, found, writer, found_masks, page, verbose)
         n_overlays, pictures, notes = 0, "", [*good.notes, *learnt]
         if writer is not None:
             n_overlays, pictures = writer.rank(), writer.folder
@@ -158,6 +166,9 @@ def run_detect(
             left_out,
         )
         _write_results(run, *files)
+        if page is not None:
+            add_good(page, good, detector, group=1, most=_GOOD_SHOWN)
+            page.write([*good_lines(good), left_out.describe(), *run.health(), *learnt])
     return run
 
 
@@ -176,17 +187,21 @@ def _score(
     found: list[str | Unreadable],
     writer: _OverlayWriter | None,
     masks: _MaskWriter | None,
+    page: ImagePage | None,
     verbose: bool,
 ) -> tuple[list[ImageResult], list[str]]:
     """The most anomalous first, what has no score last; and a note on images learnt from."""
     detections, learnt = [], []
     rule = RegionRule.of(detector)
-    stream = predict_stream(detector, found, with_maps=writer is not None or masks is not None)
+    with_maps = writer is not None or masks is not None or page is not None
+    stream = predict_stream(detector, found, with_maps=with_maps)
     with closing(stream), track(len(found), "scoring", verbose) as advance:
         for one, outcome in zip(found, stream, strict=True):
             path = one if isinstance(one, str) else one.path
             if isinstance(outcome, Unreadable):
                 detections.append(ImageResult.of(path, outcome))
+                if page is not None:
+                    page.add_error(path, outcome.reason)
             else:
                 prediction = outcome.prediction
                 marked = prediction.anomaly_map is not None
@@ -197,6 +212,8 @@ def _score(
                     learnt.append(path)
                 if writer is not None:
                     writer.add(path, outcome)
+                if page is not None:
+                    page.add(outcome.image, prediction)
             advance()
     detections.sort(key=lambda d: -math.inf if d.error is not None else d.score, reverse=True)
     return detections, say_learnt(learnt, len(found), "its score says nothing")

@@ -12,6 +12,7 @@ from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.persistence.detector_file import check_storable, kind_of
 from pyimgano.pipelines.check_good import Learning
 from pyimgano.reporting.files import check_target
+from pyimgano.reporting.image_page import DEFAULT_IMAGES
 from pyimgano.utils.text import shown
 
 
@@ -50,6 +51,7 @@ def run_fit(
     embed_backbone: bool = False,
     leave_out: Sequence[str] = (),
     report: str | os.PathLike[str] | None = None,
+    report_images: int = DEFAULT_IMAGES,
     strict: bool = False,
     verbose: bool = False,
     **model_kwargs: Any,
@@ -64,7 +66,7 @@ def run_fit(
         The file; one of that name is replaced when the new one is complete.
     bank_dtype, embed_backbone
         As for :meth:`~pyimgano.models.base.Detector.save`.
-    model, leave_out, report, strict, verbose, **model_kwargs
+    model, leave_out, report, report_images, strict, verbose, **model_kwargs
         As for :func:`~pyimgano.pipelines.check_good.run_check_good`.
 
     Raises
@@ -77,7 +79,14 @@ def run_fit(
     """
     with LeftOut.counted(strict) as left_out:
         paths = gather_images(sources, left_out=left_out)
-    learning = Learning(model, report, check=kind_of, verbose=verbose, **model_kwargs)
+    learning = Learning(
+        model,
+        report,
+        report_images=report_images,
+        check=kind_of,
+        verbose=verbose,
+        **model_kwargs,
+    )
     detector = learning.detector
     target = check_target(output)
     check_storable(detector, bank_dtype=bank_dtype, embed_backbone=embed_backbone)

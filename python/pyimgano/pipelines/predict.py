@@ -19,6 +19,7 @@ from pyimgano.models.reading import Reading
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
+from pyimgano.reporting.image_page import DEFAULT_IMAGES, DETECTED, ImagePage
 from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
@@ -106,6 +107,9 @@ class PredictRun:
         Images scored in one pass, at most the detector's own ``batch_size``.
     left_out
         What :func:`~pyimgano.images.sources.stream_images` counts, for the summary.
+    report, report_images, report_order
+        HTML page of so many images, those with the highest scores (``"worst"``) or the ``"last"``
+        ones; written when the run ends, however it does. None: no page.
 
     Raises
     ------
@@ -132,6 +136,9 @@ class PredictRun:
         regions: bool = False,
         batch_size: int = 1,
         left_out: LeftOut | None = None,
+        report: str | os.PathLike[str] | None = None,
+        report_images: int = DEFAULT_IMAGES,
+        report_order: str = "worst",
     ) -> None:
         self._rule, self._with_regions = RegionRule.of(detector), regions
         self.summary = PredictSummary(
@@ -157,6 +164,11 @@ class PredictRun:
         self._wanted = {"maps": maps, "overlays": overlays, "masks": masks}
         self._places: dict[str, str] = {}
         self._scale = MapScale.of(detector)
+        self._page = None
+        if report is not None:
+            self._page = ImagePage(
+                report, detector, DETECTED, most=report_images, order=report_order
+            )
 
     def records(self, paths: Iterable[str | Unreadable]) -> Generator[Record, None, None]:
         """One record per path, in order, each written to the output folder before it is yielded.
@@ -189,7 +201,10 @@ class PredictRun:
     ) -> Generator[Record, None, None]:
         start = time.perf_counter()
         outcomes = predict_stream(
-            self._detector, paths, with_maps=self._with_maps, batch_size=self._batch_size
+            self._detector,
+            paths,
+            with_maps=self._with_maps or self._page is not None,
+            batch_size=self._batch_size,
         )
         try:
             for number, outcome in enumerate(outcomes, start=1):
@@ -201,15 +216,21 @@ class PredictRun:
                 yield record
         finally:
             outcomes.close()
+            if self._page is not None:
+                self._page.write([self.summary.describe(), *self.summary.health.lines()])
 
     def _record(
         self, outcome: Scored | Unreadable, number: int, output: OutputFolder | None
     ) -> Record:
         if isinstance(outcome, Unreadable):
+            if self._page is not None:
+                self._page.add_error(outcome.path, outcome.reason)
             return record_of(ImageResult.of(outcome.path, outcome))
         found = outcome.prediction
         if self._with_maps and found.anomaly_map is None:
             raise InvalidInputError(f"{type(self._detector).__name__} gives no anomaly maps")
+        if self._page is not None:
+            self._page.add(outcome.image, found)
         result = ImageResult.of(
             found.path or "",
             found,

@@ -12,19 +12,18 @@ from pyimgano.errors import DatasetError, ImageReadError, RepeatedImageWarning
 from pyimgano.images.left_out import LeftOut
 from pyimgano.images.sources import Sources, gather_images
 from pyimgano.models.base import Detector
-from pyimgano.models.good_photos import GoodPhotos, OddPhoto
+from pyimgano.models.good_photos import GoodPhotos
 from pyimgano.models.reading import Reading
 from pyimgano.models.training_images import each_once
 from pyimgano.pipelines.check_good import Learning
 from pyimgano.reporting.files import write_csv
 from pyimgano.reporting.good_page import SORTED
+from pyimgano.reporting.image_page import DEFAULT_IMAGES
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.scorers.mutual import rerank
 from pyimgano.utils.notes import noting
 from pyimgano.utils.text import shown
 
-#: Images that the page shows with their heat maps.
-_SHOWN = 24
 #: Reasons that an error gives for unreadable images.
 _TOLD = 5
 _COLUMNS = ("rank", "file", "score", "warnings", "error")
@@ -86,6 +85,7 @@ def sort_images(
     rerank_alike: bool = False,
     output: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
+    report_images: int = DEFAULT_IMAGES,
     strict: bool = False,
     verbose: bool = False,
     **parameters: Any,
@@ -107,7 +107,9 @@ def sort_images(
     output : path or None
         Folder for ``results.csv``, created if missing; None: nothing is written.
     report : path or None
-        HTML page with all scores, and pictures of the first 24 images.
+        HTML page with all scores, and pictures of the first images.
+    report_images : int
+        How many these are.
     strict : bool
         Raise if a file or folder is left out that somebody could miss.
     verbose : bool
@@ -149,7 +151,7 @@ def sort_images(
         paths = list(each_once(paths, "given"))
     _check_several(paths)
     given = {"backbone": "embedded", "on_bad_image": "skip", **parameters}
-    learning = Learning("mutual", report, verbose=verbose, **given)
+    learning = Learning("mutual", report, report_images=report_images, verbose=verbose, **given)
     if output is None:
         return _sorted(learning, paths, repeated, rerank_alike, left_out)
     with OutputFolder(output, "sort") as folder:
@@ -182,11 +184,10 @@ def _sorted(
     order = np.argsort(-scores, kind="stable")
     ranks = np.empty(len(scores), dtype=np.int64)
     ranks[order] = np.arange(1, len(scores) + 1)
-    first = [OddPhoto(i, photos.names[i], float(scores[i]), False) for i in order[:_SHOWN].tolist()]
     photos = replace(
         photos,
         scores=scores.tolist(),
-        odd=first,
+        odd=[],
         threshold=np.inf,
         rate=None,
         notes=[*repeated, *(note for note in photos.notes if "threshold" not in note)],

@@ -169,7 +169,7 @@ def html_page(results: Results, folder: Path, *, picture_bytes: int = PICTURE_BY
             "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
             "plots": "".join(_plots(block, runs[block.run]) for block in blocks),
             "footer": escape(_versions(first)) if first else "",
-            "data": _embed(data),
+            "data": embed(data),
             "script": asset("script.js"),
         },
     )
@@ -323,7 +323,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
 
 
-def _embed(data: Any) -> str:
+def embed(data: Any) -> str:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
