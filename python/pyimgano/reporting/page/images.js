@@ -74,7 +74,7 @@ data.images.forEach((image, number) => {
   button.type = "button";
   button.title = image.path;
   button.tabIndex = -1;
-  const cells = [make("td"), make("td", "name"), make("td", "", image.score === null ? "" : digits(image.score)),
+  const cells = [make("td"), make("td", "name"), make("td", "", image.score === null ? "" : image.score.toPrecision(5)),
     make("td", "name"), make("td", "name told", image.warnings.map((w) => w.split(":")[0]).join(", "))];
   cells[0].append(thumb);
   cells[1].append(button);
@@ -218,9 +218,11 @@ function choose(image) {
   const good = image.good;
   if (good && good.picture !== undefined) {
     const [x, y, wide, high] = good.at;
-    $("pair").append(crop("Nearest good photo", `${good.file}, ${wide} × ${high} pixels at (${x}, ${y})`
+    const file = good.file.split("/").slice(-2).join("/");
+    $("pair").append(crop("Nearest good photo", `${file}, ${wide} × ${high} pixels at (${x}, ${y})`
       + (good.box ? "; frame: the patch that the place was compared with" : "; the patch is of a turned copy"),
       good.picture, good.at, good.box));
+    $("pair").lastChild.title = good.file;
   } else if (good || data.no_good) {
     $("pair").append(crop("Nearest good photo", good ? good.why : data.no_good));
   }
