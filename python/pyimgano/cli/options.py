@@ -44,16 +44,25 @@ def add_strict_option(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_report_options(parser: argparse._ActionsContainer, shows: str) -> None:
-    """The page, and how many images it has."""
+def add_report_options(
+    parser: argparse._ActionsContainer, shows: str, *, of_stream: bool = False
+) -> None:
+    """The page, and which images it has."""
     parser.add_argument("--report", metavar="FILE", help=f"HTML page: {shows}")
     parser.add_argument(
         "--report-images",
         type=int,
         default=200,
         metavar="N",
-        help="images with pictures on the page, the highest scores first (default: 200)",
+        help="images with pictures on the page (default: 200)",
     )
+    if of_stream:
+        parser.add_argument(
+            "--report-order",
+            choices=("worst", "last"),
+            default="worst",
+            help="which these are: the highest scores, or the last images (default: worst)",
+        )
 
 
 def add_load_options(parser: argparse._ActionsContainer) -> None:

@@ -59,15 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     for name, what in _PICTURES.items():
         out.add_argument(f"--{name}", action="store_true", help=f"write {what} (needs --output)")
-    options.add_report_options(
-        out, "images, heat maps, the flagged place and the good photo nearest to it"
-    )
-    out.add_argument(
-        "--report-order",
-        choices=("worst", "last"),
-        default="worst",
-        help="which images the page has: the highest scores, or the last ones (default: worst)",
-    )
+    shows = "images, heat maps, the flagged place and the good photo nearest to it"
+    options.add_report_options(out, shows, of_stream=True)
     out.add_argument("--quiet", action="store_true", help="show no progress, table or summary")
     run = parser.add_argument_group("run")
     options.add_strict_option(run)
