@@ -75,6 +75,7 @@ def test_a_bad_image_is_one_record_and_exit_code_1(work: Path, tmp_path: Path, c
     [
         (["{part}"], "no images"),
         (["{part}", "x.png", "--maps"], "--maps, --overlays and --masks need --output"),
+        (["{part}", "{good}", "--masks", "--output", "out"], "masks need a pixel threshold"),
         (["{good}", "x.png"], "good"),
         (["gone.pyimgano", "x.png"], "gone.pyimgano"),
         (["{part}", "@gone.txt"], "list gone.txt"),

@@ -94,7 +94,8 @@ class MutualScoring(PatchDetector):
         return (self.image_size, None) if self.preset is None else (518, None)
 
     def _build_mapper(self) -> PatchMapper:
-        return PatchMapper(self._in_use("gaussian_sigma"), corners=self.preset is not None)
+        sigma, is_paper = self._in_use("gaussian_sigma"), self.preset is not None
+        return PatchMapper(sigma, local_contrast=self.local_contrast, corners=is_paper)
 
     def _aggregating(self, features: PatchExtractor) -> PatchExtractor:
         if isinstance(features, LayerPatches):

@@ -128,6 +128,13 @@ PATCHES: Parameters = {
     "gaussian_sigma": Number(
         0, LARGEST_SIGMA, metavar="S", help="smoothing of the map, in pixels at the image size"
     ),
+    "local_contrast": Number(
+        0,
+        1,
+        metavar="SHARE",
+        help="share of the mean of the map around a place that is taken off it: 0.5 shows faint"
+        " defects better",
+    ),
     "contamination": COMMON["contamination"],
     **PIXEL_TARGETS,
     "device": NETWORK["device"],

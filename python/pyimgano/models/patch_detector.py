@@ -99,6 +99,10 @@ class PatchDetector(HeldOutThresholds):
         :class:`~pyimgano.models.pixel_threshold.PixelThreshold`. None: there is no such threshold.
     gaussian_sigma : float
         Smoothing of the map, in pixels at ``image_size``.
+    local_contrast : float
+        Share, from 0 to 1, of the mean distance of the 23 x 23 patches around a patch that is taken
+        off its own in the map (0: none). Scores of the map follow (``image_score="map_max"``),
+        those of patches stay. ``docs/small-defects.md`` has what it was measured to do.
     bit_depth, max_pixels : int or None; int
         Bits used in 16-bit images; None: all 16. Larger image files are refused before decoding.
     on_bad_image : str
@@ -172,6 +176,7 @@ class PatchDetector(HeldOutThresholds):
         projection: int | str | None = None,
         preset: str | None = None,
         gaussian_sigma: float = 4.0,
+        local_contrast: float = 0.0,
         bit_depth: int | None = None,
         max_pixels: int = 100_000_000,
         on_bad_image: str = "raise",
@@ -200,6 +205,7 @@ class PatchDetector(HeldOutThresholds):
         self.projection = projection
         self.preset = preset
         self.gaussian_sigma = gaussian_sigma
+        self.local_contrast = local_contrast
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image

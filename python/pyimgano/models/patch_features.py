@@ -63,6 +63,7 @@ class PatchFeatures(ComparedPatches):
     position_embedding: str
     projection: int | str | None
     random_state: int
+    local_contrast: float
 
     features_: PatchExtractor
     #: Principal axes of the training patches, where these are asked for.
@@ -278,7 +279,7 @@ class PatchFeatures(ComparedPatches):
         return References(self._in_use("references"), self.random_state)
 
     def _build_mapper(self) -> PatchMapper:
-        return PatchMapper(self._in_use("gaussian_sigma"))
+        return PatchMapper(self._in_use("gaussian_sigma"), local_contrast=self.local_contrast)
 
     def to_state(self) -> Mapping[str, NDArray[Any]]:
         """The projection; all else that is learnt is the extractor's and the scorer's."""

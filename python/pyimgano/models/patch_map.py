@@ -13,6 +13,8 @@ from pyimgano.images.preprocess import LoadedImage
 LARGEST_SIGMA = 100
 #: Weights below it are rounding errors.
 _LEAST_WEIGHT = 1e-6
+#: Side of the square of patches that local contrast compares with: most of an image of 256 pixels.
+CONTRAST_PATCHES = 23
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class PatchMapper:
     gaussian_sigma: float
     #: Side of the smoothing's kernel; 0: as large as it must be.
     kernel: int = 0
+    #: Share of the mean around each patch that is taken off its distance.
+    local_contrast: float = 0.0
     #: Whether the outermost patches lie on the border of the image, not half a patch inside.
     corners: bool = False
 
@@ -38,6 +42,8 @@ class PatchMapper:
         (normalised convolution; Knutsson & Westin, CVPR 1993), and the map is 0 beyond the reach of
         all others.
         """
+        if self.local_contrast > 0:
+            distances = distances - np.float32(self.local_contrast) * _around(distances)
         scored = ~np.isnan(distances)
         if scored.all():
             return self._spread_out(distances, size)
@@ -63,6 +69,27 @@ class PatchMapper:
     def to_source(self, distances: NDArray[np.float32], loaded: LoadedImage) -> NDArray[np.float32]:
         """The map at the source image's size."""
         return loaded.geometry.to_source(self.at_input(distances, loaded.geometry.size))
+
+
+def _around(distances: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of what was scored in the square of patches around each.
+
+    The grid is mirrored beyond its border; where nothing was scored it is 0.
+    """
+    scored = ~np.isnan(distances)
+    if scored.all():
+        return _square_mean(distances)
+    sums = _square_mean(np.where(scored, distances, np.float32(0)))
+    weights = _square_mean(scored.astype(np.float32))
+    return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > _LEAST_WEIGHT)
+
+
+def _square_mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    half = CONTRAST_PATCHES // 2
+    # Mirrored by hand: OpenCV reflects only once, and grids may be smaller than the square.
+    padded = np.pad(values, half, mode="symmetric")
+    mean = cv2.blur(padded, (CONTRAST_PATCHES, CONTRAST_PATCHES))
+    return np.asarray(mean[half:-half, half:-half], dtype=np.float32)
 
 
 def _spread(n: int, wanted: int) -> NDArray[np.float64]:

@@ -76,4 +76,5 @@ class SubspaceAD(PatchDetector):
         return (self.image_size, None) if self.preset is None else (672, None)
 
     def _build_mapper(self) -> PatchMapper:
-        return PatchMapper(self.gaussian_sigma, kernel=0 if self.preset is None else 3)
+        kernel = 0 if self.preset is None else 3
+        return PatchMapper(self.gaussian_sigma, kernel, local_contrast=self.local_contrast)
