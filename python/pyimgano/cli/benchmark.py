@@ -40,6 +40,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     run = parser.add_argument_group("run")
     _add_draw_options(run)
     _add_run_options(run)
+    _add_output_options(run)
     detector_options.add_detector_options(
         parser, detector, backbone="wide_resnet50_2", several=True
     )
@@ -107,6 +108,17 @@ def _add_run_options(run: argparse._ActionsContainer) -> None:
         help="show 95 %% intervals over the draw of test images, from N resamples (default of N:"
         " %(const)s)",
     )
+    options.add_by_option(run)
+    options.add_strict_option(run)
+    run.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="categories computed side by side, -1 for one per core (default: 1)",
+    )
+
+
+def _add_output_options(run: argparse._ActionsContainer) -> None:
     run.add_argument(
         "--output",
         metavar="DIR",
@@ -117,19 +129,17 @@ def _add_run_options(run: argparse._ActionsContainer) -> None:
         action="store_true",
         help="compute everything again, whatever the output folder holds, and replace its report",
     )
-    options.add_strict_option(run)
-    run.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="categories computed side by side, -1 for one per core (default: 1)",
-    )
     run.add_argument(
         "--overlays",
         type=int,
         default=8,
         metavar="N",
         help="pictures per category, half of the best and half of the worst images (default: 8)",
+    )
+    run.add_argument(
+        "--maps",
+        choices=("tiff", "npy"),
+        help="keep the raw anomaly maps of the first seed in the output folder, as float32",
     )
     run.add_argument("--json", action="store_true", help="print JSON instead of the table")
     run.add_argument("--quiet", action="store_true", help="show no progress")
@@ -140,7 +150,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
     from pyimgano.pipelines.comparison import run_comparison
     from pyimgano.pipelines.mvtec_visa import run_benchmark
     from pyimgano.reporting.report import save_run_report
-    from pyimgano.reporting.results import CategoryResult, Results
+    from pyimgano.reporting.results import CategoryResult, Results, runs_of
     from pyimgano.reporting.table import benchmark_table
 
     specs = detector_options.detector_specs(args)
@@ -166,6 +176,7 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
         "n_jobs": args.jobs,
         "strict": args.strict,
         "n_overlays": args.overlays,
+        "maps": args.maps,
         "verbose": sys.stderr.isatty() and not args.quiet,
     }
     result: Results
@@ -180,6 +191,8 @@ def _run(argv: Sequence[str] | None, prog: str) -> int:
             **common,
             **spec.parameters,
         )
+    for one in runs_of(result):
+        one.by.extend(args.by)
     page = None if args.output is None else save_run_report(args.output, result)[0]
     print(json.dumps(result.to_json(), indent=2) if args.json else benchmark_table(result))
     if page is not None and not args.json:

@@ -11,8 +11,6 @@ PROG = "pyimgano compare"
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
-    from pyimgano.reporting.subsets import BY
-
     parser = options.Parser(
         prog=PROG,
         description="Compare two benchmark runs on the same images: the difference of each figure"
@@ -26,14 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="metrics to compare (default: those of the tables that both runs have)",
     )
-    parser.add_argument(
-        "--by",
-        nargs="+",
-        choices=BY,
-        default=[],
-        help="also compare parts of each category: types of defect, whole parts that several images"
-        " show, values of attributes",
-    )
+    options.add_by_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     return parser
 

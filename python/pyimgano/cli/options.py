@@ -65,6 +65,20 @@ def add_report_options(
         )
 
 
+def add_by_option(parser: argparse._ActionsContainer) -> None:
+    """By what test images are parted."""
+    from pyimgano.reporting.subsets import BY
+
+    parser.add_argument(
+        "--by",
+        nargs="+",
+        choices=BY,
+        default=[],
+        help="also show parts of each category: types of defect, whole parts that several images"
+        " show, values of attributes",
+    )
+
+
 def add_load_options(parser: argparse._ActionsContainer) -> None:
     """What :func:`pyimgano.load` takes beside the file."""
     parser.add_argument(

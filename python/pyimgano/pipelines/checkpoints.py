@@ -4,12 +4,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import pyimgano
 from pyimgano.datasets import Dataset
 from pyimgano.datasets.base import Split
 from pyimgano.errors import InvalidInputError, OutputError
@@ -18,7 +19,13 @@ from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST
 from pyimgano.features.build import EMBEDDED, is_onnx
 from pyimgano.reporting.files import make_folder, write_json
 from pyimgano.reporting.output_folder import OutputFolder
-from pyimgano.reporting.results import CategoryResult, Results, folder_name, runs_of
+from pyimgano.reporting.results import (
+    BenchmarkResult,
+    CategoryResult,
+    Results,
+    folder_name,
+    runs_of,
+)
 from pyimgano.utils.text import counted, shown
 
 #: Version of the files; others are computed again.
@@ -159,6 +166,24 @@ def weights_digest(parameters: Mapping[str, Any]) -> str | None:
         return None
     with open(weights, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(run: BenchmarkResult, metrics: Sequence[str], maps: str | None) -> dict[str, Any]:
+    """Everything that results depend on and that all categories have in common."""
+    return {
+        "version": pyimgano.__version__,
+        "dataset": run.dataset,
+        "root": os.path.realpath(run.root),
+        "model": run.model,
+        "parameters": {k: v for k, v in run.parameters.items() if k != "random_state"},
+        "weights_sha256": weights_digest(run.parameters),
+        "metric_size": run.metric_size,
+        "integration_limit": run.integration_limit,
+        "metrics": list(metrics),
+        **({"draw": run.draw} if run.shots else {}),
+        **({"intervals": run.intervals} if run.intervals else {}),
+        **({} if maps is None else {"maps": maps}),
+    }
 
 
 def _plain(value: Any) -> Any:

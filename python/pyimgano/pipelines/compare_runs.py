@@ -11,7 +11,6 @@ from pyimgano.reporting.difference import Difference, RunDifference
 from pyimgano.reporting.report import relative_path
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, Summary
 from pyimgano.reporting.saved import read_run
-from pyimgano.reporting.subsets import Subset, subsets
 from pyimgano.statistics import Estimate, joint_interval, joint_p_value
 from pyimgano.utils.text import shown
 
@@ -192,12 +191,9 @@ def _with(row: Difference, how: Estimate | None) -> Difference:
 def _subset_rows(
     first: Summary, second: Summary, keys: Sequence[str], by: Sequence[str]
 ) -> Iterator[Difference]:
-    def parts(row: Summary) -> dict[tuple[str, str], Subset]:
-        images = [run.images for group in row.groups for run in group]
-        return {(one.by, one.name): one for one in subsets(images, by)}
-
-    others = parts(second)
-    for name, one in parts(first).items():
+    others = {(one.by, one.name): one for one in second.parts(by)}
+    for one in first.parts(by):
+        name = one.by, one.name
         for key in (k for k in one.keys if k in keys and name in others):
             a, b = one.estimate(key), others[name].estimate(key)
             values = [math.nan if e is None else e.value for e in (a, b)]

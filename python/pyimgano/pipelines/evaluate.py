@@ -26,6 +26,7 @@ from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.estimates import resampling_of
 from pyimgano.reporting.gallery import Gallery, gallery_folder
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.map_files import MapFiles
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.pictures import PictureWriter
 from pyimgano.reporting.results import CategoryResult, folder_name
@@ -45,7 +46,8 @@ class Pictures:
 
     ``labels`` are None where they are unknown; their folders are called after category, number of
     training images and seed; ``n_large`` is as for
-    :func:`~pyimgano.reporting.gallery.choose_images`, 0 for none.
+    :func:`~pyimgano.reporting.gallery.choose_images`, 0 for none. ``maps`` keeps the raw maps too,
+    as ``"tiff"`` or ``"npy"``.
     """
 
     def __init__(
@@ -57,24 +59,30 @@ class Pictures:
         of: tuple[str, int | None],
         seed: int,
         n_large: int,
+        maps: str | None = None,
     ) -> None:
         name = folder_name(*of)
         self._rule = RegionRule.of(detector)
         bits, scale = Reading.of(detector).bit_depth, _map_scale(detector, train)
         self._writer = PictureWriter(Path(root), f"{name}-seed{seed}", scale, bit_depth=bits)
+        self._maps = None if maps is None else MapFiles(Path(root), f"{name}-seed{seed}", maps)
         self._gallery = None
         if n_large:
             self._gallery = Gallery(detector, Path(root, gallery_folder(name)), labels, n_large)
 
-    def add(self, scored: Scored, mask: NDArray[np.uint8] | None) -> dict[str, str]:
+    def add(self, path: str, scored: Scored, mask: NDArray[np.uint8] | None) -> dict[str, str]:
         """Write the small pictures of the next image; returns their names by kind."""
         found = scored.prediction
         if self._gallery is not None:
             self._gallery.add(scored.image, found, mask)
-        heat, marked = found.anomaly_map, None
+        raw = found.anomaly_map
+        heat, marked = raw, None
         if heat is not None:
             heat, marked = self._rule.applied(heat), self._rule.marked(found)
-        return self._writer.add(scored.image, heat, mask, marked)
+        names = self._writer.add(scored.image, heat, mask, marked)
+        if self._maps is not None and raw is not None:
+            names["map"] = self._maps.add(path, raw)
+        return names
 
     def write_large(self) -> None:
         """Write the large ones, when all images were added."""
@@ -149,7 +157,7 @@ def run_tests(
                 tested.learnt.append(split.paths[number])
             if pictures is not None:
                 with timer.stage("pictures"):
-                    tested.pictures.append(pictures.add(one, mask))
+                    tested.pictures.append(pictures.add(split.paths[number], one, mask))
             tested.predictions.append(replace(one.prediction, anomaly_map=None))
             advance()
             aside += time.perf_counter() - arrived
@@ -189,6 +197,7 @@ def evaluate_category(
     intervals: int = 0,
     output: str | os.PathLike[str] | None = None,
     n_overlays: int = 4,
+    maps: str | None = None,
     verbose: bool = False,
 ) -> CategoryResult:
     """Fit a detector on one category, score its test images and compute all metrics.
@@ -209,6 +218,8 @@ def evaluate_category(
         Folder that gets ``pictures/<category>-seed<n>`` with small pictures of all test images, and
         ``<category>/overlays`` with ``n_overlays`` larger ones of each kind, ``-<k>shots`` after
         the category if ``shots`` is given; None: no pictures.
+    maps
+        ``"tiff"`` or ``"npy"``: keep the raw maps there too.
     verbose
         Progress bars.
     """
@@ -217,9 +228,8 @@ def evaluate_category(
     split, samples, timer = dataset.get_test_paths(), dataset.samples("test"), StageTimer()
     fit_seconds, fit_notes = _fit(detector, train, None if shots else dataset, timer)
     labels = None if split.labels is None else split.labels.tolist()
-    pictures = None
-    if output is not None:
-        pictures = Pictures(detector, train, labels, output, (category, shots), seed, n_overlays)
+    of = (category, shots)
+    pictures = _pictures(output, detector, train, labels, of, seed, n_overlays, maps)
     with track(len(samples), f"{category}: scoring", verbose) as advance:
         tested = run_tests(
             detector,
@@ -295,6 +305,16 @@ def _images(samples: Sequence[Sample], tested: Tested, measured: Measured) -> li
         )
         for i, (one, found) in enumerate(zip(samples, tested.predictions, strict=True))
     ]
+
+
+def _pictures(
+    output: str | os.PathLike[str] | None,
+    detector: Any,
+    train: Sequence[str],
+    labels: Sequence[int] | None,
+    *given: Any,
+) -> Pictures | None:
+    return None if output is None else Pictures(detector, train, labels, output, *given)
 
 
 def _fit(

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import product
 from typing import Any
 
-import pyimgano
 from pyimgano.datasets import list_categories, load_dataset
 from pyimgano.datasets.load import hint_for
 from pyimgano.errors import DatasetError, InvalidInputError, PyimganoError
@@ -20,12 +19,14 @@ from pyimgano.metrics.catalogue import select_metrics
 from pyimgano.metrics.inputs import check_metric_size
 from pyimgano.models import create_model
 from pyimgano.pipelines.category_job import Job, run_job
-from pyimgano.pipelines.checkpoints import Checkpoints, Key, ReportFile, keys, weights_digest
+from pyimgano.pipelines.checkpoints import Checkpoints, Key, ReportFile, fingerprint, keys
 from pyimgano.pipelines.evaluate import evaluate_category
 from pyimgano.pipelines.parallel import absolute_parameters, count_workers, run_each
 from pyimgano.pipelines.shots import check_enough, check_shots
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
+from pyimgano.reporting.map_files import FOLDER as MAPS
+from pyimgano.reporting.map_files import check_map_kind
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, folder_name
@@ -89,6 +90,7 @@ def run_benchmark(
     overwrite: bool = False,
     n_jobs: int | None = None,
     n_overlays: int = 4,
+    maps: str | None = None,
     label: str = "",
     strict: bool = False,
     verbose: bool = False,
@@ -139,6 +141,9 @@ def run_benchmark(
         gets its share of the cores as threads.
     n_overlays
         Large pictures of the best and of the worst images per category (of the first seed).
+    maps
+        Keep the raw anomaly maps of the first seed in the output folder, ``maps/``: ``"tiff"``
+        (float32, one channel) or ``"npy"``; None: not.
     label
         What the run is called beside others.
     strict
@@ -169,28 +174,27 @@ def run_benchmark(
     while they are computed; ``metric_size`` bounds that at 9 bytes per pixel of that size.
     """
     check_metric_size(metric_size)
-    check_resamples(intervals)
-    names = resolve_categories(dataset, root, categories)
+    _check_kept(intervals, maps, output)
+    names, seeds = resolve_categories(dataset, root, categories), list(dict.fromkeys(seeds))
     numbers = _drawable(dataset, root, names, shots, seeds, draw)
+    settings = {"metric_size": metric_size, "integration_limit": integration_limit}
     selections = select_metrics(metrics, integration_limit=integration_limit)
     visible = count_workers(n_jobs) == 1 and verbose
     detector = _valid(model, model_kwargs)
-    settings = {"metric_size": metric_size, "integration_limit": integration_limit}
     asked = [key for one in selections for key in one.keys]
     result = _started(detector, dataset, root, model, label, settings)
     few: dict[str, Any] = {} if shots is None else {"shots": numbers, "draw": draw}
     result = replace(result, metrics=[] if metrics is None else asked, intervals=intervals, **few)
-    seeds = list(dict.fromkeys(seeds))
     with ExitStack() as stack:
         folder, checkpoints, report = None, None, None
         if output is not None:
             opened = stack.enter_context(OutputFolder(output, "benchmark"))
             folder = opened.path.absolute()
-            checkpoints = Checkpoints(folder, _fingerprint(result, asked))
+            checkpoints = Checkpoints(folder, fingerprint(result, asked, maps))
             wanted = keys(result.title, names, seeds, numbers)
             report = _prepared(opened, checkpoints, wanted, overwrite=overwrite)
-        common = {**settings, "metrics": selections, "n_overlays": n_overlays, "verbose": visible}
-        common["intervals"] = intervals
+        common: dict[str, Any] = {**settings, "metrics": selections, "verbose": visible}
+        common |= {"n_overlays": n_overlays, "intervals": intervals, "maps": maps}
         jobs = [
             Job(
                 key,
@@ -205,6 +209,13 @@ def run_benchmark(
             for key in product(names, numbers, seeds)
         ]
         return _run_all(jobs, n_jobs, result, report, on_result)
+
+
+def _check_kept(intervals: int, maps: str | None, output: str | os.PathLike[str] | None) -> None:
+    check_resamples(intervals)
+    check_map_kind(maps)
+    if maps is not None and output is None:
+        raise InvalidInputError("maps need an output folder")
 
 
 def _valid(model: str, parameters: dict[str, Any]) -> Any:
@@ -295,26 +306,9 @@ def _prepared(
     checkpoints.check(overwrite=overwrite)
     report = ReportFile(folder, wanted, overwrite=overwrite)
     names = sorted({folder_name(one.category, one.shots) for one in wanted})
-    for name in ("pictures", *map(gallery_folder, names)):
+    for name in ("pictures", MAPS, *map(gallery_folder, names)):
         folder.mark_pictures(name)
     return report
-
-
-def _fingerprint(run: BenchmarkResult, metrics: Sequence[str]) -> dict[str, Any]:
-    """Everything that results depend on and that all categories have in common."""
-    return {
-        "version": pyimgano.__version__,
-        "dataset": run.dataset,
-        "root": os.path.realpath(run.root),
-        "model": run.model,
-        "parameters": {k: v for k, v in run.parameters.items() if k != "random_state"},
-        "weights_sha256": weights_digest(run.parameters),
-        "metric_size": run.metric_size,
-        "integration_limit": run.integration_limit,
-        "metrics": list(metrics),
-        **({"draw": run.draw} if run.shots else {}),
-        **({"intervals": run.intervals} if run.intervals else {}),
-    }
 
 
 def _with(model_kwargs: dict[str, Any], like: Any, model: str, **run: Any) -> Callable[[], Any]:

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
-
-from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.errors import InvalidInputError
 from pyimgano.images.health_range import HealthTally
 from pyimgano.images.left_out import LeftOut
 from pyimgano.models.base import Detector, PixelDetector
@@ -21,6 +19,7 @@ from pyimgano.postprocess import AnomalyMapPostprocess, RegionRule
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes, write_json
 from pyimgano.reporting.image_page import DEFAULT_IMAGES, DETECTED, ImagePage
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.map_files import encoded_map
 from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.overlay import MapScale
 from pyimgano.reporting.panel import verdict_panel
@@ -245,9 +244,9 @@ class PredictRun:
     def _write_files(self, scored: Scored, number: int, output: OutputFolder) -> dict[str, str]:
         found, written = scored.prediction, {}
         name = f"{number:0{_NUMBER_WIDTH}d}_{file_stem(shown(Path(found.path or '').stem))}"
-        if self._wanted["maps"]:
+        if self._wanted["maps"] and found.anomaly_map is not None:
             written["map"] = output.claim_new(f"{self._places['maps']}/{name}.tiff")
-            write_bytes(output.path / written["map"], _tiff(found.anomaly_map))
+            write_bytes(output.path / written["map"], encoded_map(found.anomaly_map, "tiff"))
         if self._wanted["masks"] and found.mask is not None:
             written["mask"] = output.claim_new(f"{self._places['masks']}/{name}.png")
             write_png(output.path / written["mask"], found.mask)
@@ -272,10 +271,3 @@ class PredictRun:
             self.summary.n_scored += 1
             self.summary.n_anomalous += record["predicted"]
             self.summary.health.add(record["warnings"])
-
-
-def _tiff(anomaly_map: Any) -> bytes:
-    ok, data = cv2.imencode(".tiff", anomaly_map)
-    if not ok:
-        raise OutputError(f"cannot encode a map of shape {anomaly_map.shape} as TIFF")
-    return bytes(data.tobytes())

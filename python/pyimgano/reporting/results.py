@@ -9,6 +9,7 @@ from typing import Any, Self
 from pyimgano.metrics.catalogue import info_or_key
 from pyimgano.reporting.estimates import estimate_of
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.subsets import Subset, subsets
 from pyimgano.statistics import (
     Estimate,
     Interval,
@@ -191,6 +192,10 @@ class Summary:
         """Limits over the draw of seeds, on these test images; None with one seed."""
         return seeds_interval(self._of_seeds(key))
 
+    def parts(self, by: Sequence[str]) -> list[Subset]:
+        """Parts of a category's test images: see :func:`~pyimgano.reporting.subsets.subsets`."""
+        return list(subsets([run.images for group in self.groups for run in group], by))
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; NaN becomes null."""
         own: dict[str, Any] = {"category": self.category, "shots": self.shots, "seeds": self.seeds}
@@ -215,6 +220,8 @@ class BenchmarkResult:
         Keys of the metrics that were asked for by name; empty where none were.
     shots, draw
         Numbers of training images that were asked for, none for all, and how they are drawn.
+    by
+        By what tables part the test images besides: see :mod:`pyimgano.reporting.subsets`.
     intervals
         Number of resamples that intervals were asked for with; 0: they were not.
     versions
@@ -236,6 +243,7 @@ class BenchmarkResult:
     label: str = ""
     folder: str = ""
     intervals: int = 0
+    by: list[str] = field(default_factory=list)
     metric_size: int | None = None
     integration_limit: float = 0.3
     metrics: list[str] = field(default_factory=list)
@@ -288,6 +296,8 @@ class BenchmarkResult:
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         own |= {"categories": [], "label": self.title, "mean": self.mean_metrics()}
         plain: dict[str, Any] = plain_data({"schema_version": SCHEMA_VERSION, **own})
+        parts = [(row.category, row.shots, one) for row in self.rows for one in row.parts(self.by)]
+        plain["subsets"] = [one.to_json() | {"category": c, "shots": n} for c, n, one in parts]
         plain["summary"] = [one.to_json() for one in (*self.rows, *self.means)]
         return plain | {"categories": [one.to_json() for one in self.categories]}
 

@@ -41,14 +41,14 @@ class Subset:
         return mean_estimate([_estimate(one, key) for one in self.images])
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for JSON, but for NaN."""
+        """Plain data for JSON; null where undefined."""
         found = {key: self.estimate(key) for key in self.keys}
         limits = {k: None if one is None else one.interval for k, one in found.items()}
         return {
             "by": self.by,
             "name": self.name,
             "n_images": len(self.images[0]),
-            "metrics": {k: math.nan if one is None else one.value for k, one in found.items()},
+            "metrics": {k: None if one is None else one.value for k, one in found.items()},
             "intervals": {k: list(i) for k, i in limits.items() if i is not None and i.known},
         }
 

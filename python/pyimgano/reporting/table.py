@@ -83,6 +83,37 @@ def table_of(results: Results) -> tuple[list[str], list[list[str]]]:
     return [header[0], "model", *header[1:]], rows
 
 
+def subset_table(results: Results) -> tuple[list[str], list[list[str]]] | None:
+    """Header and rows of parts of the test images; None where nothing is parted."""
+    parts = [
+        (run, row, one)
+        for run in runs_of(results)
+        for row in run.rows
+        if row.groups
+        for one in row.parts(run.by)
+    ]
+    if not parts:
+        return None
+    keys = column_infos(dict.fromkeys(k for *_, one in parts for k in one.keys))
+    keys = [info for info in keys if any(info.key in one.keys for *_, one in parts)]
+    several = isinstance(results, ComparisonResult)
+    header = ["category", *(["model"] if several else []), "by", "part", "images"]
+    rows = []
+    for run, row, one in parts:
+        found = [one.estimate(info.key) for info in keys]
+        rows.append(
+            [
+                *(row.title, *([run.title] if several else []), one.by, one.name),
+                str(len(one.images[0])),
+                *(
+                    "-" if e is None else with_interval(number(e.value, 4), e.interval)
+                    for e in found
+                ),
+            ]
+        )
+    return header + [info.title for info in keys], rows
+
+
 def explanations(results: Results) -> list[str]:
     """What a reader of the table must know: rule, detectors, seeds, what was left out."""
     lines: dict[str, None] = {}
@@ -109,17 +140,26 @@ def benchmark_table(results: Results) -> str:
     """The table as plain text, and what was left out."""
     header, rows = table_of(results)
     n_left = 2 if isinstance(results, ComparisonResult) else 1
-    return "\n".join([text_table(header, rows, n_left), *map(printable, explanations(results))])
+    lines = [text_table(header, rows, n_left), *map(printable, explanations(results))]
+    if (parts := subset_table(results)) is not None:
+        lines += ["", text_table(*parts, n_left + 2)]
+    return "\n".join(lines)
 
 
 def markdown_table(results: Results) -> str:
     """The table in Markdown, with its explanations as a list."""
     header, rows = table_of(results)
     n_left = 2 if isinstance(results, ComparisonResult) else 1
+    lines = [*_markdown(header, rows, n_left), ""]
+    lines += [f"- {_cell(line)}" for line in explanations(results)]
+    if (parts := subset_table(results)) is not None:
+        lines += ["", *_markdown(*parts, n_left + 2)]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(header: list[str], rows: list[list[str]], n_left: int) -> list[str]:
     rule = ["---" if i < n_left else "---:" for i in range(len(header))]
-    lines = ["| " + " | ".join(map(_cell, line)) + " |" for line in (header, rule, *rows)]
-    notes = [f"- {_cell(line)}" for line in explanations(results)]
-    return "\n".join([*lines, "", *notes]) + "\n"
+    return ["| " + " | ".join(map(_cell, line)) + " |" for line in (header, rule, *rows)]
 
 
 def _cell(text: str) -> str:
