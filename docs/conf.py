@@ -81,6 +81,7 @@ docs/files
 :caption: Measure
 
 docs/datasets
+docs/benchmark-sets
 docs/metrics
 docs/reports
 docs/backends

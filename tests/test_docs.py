@@ -28,6 +28,7 @@ NOT_RUN = {
         "installs packages",
         "needs the full sets, takes hours",
     ],
+    "benchmark-sets.md": ["needs the full set, takes hours"],
     "embedded-network.md": ["trains for hours"],
     "few-shot.md": ["needs the full set"],
     "production.md": ["needs a camera"],
@@ -36,7 +37,7 @@ NOT_RUN = {
 
 
 #: Pages whose blocks train several detectors.
-SLOW = {"backends.md", "reports.md", "QUICKSTART.md"}
+SLOW = {"backends.md", "benchmark-sets.md", "reports.md", "QUICKSTART.md"}
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,16 @@ from pathlib import Path
 
 from pyimgano.datasets import generate_synthetic
 from tests.conftest import write_mvtec
+from tests.datasets.shipped import (
+    write_aebad,
+    write_dagm,
+    write_ksdd,
+    write_ksdd2,
+    write_loco,
+    write_mvtec_ad2,
+    write_mvtec_like,
+    write_real_iad,
+)
 from tests.datasets.test_btad import write_btad
 from tests.datasets.test_visa import write_prepared, write_raw
 
@@ -40,6 +50,16 @@ def write_sets(root: Path) -> None:
     write_raw(root / "VisA")
     write_prepared(root / "VisA_pytorch/1cls")
     write_btad(root / "BTech_Dataset_transformed")
+    write_mvtec_ad2(root / "mvtec_ad_2")
+    write_loco(root / "mvtec_loco_anomaly_detection")
+    write_real_iad(root / "Real-IAD")
+    write_mvtec_like(root / "MPDD/tubes", {"good": 2, "anomalous": 2})
+    write_mvtec_like(root / "GoodsAD/drink_can", {"good": 2, "opened": 2}, masks="{:03d}.png")
+    write_mvtec_like(root / "VAD/vad", {"good": 2, "bad": 2}, masks="{:03d}.png")
+    write_ksdd(root / "KolektorSDD")
+    write_ksdd2(root / "KolektorSDD2")
+    write_dagm(root / "DAGM")
+    write_aebad(root / "AeBAD")
 
 
 def write_weights(root: Path, torch_home: Path) -> None:
