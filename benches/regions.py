@@ -1,6 +1,6 @@
 """Figures with and without a region of interest: `docs/ignoring-the-background.md` has them.
 
-Usage: python benches/regions.py ROOT [--dataset mvtec] [--categories NAME ...] [--roi FILE|auto ...]
+Usage: python benches/regions.py ROOT [--dataset mvtec] [--categories NAME ...] [--roi FILE ...]
 
 Each category is learnt and tested as a whole image and with each region; a row for each.
 """

@@ -69,6 +69,7 @@ docs/sorting
 docs/thresholds
 docs/images
 docs/small-defects
+docs/ignoring-the-background
 docs/onnx
 docs/methods
 docs/methods-measured

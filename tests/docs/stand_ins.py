@@ -28,7 +28,11 @@ CACHED = {
 
 
 def write_parts(root: Path) -> None:
-    """``parts/good``, ``parts/incoming`` and, with known labels, ``checked/good`` and ``bad``."""
+    """``parts/good``, ``parts/incoming`` and, with known labels, ``checked/good`` and ``bad``.
+
+    ``part.json`` is a region of interest.
+    """
+    (root / "part.json").write_text('{"polygons": [[[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]]}')
     generate_synthetic(
         root / "set", categories=["brushed_metal"], n_train=12, n_test_good=2, n_test_defect=1
     )

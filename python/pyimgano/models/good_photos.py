@@ -76,6 +76,8 @@ class GoodPhotos:
     rate: FalsePositiveRate | None
     notes: list[str]  #: Warnings.
     pixel_threshold: PixelThreshold | None = None
+    #: The share of each photo that counts; None: there is no region of interest.
+    inside: float | None = None
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Name, score and what there is to say of each photo that a person should look at."""
@@ -92,6 +94,8 @@ class GoodPhotos:
     def lines(self) -> list[str]:
         """What else people should know, a line each."""
         found = [f"left out, as asked for: {self._short(name)}" for name in self.left_out]
+        if self.inside is not None:
+            found.append(f"{self.inside:.1%} of each photo count: the region of interest")
         if any(photo.apart for photo in self.odd):
             found.append(
                 "a photo that shows no good part raises the threshold and hides defects:"
@@ -148,6 +152,7 @@ def describe_good(
         [names[i] for i in np.flatnonzero(same == group).tolist()]
         for group in groups[counts > 1].tolist()
     ]
+    region = getattr(detector, "region_", None)
     return GoodPhotos(
         names=list(names),
         scores=scores.tolist(),
@@ -162,4 +167,5 @@ def describe_good(
         rate=detector.false_positive_rate_,
         notes=list(notes),
         pixel_threshold=detector.pixel_threshold_,
+        inside=None if region is None else region.share,
     )
