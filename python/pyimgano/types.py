@@ -19,7 +19,7 @@ def verdict_of(label: int) -> str:
     return "defect" if label else "ok"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What a detector says of one image.
 
@@ -63,6 +63,64 @@ class Prediction:
     def verdict(self) -> str:
         """``"defect"`` or ``"ok"``: the label in words."""
         return verdict_of(self.label)
+
+    def __repr__(self) -> str:
+        told = [f"{self.verdict}, score {self.score:.4g}"]
+        if self.path is not None:
+            told.append(repr(self.path))
+        if self.anomaly_map is not None:
+            told.append("map of {} x {}".format(*self.anomaly_map.shape))
+        told += map(repr, self.warnings)
+        return f"<Prediction {', '.join(told)}>"
+
+    def _repr_html_(self) -> str:
+        from pyimgano.utils.notebook import html_table
+
+        row = [self.path or "", f"{self.score:.4g}", self.verdict, "; ".join(self.warnings)]
+        return html_table(["file", "score", "verdict", "image is"], [row])
+
+    def to_pandas(self) -> Any:
+        """The prediction as a ``pandas.DataFrame`` of one row, for ``pandas.concat``.
+
+        A :class:`~pyimgano.errors.MissingDependencyError` says that pandas is not installed.
+        """
+        from pyimgano.utils.notebook import frame
+
+        row = {"file": self.path, "score": self.score, "verdict": self.verdict}
+        return frame({**{k: [v] for k, v in row.items()}, "warnings": ["; ".join(self.warnings)]})
+
+    def plot(self, image: NDArray[Any] | None = None, ax: Any = None) -> Any:
+        """Draw the anomaly map, over the image if that is given.
+
+        Parameters
+        ----------
+        image : ndarray or None
+            The image, (H, W) or (H, W, 3) RGB.
+        ax : matplotlib.axes.Axes or None
+            Where to draw; None: a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With what was drawn.
+
+        Raises
+        ------
+        InvalidInputError, MissingDependencyError
+            There is no map; matplotlib is not installed (extra ``plot``).
+        """
+        from pyimgano.errors import InvalidInputError
+        from pyimgano.utils.notebook import axes
+
+        if self.anomaly_map is None:
+            raise InvalidInputError("plot() draws the anomaly map: this prediction has none")
+        drawn = axes(ax)
+        if image is not None:
+            drawn.imshow(image, cmap="gray")
+        heat = drawn.imshow(self.anomaly_map, cmap="turbo", alpha=None if image is None else 0.5)
+        drawn.figure.colorbar(heat, ax=drawn, label="anomaly map")
+        drawn.set(title=f"{self.verdict}, score {self.score:.4g}", xticks=[], yticks=[])
+        return drawn
 
 
 @dataclass(frozen=True)

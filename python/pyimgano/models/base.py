@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarning
 from pyimgano.images.health import ImageHealth
-from pyimgano.models.fitted import Fitted, FittedState
+from pyimgano.models.fitted import FittedState
 from pyimgano.models.good_patch import GoodPatch
+from pyimgano.models.notebook import InNotebooks
 from pyimgano.models.pixel_threshold import PixelThreshold
 from pyimgano.models.sklearn_api import SklearnApi
 from pyimgano.models.training_images import training_images
@@ -26,7 +27,7 @@ from pyimgano.types import ImageInput, Prediction
 _LEVELS = ("map_threshold", "map_level")
 
 
-class Detector(Fitted, SklearnApi, ABC):
+class Detector(InNotebooks, SklearnApi, ABC):
     """Base of all detectors.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any, Self
 from pyimgano.metrics.catalogue import info_or_key
 from pyimgano.reporting.estimates import estimate_of
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.notebook import InNotebooks
 from pyimgano.reporting.subsets import Subset, subsets
 from pyimgano.statistics import (
     Estimate,
@@ -206,8 +207,8 @@ class Summary:
         return plain
 
 
-@dataclass(frozen=True)
-class BenchmarkResult:
+@dataclass(frozen=True, repr=False)
+class BenchmarkResult(InNotebooks):
     """A whole run: what was asked for, and one result per category and seed.
 
     Attributes
@@ -249,11 +250,6 @@ class BenchmarkResult:
     metrics: list[str] = field(default_factory=list)
     shots: list[int] = field(default_factory=list)
     draw: str = ""
-
-    @property
-    def title(self) -> str:
-        """The label, or the model's name."""
-        return self.label or self.model
 
     @property
     def failed(self) -> list[CategoryResult]:
