@@ -199,13 +199,11 @@ class PatchDetector(HeldOutThresholds):
         self.batch_size = batch_size
         self.random_state = random_state
         self.contamination = contamination
-        self.false_pixels = false_pixels
-        self.false_regions = false_regions
+        self.false_pixels, self.false_regions = false_pixels, false_regions
         self.references = references
         self.projection = projection
         self.preset = preset
-        self.gaussian_sigma = gaussian_sigma
-        self.local_contrast = local_contrast
+        self.gaussian_sigma, self.local_contrast = gaussian_sigma, local_contrast
         self.bit_depth = bit_depth
         self.max_pixels = max_pixels
         self.on_bad_image = on_bad_image
