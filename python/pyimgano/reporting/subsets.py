@@ -1,7 +1,8 @@
 """Figures of parts of a test set: a type of defect, whole parts, a value of an attribute."""
 
 import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,11 @@ from pyimgano.statistics import Estimate, mean_estimate
 
 #: By what a test set can be parted.
 BY = ("defect", "group", "attribute")
+#: What the scores of a part's images make.
+POOLS: dict[str, Callable[[list[float]], float]] = {
+    "parts": max,
+    "parts, mean of their images": statistics.fmean,
+}
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Subset:
     Attributes
     ----------
     by, name
-        One of :data:`BY`; the defect, ``"parts"``, or ``attribute=value``.
+        One of :data:`BY`; the defect, one of :data:`POOLS`, or ``attribute=value``.
     images
         Per seed.
     """
@@ -58,6 +64,7 @@ def subsets(images: Sequence[Sequence[ImageResult]], by: Sequence[str]) -> Itera
 
     ``"defect"``: the images of each type of defect, with all good ones. ``"group"``: one row per
     part that several images show, anomalous and with the score of its most anomalous image.
+    Another row has the mean score of its images in its place.
     ``"attribute"``: the images of each value of each attribute. Nothing where the set knows none.
 
     Raises
@@ -71,7 +78,8 @@ def subsets(images: Sequence[Sequence[ImageResult]], by: Sequence[str]) -> Itera
         first = images[0] if images else []
         if one == "group":
             if any(image.group is not None for image in first):
-                yield Subset(one, "parts", [_parts(each) for each in images])
+                for name, pool in POOLS.items():
+                    yield Subset(one, name, [_parts(each, pool) for each in images])
             continue
         for name in _names(first, one):
             yield Subset(one, name, [[i for i in each if _is_in(i, one, name)] for each in images])
@@ -89,14 +97,16 @@ def _is_in(image: ImageResult, by: str, name: str) -> bool:
     return name in {f"{k}={v}" for k, v in image.attributes.items()}
 
 
-def _parts(images: Sequence[ImageResult]) -> list[ImageResult]:
+def _parts(
+    images: Sequence[ImageResult], pool: Callable[[list[float]], float]
+) -> list[ImageResult]:
     """One for each part; an image without a part stands for itself."""
     parts: dict[str, list[ImageResult]] = {}
     for image in images:
         name = f"image {image.path}" if image.group is None else f"part {image.group}"
         parts.setdefault(name, []).append(image)
     return [
-        ImageResult(name, max(int(i.label or 0) for i in views), max(i.score for i in views))
+        ImageResult(name, max(int(i.label or 0) for i in views), pool([i.score for i in views]))
         for name, views in parts.items()
     ]
 
