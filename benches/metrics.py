@@ -106,7 +106,7 @@ def against_anomalib(masks: np.ndarray, maps: np.ndarray) -> dict[str, Any]:
     from anomalib.metrics.pimo.functional import aupimo_scores
 
     exact = pixel_curves(masks, maps, low_rates=LOW_RATES).aupimo
-    _, _, _, found, _ = aupimo_scores(
+    *_, found, _ = aupimo_scores(
         torch.from_numpy(maps),
         torch.from_numpy(masks.astype(bool)),
         num_thresholds=300_000,
