@@ -70,6 +70,7 @@ docs/thresholds
 docs/images
 docs/small-defects
 docs/ignoring-the-background
+docs/light-and-pose
 docs/onnx
 docs/methods
 docs/methods-measured
