@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "ConvolutionalNetwork",
     "GroupIndex",
     "KnnIndex",
     "check_jpeg",
@@ -32,6 +33,20 @@ def greedy_coreset(
     progress: Callable[[int, int], object] | None = None,
     counts: dict[str, int] | None = None,
 ) -> NDArray[np.int64]: ...
+
+@final
+class ConvolutionalNetwork:
+    def __new__(
+        cls,
+        channels: int,
+        convolutions: Sequence[
+            tuple[NDArray[np.float32], NDArray[np.float32], int, int, int | None, bool]
+        ],
+        outputs: Sequence[int],
+    ) -> ConvolutionalNetwork: ...
+    def run(
+        self, batch: NDArray[np.float32], n_threads: int | None = None
+    ) -> list[NDArray[np.float32]]: ...
 
 @final
 class KnnIndex:

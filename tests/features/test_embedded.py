@@ -20,6 +20,7 @@ from pyimgano.features.backbones.embedded import networks
 from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
 from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST, read_network
 from tests.conftest import REPO, texture
+from tests.kernels.support import simd_levels
 
 
 def batch(n: int, size: tuple[int, int] = (64, 96), seed: int = 0) -> np.ndarray:
@@ -79,13 +80,16 @@ def test_it_gives_the_maps_of_the_trained_network(network: EmbeddedBackbone) -> 
             assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("engine", ["rust", "opencv"])
 def test_neither_threads_nor_batches_nor_sizes_in_between_change_a_map(
-    network: EmbeddedBackbone,
+    engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    network = EmbeddedBackbone(engine=engine)
     images, before = batch(5), cv2.getNumThreads()
     expected = network.layer_maps(images)
     try:
         for threads in (1, 2, 4):
+            monkeypatch.setenv("PYIMGANO_NUM_THREADS", str(threads))
             cv2.setNumThreads(threads)
             network.layer_maps(batch(1, (33, 40)))
             alone = [network.layer_maps(images[i : i + 1]) for i in range(len(images))]
@@ -96,9 +100,22 @@ def test_neither_threads_nor_batches_nor_sizes_in_between_change_a_map(
         cv2.setNumThreads(before)
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("level", simd_levels())
+def test_every_instruction_set_gives_the_maps_of_the_trained_network(
+    level: str, network: EmbeddedBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = batch(2, (256, 256))
+    other = EmbeddedBackbone(engine="opencv")
+    monkeypatch.setenv("PYIMGANO_SIMD", level)
+    for a, b in zip(network.layer_maps(images), other.layer_maps(images), strict=True):
+        assert np.abs(a - b).max() <= 1e-5 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("engine", ["opencv", "onnxruntime", "openvino"])
 def test_engines_agree(engine: str, network: EmbeddedBackbone) -> None:
-    pytest.importorskip(engine)
+    if engine != "opencv":
+        pytest.importorskip(engine)
+    assert network.info.origin["engine"] == "rust"
     other = EmbeddedBackbone(engine=engine)
     assert other.info.origin["engine"] == engine
     images = batch(2)

@@ -104,6 +104,8 @@ def test_an_engine_must_exist_and_have_something_to_run(
     with_onnx.save(tmp_path / "part")
     with pytest.raises(UnknownNameError, match="'open-cv'; did you mean 'opencv'"):
         pyimgano.load(tmp_path / "part", engine="open-cv")
+    with pytest.raises(DetectorFileError, match="part: .*'rust' runs the embedded network, and"):
+        pyimgano.load(tmp_path / "part", engine="rust")
     PatchCore(backbone="filterbank", image_size=48).fit(normal).save(tmp_path / "bank")
     with pytest.raises(DetectorFileError, match="bank: .*'opencv'.* neither an ONNX backbone nor"):
         pyimgano.load(tmp_path / "bank", engine="opencv")

@@ -44,7 +44,7 @@ def test_a_file_names_the_network_that_it_needs(fitted: PatchCore, tmp_path: Pat
         "layers": ["layer2", "layer3"],
         "network": NEWEST,
         "network_sha256": NETWORKS[NEWEST],
-        "engine": "opencv",
+        "engine": "rust",
     }
     loaded = pyimgano.load(tmp_path / "part")
     np.testing.assert_array_equal(
@@ -80,13 +80,36 @@ def test_entries_that_do_not_fit_are_refused(
         pyimgano.load(tmp_path / "bad")
 
 
-def test_another_engine_may_run_a_stored_detector(fitted: PatchCore, tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
+@pytest.mark.parametrize(("engine", "error"), [("onnxruntime", 1e-4), ("opencv", 1e-5)])
+def test_another_engine_may_run_a_stored_detector(
+    engine: str, error: float, fitted: PatchCore, tmp_path: Path
+) -> None:
+    if engine != "opencv":
+        pytest.importorskip(engine)
     fitted.save(tmp_path / "part")
-    other = pyimgano.load(tmp_path / "part", engine="onnxruntime")
-    assert other.features_.backbone.info.origin["engine"] == "onnxruntime"
+    other = pyimgano.load(tmp_path / "part", engine=engine)
+    assert other.features_.backbone.info.origin["engine"] == engine
     expected = fitted.decision_function(IMAGES)
-    np.testing.assert_allclose(other.decision_function(IMAGES), expected, rtol=1e-4)
+    np.testing.assert_allclose(other.decision_function(IMAGES), expected, rtol=error)
+    np.testing.assert_array_equal(other.predict(IMAGES), fitted.predict(IMAGES))
+
+
+def test_a_file_from_before_the_packages_own_convolutions_is_run_by_opencv_as_it_was(
+    fitted: PatchCore, tmp_path: Path
+) -> None:
+    before = PatchCore(**{**fitted.get_params(), "engine": "opencv"})
+    before.fit([texture(i, (40, 24)) for i in range(10)]).save(tmp_path / "part")
+
+    def without_choice(header: dict) -> None:
+        header["params"]["engine"] = None  # as it was where "opencv" was the default
+
+    rewritten(tmp_path / "part", tmp_path / "before", without_choice)
+    loaded = pyimgano.load(tmp_path / "before")
+    assert loaded.features_.backbone.info.origin["engine"] == "opencv"
+    scores = before.decision_function(IMAGES)
+    np.testing.assert_array_equal(loaded.decision_function(IMAGES), scores)
+    np.testing.assert_allclose(fitted.decision_function(IMAGES), scores, rtol=1e-5)
+    assert fitted.threshold_ == pytest.approx(before.threshold_, rel=1e-5)
 
 
 def as_the_first_version_had_it(header: dict) -> None:

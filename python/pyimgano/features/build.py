@@ -207,7 +207,7 @@ def _embedded(
 ) -> Backbone:
     """The network that comes with the package."""
     from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
-    from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE
+    from pyimgano.features.backbones.embedded.engines import DEFAULT_ENGINE
 
     return EmbeddedBackbone(layers=layers, engine=engine or DEFAULT_ENGINE)
 

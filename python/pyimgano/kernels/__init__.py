@@ -1,7 +1,9 @@
-"""The exact kernels: coreset, nearest neighbours, nearest row per group, components, curves.
+"""The kernels: coreset, nearest neighbours, nearest row per group, components, curves, and networks
+of convolutions; all but the last are exact.
 
 Arrays are taken without a copy where they are C-contiguous, the GIL is released, Ctrl-C works, and
-results do not depend on the number of threads or the instruction set.
+results do not depend on the number of threads or the instruction set (but for the last digits of
+convolutions without AVX2).
 
 An array that another thread writes to during a call gives an arbitrary result or an
 :class:`~pyimgano.errors.InvalidInputError`, never a crash or a hang. Where there is no memory, or
@@ -18,6 +20,7 @@ Environment variables, read at every call:
 
 from pyimgano.kernels.about import n_threads, simd_level, version
 from pyimgano.kernels.components import component_stats, filter_components, label_components
+from pyimgano.kernels.convolution import Convolution, ConvolutionalNetwork
 from pyimgano.kernels.curves import PixelMetrics, pixel_metrics, pro_curve
 from pyimgano.kernels.group_index import GroupIndex
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
@@ -25,6 +28,8 @@ from pyimgano.kernels.stats import SearchStats
 from pyimgano.kernels.sweep import DefectPixels, PixelCurves, pixel_curves
 
 __all__ = [
+    "Convolution",
+    "ConvolutionalNetwork",
     "DefectPixels",
     "GroupIndex",
     "KnnIndex",

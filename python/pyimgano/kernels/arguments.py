@@ -84,13 +84,18 @@ def same_shape(name: str, one: NDArray[Any], other_name: str, other: NDArray[Any
 
 def float32_rows(name: str, values: ArrayLike) -> NDArray[np.float32]:
     """A C-contiguous float32 matrix; copied only where `values` is not one already."""
+    return float32_array(name, values, 2)
+
+
+def float32_array(name: str, values: ArrayLike, ndim: int) -> NDArray[np.float32]:
+    """A C-contiguous float32 array of `ndim` axes; copied only where `values` is none already."""
     array = np.asarray(values)
     if array.dtype != np.float32 or not array.dtype.isnative:
         raise InvalidTypeError(
             f"{name} must be float32, got {array.dtype}: cast with {name}.astype(np.float32)"
         )
-    if array.ndim != 2:
-        raise InvalidInputError(f"{name} must be 2-dimensional, got shape {array.shape}")
+    if array.ndim != ndim:
+        raise InvalidInputError(f"{name} must be {ndim}-dimensional, got shape {array.shape}")
     return np.require(array, requirements=["C", "A"])
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from pyimgano.features.backbones.base import is_backbone
-from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.backbones.embedded.engines import ENGINES
 from pyimgano.features.backbones.timm import POSITION_EMBEDDING
 from pyimgano.features.patches.projection import PROJECTION
 from pyimgano.images.preprocess import ImagePreprocessor
@@ -139,10 +139,11 @@ PATCHES: Parameters = {
     **PIXEL_TARGETS,
     "device": NETWORK["device"],
     "engine": Text(
-        none="opencv",
+        none="rust for the embedded network, else opencv",
         metavar="NAME",
         help="what runs the embedded network or an ONNX backbone: opencv (of its two engines the"
-        " faster one, or opencv-classic, opencv-new), onnxruntime, openvino or openvino-bf16",
+        " faster one, or opencv-classic, opencv-new), onnxruntime, openvino or openvino-bf16; the"
+        " embedded network alone: rust, the package's own convolutions",
         stored=Choice(*ENGINES, none=True),
     ),
     "batch_size": COMMON["batch_size"],

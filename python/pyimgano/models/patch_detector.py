@@ -84,9 +84,10 @@ class PatchDetector(HeldOutThresholds):
         ``"authors"``, as in the code of DINOv2's authors; ``"timm"``, as timm does for all.
     device, engine : str; str or None
         torch device of the backbone, and of a search that has one. What runs the embedded
-        network or an ONNX backbone: ``"opencv"`` (None is that too), ``"onnxruntime"`` (extra
-        ``onnx``), ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster,
-        less precise, and only for CPUs with bfloat16).
+        network or an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``),
+        ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less
+        precise, and only for CPUs with bfloat16); the embedded network alone: ``"rust"``, the
+        package's own convolutions. None: that for the embedded network, else ``"opencv"``.
     batch_size : int
         Images per forward pass.
     random_state : int

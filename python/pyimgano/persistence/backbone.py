@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.persistence import filter_banks, networks
 from pyimgano.persistence.container import Tensors
@@ -109,6 +110,11 @@ def choose_engine(entry: dict[str, Any], params: dict[str, Any], engine: str) ->
         raise InvalidInputError(
             f"engine {engine!r} was given, but this detector has neither an ONNX backbone nor the"
             " embedded network"
+        )
+    if network["kind"] == "onnx" and engine not in ENGINES:
+        raise InvalidInputError(
+            f"engine {engine!r} runs the embedded network, and this detector has an ONNX backbone:"
+            f" choose from {', '.join(ENGINES)}"
         )
     network["engine"] = engine
     if "engine" in params:

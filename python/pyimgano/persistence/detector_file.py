@@ -16,7 +16,7 @@ from pyimgano.errors import (
     MissingDependencyError,
     WeightsError,
 )
-from pyimgano.features.backbones.onnx.engines import ENGINES
+from pyimgano.features.backbones.embedded.engines import ENGINES
 from pyimgano.features.patches.pooled import PooledPatches
 from pyimgano.images.preprocess import as_size
 from pyimgano.models.catalogue import is_storable_class, storable_class

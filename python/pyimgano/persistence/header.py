@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from pyimgano.features.backbones.embedded import engines as embedded_engines
 from pyimgano.features.backbones.onnx.engines import ENGINES
 from pyimgano.features.backbones.timm import POSITION_EMBEDDING
 from pyimgano.features.patches.filter_bank import FilterBank
@@ -88,7 +89,7 @@ NETWORK = Fields(
         "layers": _NAMES,
         "network": Text(64),
         "network_sha256": Text(64, HASH),
-        "engine": Choice(*ENGINES),
+        "engine": Choice(*embedded_engines.ENGINES),
     }
 )
 

@@ -4,6 +4,7 @@
 //! - [`neighbors`]: nearest neighbours, with groups that do not count for each other; the nearest row
 //!   of each group.
 //! - [`components`]: connected components of a mask, their statistics, and a filter for score maps.
+//! - [`convolution`]: networks of convolutions on images.
 //! - [`curves`]: AUROC, average precision, best F1 and AUPRO of score maps against masks.
 //! - [`jpeg`]: whether a JPEG's data is whole, bit by bit.
 //!
@@ -20,6 +21,7 @@ mod ball_tree;
 mod bounds;
 mod check;
 pub mod components;
+pub mod convolution;
 pub mod coreset;
 pub mod curves;
 pub mod error;

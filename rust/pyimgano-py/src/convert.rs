@@ -59,7 +59,7 @@ pub fn pixels<'a, T: Element>(image: &'a PyReadonlyArray2<'_, T>) -> PyResult<&'
     image.as_slice().map_err(|_| not_contiguous("an image"))
 }
 
-fn not_contiguous(name: &str) -> PyErr {
+pub fn not_contiguous(name: &str) -> PyErr {
     InvalidInputError::new_err(format!("{name} must be C-contiguous"))
 }
 

@@ -2,6 +2,7 @@
 
 mod components;
 mod convert;
+mod convolution;
 mod coreset;
 mod curves;
 mod jpeg;
@@ -23,6 +24,8 @@ mod _rust {
 
     #[pymodule_export]
     use super::components::{component_stats, filter_components, label_components};
+    #[pymodule_export]
+    use super::convolution::ConvolutionalNetwork;
     #[pymodule_export]
     use super::coreset::greedy_coreset;
     #[pymodule_export]

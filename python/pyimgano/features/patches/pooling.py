@@ -104,8 +104,10 @@ def aggregate_arrays(maps: Sequence[Array], how: Aggregation = POOLED) -> Array:
 
 
 def _last(feature_map: Array) -> Array:
-    """(c, h, w) as (h, w, c)."""
+    """(c, h, w) as (h, w, c): a view where it lies so in memory."""
     channels, height, width = feature_map.shape
+    if feature_map.transpose(1, 2, 0).flags.c_contiguous:
+        return feature_map.transpose(1, 2, 0)
     flat = np.ascontiguousarray(feature_map).reshape(channels, height * width)
     return np.asarray(cv2.transpose(flat), dtype=np.float32).reshape(height, width, channels)
 
@@ -124,12 +126,12 @@ def _average(feature_map: Array) -> Array:
     rows = values.copy()
     rows[1:] += values[:-1]
     rows[:-1] += values[1:]
-    # Neighbours along a row are `channels` apart: whole planes again, without a third array.
-    np.copyto(values, rows)
-    values[:, 1:] += rows[:, :-1]
-    values[:, :-1] += rows[:, 1:]
-    values *= np.float32(1 / 9)
-    return values
+    # Neighbours along a row are `channels` apart: whole planes again.
+    sums = rows.copy()
+    sums[:, 1:] += rows[:, :-1]
+    sums[:, :-1] += rows[:, 1:]
+    sums *= np.float32(1 / 9)
+    return sums
 
 
 def _enlarge(values: Array, out: Array) -> None:

@@ -4,6 +4,7 @@
 //! `PYIMGANO_FUZZ_CASES=20000 PYIMGANO_FUZZ_SEED=7 cargo test --release --test fuzz`.
 //! `make asan` runs this and all other tests under AddressSanitizer.
 
+mod convolutions;
 mod curves;
 mod inputs;
 mod loops;
@@ -31,6 +32,7 @@ fn one_level() {
         search::neighbours(case);
         regions::regions(case);
         curves::curves(case);
+        convolutions::networks(case);
     }
 }
 

@@ -5,6 +5,7 @@ mod refusing;
 use std::sync::Mutex;
 
 use pyimgano_core::components::{Connectivity, Keep, filter, label, stats};
+use pyimgano_core::convolution::{Convolution, Network};
 use pyimgano_core::curves::{Plane, Score, pixel_metrics, pro_vertices};
 use pyimgano_core::neighbors::KnnIndex;
 use pyimgano_core::{Error, Matrix, Result, Silent, coreset};
@@ -85,6 +86,29 @@ fn neighbors() {
     every_refusal_is_an_error("huge", || {
         let index = KnnIndex::new(huge, None, Some(2), &Silent)?;
         index.query(huge.slice(0, 3), 8_500, None, Some(2), &Silent)
+    });
+}
+
+#[test]
+fn convolutions() {
+    let _alone = refusing::alone();
+    let (weights, more, bias) = (noise(48 * 3 * 25, 1.0), noise(48 * 48 * 9, 1.0), [0.1; 48]);
+    let first = Convolution {
+        weights: &weights,
+        shape: [48, 3, 5, 5],
+        bias: &bias,
+        stride: 1,
+        source: 0,
+        residual: None,
+        relu: true,
+    };
+    let second = Convolution { weights: &more, shape: [48, 48, 3, 3], source: 1, ..first };
+    let images = noise(2 * 3 * 150 * 150, 1.0);
+    every_refusal_is_an_error("convolutions", || {
+        let network = Network::new(3, &[first, second], &[0, 1])?;
+        let two = network.run(&images, [2, 150, 150], Some(2), &Silent)?;
+        let one = network.run(&images[..3 * 150 * 150], [1, 150, 150], Some(2), &Silent)?;
+        Ok((two, one))
     });
 }
 

@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.backbones.base import BackboneInfo
-from pyimgano.features.backbones.embedded.graph import LAYERS, graph_of
+from pyimgano.features.backbones.embedded.engines import DEFAULT_ENGINE, embedded_engine
+from pyimgano.features.backbones.embedded.graph import LAYERS
 from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST, read_network
-from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE, create_engine
-from pyimgano.features.backbones.onnx.file import load_onnx
-from pyimgano.features.backbones.onnx.reader.writer import write_model
 from pyimgano.features.normalization import IMAGENET
 from pyimgano.registry import unknown_name
 
 Array = NDArray[np.float32]
-_FLOAT, _RANK = 1, 4
 
 
 class EmbeddedBackbone:
@@ -31,7 +28,8 @@ class EmbeddedBackbone:
     layers
         Out of ``"layer2"`` (128 channels, stride 8) and ``"layer3"`` (256, stride 16); None: both.
     engine
-        What runs it, as for :class:`~pyimgano.features.backbones.onnx.backbone.OnnxBackbone`.
+        What runs it: ``"rust"``, the package's own convolutions, or one of those of
+        :class:`~pyimgano.features.backbones.onnx.backbone.OnnxBackbone`.
     network
         Which of the released networks.
 
@@ -51,8 +49,8 @@ class EmbeddedBackbone:
 
     Notes
     -----
-    Threads may share it. With ``"opencv"`` they take turns inside the network, and neither their
-    number nor that of the images in a batch changes a map.
+    Threads may share it; with ``"opencv"`` they take turns inside the network. With ``"rust"`` and
+    ``"opencv"`` neither their number nor that of the images in a batch changes a map.
     """
 
     def __init__(
@@ -65,10 +63,7 @@ class EmbeddedBackbone:
         if network not in NETWORKS:
             raise unknown_name("embedded network", network, list(NETWORKS))
         names = _resolve_layers(layers)
-        data = write_model(
-            graph_of(read_network(network), names), dict.fromkeys(names, (_FLOAT, _RANK))
-        )
-        _, self._engine = create_engine(engine, load_onnx(data, name=network))
+        self._engine = embedded_engine(engine, network, read_network(network), names)
         known = {layer.name: layer for layer in LAYERS}
         self.info = BackboneInfo(
             "embedded",

@@ -49,9 +49,9 @@ def graph_of(weights: Mapping[str, Array], layers: Sequence[str]) -> Graph:
 
     def block(x: str, name: str, stride: int, output: str) -> str:
         inner = add("Relu", (convolve(x, f"{name}.conv1", stride),), f"{name}.inner")
-        outer = convolve(inner, f"{name}.conv2", 1)
         if f"{name}.shortcut.0.weight" in weights:
             x = convolve(x, f"{name}.shortcut.0", stride)
+        outer = convolve(inner, f"{name}.conv2", 1)
         return add("Relu", (add("Add", (outer, x), f"{name}.sum"),), output)
 
     x = "image"
