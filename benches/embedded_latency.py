@@ -8,6 +8,7 @@ Images are noise, which is the hardest for the search: photos are faster to sear
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 
@@ -26,17 +27,24 @@ def seconds(function: Callable[[], object]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--onnx", nargs="*", default=[], metavar="FILE", help="further backbones")
+    parser.add_argument("--engine", help="what runs the embedded network (default: rust)")
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--train", type=int, default=64, help="training images: sets the bank")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     cv2.setNumThreads(args.threads)
+    os.environ["PYIMGANO_NUM_THREADS"] = str(args.threads)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (args.side, args.side, 3), np.uint8) for _ in range(args.train)]
     pixels = images[0].astype(np.float32) / 255
     detectors = {
-        name: pyimgano.create_model("patchcore", backbone=name, image_size=args.side).fit(images)
+        name: pyimgano.create_model(
+            "patchcore",
+            backbone=name,
+            image_size=args.side,
+            engine=args.engine if name == "embedded" else None,
+        ).fit(images)
         for name in ("embedded", "filterbank", *args.onnx)
     }
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in detectors}
