@@ -39,6 +39,8 @@
 //! ```
 
 mod block;
+#[cfg(target_arch = "x86_64")]
+mod block_x86;
 mod direct;
 mod job;
 mod layer;

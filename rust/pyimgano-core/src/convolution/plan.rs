@@ -1,8 +1,8 @@
 //! What a network does with an image of one size, cut into stages of independent items.
 
-#[cfg(target_arch = "x86_64")]
-use super::block::{Avx2, Avx512};
 use super::block::{BLOCK, Plain};
+#[cfg(target_arch = "x86_64")]
+use super::block_x86::{Avx2, Avx512};
 use super::job::Job;
 use super::layer::Layer;
 use super::layout::Layout;
