@@ -85,6 +85,7 @@ docs/files
 docs/datasets
 docs/benchmark-sets
 docs/metrics
+docs/statistics
 docs/reports
 docs/backends
 docs/embedded-features

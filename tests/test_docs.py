@@ -37,7 +37,7 @@ NOT_RUN = {
 
 
 #: Pages whose blocks train several detectors.
-SLOW = {"backends.md", "benchmark-sets.md", "reports.md", "QUICKSTART.md"}
+SLOW = {"backends.md", "benchmark-sets.md", "reports.md", "statistics.md", "QUICKSTART.md"}
 
 
 @pytest.fixture(scope="session")

@@ -172,13 +172,15 @@ def joint_interval(estimates: Sequence[Estimate | None]) -> Interval | None:
 def joint_p_value(differences: Sequence[Estimate | None]) -> float:
     """Of the mean of differences on different images: see :attr:`Estimate.p_value`.
 
-    By the normal law. NaN where the error of one is not known.
+    By the normal law, with errors as wide as the intervals have them. NaN where the error of one is
+    not known.
     """
     known = [one for one in differences if one is not None]
     if not known or len(known) < len(differences):
         return math.nan
     centre = abs(math.fsum(one.value - one.bias for one in known))
-    return _normal_p(centre, math.sqrt(math.fsum(one.error**2 for one in known)))
+    reaches = [two_sided_quantile(one.dof) * one.error for one in known]
+    return _normal_p(centre, math.hypot(*reaches) / two_sided_quantile())
 
 
 def _normal_p(centre: float, error: float) -> float:
