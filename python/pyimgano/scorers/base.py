@@ -22,8 +22,8 @@ class PatchScores:
         float32 (h, w), the same for each patch of its grid.
     nearest
         int32 (h, w, 2): the training patch that each patch was compared with, as the number of the
-        image, in the order of :meth:`PatchScorer.add`, and that of the patch in its grid. None: the
-        scorer does not compare with single patches, or no longer knows them.
+        image, in the order of :meth:`~pyimgano.scorers.PatchScorer.add`, and that of the patch in
+        its grid. None: the scorer does not compare with single patches, or no longer knows them.
     """
 
     image: float
