@@ -14,7 +14,7 @@ _COMMANDS = {
     "sort": "rank an unsorted folder, the most suspicious images first",
     "fit": "learn from good images, write a detector file",
     "predict": "score images with a detector file",
-    "monitor": "tell from predict's records whether light or scores have drifted",
+    "monitor": "whether light or scores in predict's records have drifted",
     "calibrate": "set a detector file's threshold by labelled images",
     "models": "list the detectors",
     "doctor": "what is installed, what is missing, what the kernels run on",
