@@ -22,9 +22,11 @@ from pyimgano.metrics.class_f1 import ClassF1
 from pyimgano.metrics.measure import Measured
 from pyimgano.metrics.seg_f1 import SegF1
 from pyimgano.metrics.spro import Spro
+from pyimgano.pipelines.mvtec_visa import run_benchmark
 from pyimgano.pipelines.region_pixels import counted_defects, counted_pixels
 from pyimgano.reporting.report import report_schema, save_run_report
 from pyimgano.reporting.table import benchmark_table
+from tests.datasets.shipped import write_loco
 from tests.pipelines.test_benchmark_run import bench
 from tests.reference import curves_per_image
 
@@ -45,7 +47,7 @@ def test_all_that_are_asked_for_take_one_sweep(monkeypatch: pytest.MonkeyPatch) 
     calls = []
     sweep = kernels.pixel_curves
     monkeypatch.setattr(kernels, "pixel_curves", lambda *a, **k: calls.append(k) or sweep(*a, **k))
-    (one,) = select_metrics(NAMES)
+    (one,) = select_metrics(NAMES, integration_limit=0.3)  # of a run: for those without their own
     assert one.takes_defects
     found = Measured()
     found.add(one.with_defects(defects), masks, maps, 1.0)
@@ -130,7 +132,7 @@ def test_a_limit_is_part_of_the_key_and_written_one_way() -> None:
     ("key", "why"),
     [
         ("aupro@0", "limit of aupro must be above 0 and at most 1, got 0"),
-        ("spro@1.5", "limit of spro@1.5 must be above 0"),
+        ("spro@1.5", "limit of spro must be above 0"),
         ("aupro@nan", "above 0 and at most 1, got nan"),
         ("aupro@x", "limit in metric 'aupro@x' is no number"),
         ("auroc@0.1", "metric 'auroc' has no limit"),
@@ -196,3 +198,15 @@ def test_defects_are_laid_out_as_their_map_in_a_region_of_interest() -> None:
     assert sorted(found.ravel()[small.pixels].tolist()) == [87.0, 99.0]
     assert kept.ravel()[whole.pixels].all()
     assert (whole.saturation, small.saturation) == (14, 1)
+
+
+def test_a_run_over_mvtec_loco_has_spro(tmp_path: Path) -> None:
+    (one,) = run_benchmark(
+        dataset="mvtec_loco",
+        root=write_loco(tmp_path),
+        backbone="filterbank",
+        metrics=["spro@0.01", "spro"],
+    ).categories
+    assert one.error is None
+    assert sorted(one.metrics) == ["spro", "spro@0.01"]
+    assert 0 <= one.metrics["spro@0.01"] < one.metrics["spro"] <= 1

@@ -11,7 +11,7 @@ from pyimgano.metrics.sweep import Pixels, Swept, check_limit
 
 
 def _at(limit: float) -> "Spro":
-    return Spro(limit, f"@{limit:g}")
+    return Spro(limit=limit)
 
 
 @dataclass(frozen=True)
@@ -29,26 +29,30 @@ class Spro(Swept):
     """
 
     integration_limit: float = 0.3
-    suffix: str = ""
+    #: One of its own, which the run's does not take the place of.
+    limit: float | None = None
 
     takes_defects = True
 
     def __post_init__(self) -> None:
-        check_limit(f"the limit of spro{self.suffix}", self.integration_limit)
+        check_limit("integration_limit", self.integration_limit)
+        if self.limit is not None:
+            check_limit("the limit of spro", self.limit)
 
     @property
     def limits(self) -> tuple[float, ...]:  # type: ignore[override]
         """The one."""
-        return (self.integration_limit,)
+        return (self.integration_limit if self.limit is None else self.limit,)
 
     @property
     def infos(self) -> tuple[MetricInfo, ...]:
         """The one figure."""
-        return (MetricInfo(f"spro{self.suffix}", f"sPRO{self.suffix}", "pixel", at=_at),)
+        at = "" if self.limit is None else f"@{self.limit:g}"
+        return (MetricInfo(f"spro{at}", f"sPRO{at}", "pixel", at=_at),)
 
     def result(self, found: PixelCurves, pixels: Pixels) -> MetricResult:
         """Undefined where the image set tells no saturation, or a class is missing."""
-        area = found.spro[self.integration_limit]
+        area = found.spro[self.limits[0]]
         if math.isnan(area) and not math.isnan(found.metrics.auroc):
             warnings.warn(
                 "the image set has no single defects with a saturation: sPRO is undefined",
