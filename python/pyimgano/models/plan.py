@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError
-from pyimgano.features import PatchExtractor, PatchGrid
-from pyimgano.features.patches.projection import Projection
+from pyimgano.features import PatchExtractor
+from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.reading import image_size
@@ -131,26 +133,12 @@ def make_plan(
     part = loaded.pixels[:tile, :tile]
     if features.needs_fit:
         features.fit([part])
-    features.extract_batch([part])  # the first time takes longer
-    extracting, (grid,) = timed(lambda: features.extract_batch([part]))
-    raw_depth = grid.rows.shape[1]
-    axes = None if projection is None else Projection.fit([grid], projection)
-    if axes is not None:
-        projecting, grid = timed(lambda: axes.apply(grid))
-        extracting += projecting
-
-    def parts() -> Iterator[PatchGrid]:
-        yield grid
-        for image in (image for _, image in sizes if image is not largest):
-            try:
-                pixels = preprocessor.load(image).pixels[:tile, :tile]
-            except (ImageReadError, InvalidInputError):
-                continue
-            if pixels.shape == part.shape:
-                (other,) = features.extract_batch([pixels])
-                yield other if axes is None else axes.apply(other)
-
-    learning, scoring = measure_growth(new_scorer, parts())
+    (raw,) = features.extract_batch([part])  # the first time takes longer
+    axes = None if projection is None else Projection.fit([raw], projection)
+    extracting, (grid,) = timed(lambda: projected(features, [part], axes))
+    others = _parts((image for _, image in sizes if image is not largest), preprocessor, part.shape)
+    grids = chain([grid], (projected(features, [other], axes)[0] for other in others))
+    learning, scoring = measure_growth(new_scorer, grids)
     n_patches = round(len(grid.rows) * math.prod(seen) / math.prod(part.shape[:2]))
     scorer = new_scorer()
     depth, n, pixels = grid.rows.shape[1], len(sizes), math.prod(source)
@@ -159,7 +147,7 @@ def make_plan(
     mapping, _ = timed(lambda: loaded.geometry.to_source(at_input))
     of_network = extracting * n_tiles
     n_learnt = n * (1 + copies) * n_patches
-    kept = 4 * n_patches * (depth if axes is None else depth + raw_depth)
+    kept = 4 * n_patches * (depth if axes is None else depth + raw.rows.shape[1])
     held = loaded.pixels.nbytes
     in_work = kept + held + _PER_PIXEL * math.prod(part.shape[:2])
     maps = held + 8 * math.prod(seen) + 4 * pixels
@@ -179,6 +167,19 @@ def make_plan(
         fit_bytes=scorer.fit_bytes(n * (1 + copies), n_patches, grid.parts or (depth,)) + in_work,
         image_bytes=3 * pixels * loaded.pixels.itemsize + max(in_work, maps),
     )
+
+
+def _parts(
+    images: Iterable[ImageInput], preprocessor: ImagePreprocessor, shape: tuple[int, ...]
+) -> Iterator[NDArray[np.float32]]:
+    """The upper left of each image that can be read and is large enough, float32 of that shape."""
+    for image in images:
+        try:
+            pixels = preprocessor.load(image).pixels[: shape[0], : shape[1]]
+        except (ImageReadError, InvalidInputError):
+            continue
+        if pixels.shape == shape:
+            yield pixels
 
 
 def _size(image: ImageInput) -> tuple[int, int] | None:
