@@ -12,8 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from pyimgano.registry import Registry
+
+# A busy machine is no failure.
+settings.register_profile("pyimgano", deadline=None)
+settings.load_profile("pyimgano")
 
 REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared"

@@ -104,7 +104,7 @@ def test_float32_scores_get_a_float32_threshold() -> None:
 
 
 @given(normal=FEW, anomaly=FEW, objective=OBJECTIVES, target=st.sampled_from([0, 0.29, 0.5, 1.0]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_other_threshold_is_better(
     normal: list[float], anomaly: list[float], objective: str, target: float
 ) -> None:
@@ -122,7 +122,7 @@ def test_no_other_threshold_is_better(
 
 
 @given(normal=ANY, anomaly=ANY)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_the_scores_the_threshold_separates_what_it_claims(
     normal: list[float], anomaly: list[float]
 ) -> None:

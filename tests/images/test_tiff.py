@@ -181,7 +181,7 @@ def test_tiffs_are_shown_upright(orientation: int, pixels: np.ndarray, tmp_path:
     width=st.integers(1, 9),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_plain_tiff_is_read_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory,
     order: str,

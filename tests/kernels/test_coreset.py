@@ -43,7 +43,7 @@ def test_special_inputs_equal_plain_greedy(name, share):
 
 
 @given(rows=matrices(), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_equals_plain_greedy(rows, data):
     n_samples = data.draw(st.integers(1, len(rows)))
     start = data.draw(st.integers(0, len(rows) - 1))

@@ -53,7 +53,7 @@ def test_special_inputs_equal_brute_force(name):
 
 
 @given(bank=matrices(), data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_equals_brute_force(bank, data):
     m, n = data.draw(st.integers(0, 30)), len(bank)
     queries = bank[data.draw(st.lists(st.integers(0, n - 1), min_size=m, max_size=m))]

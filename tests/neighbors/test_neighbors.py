@@ -82,7 +82,7 @@ def test_real_resnet_features_have_the_same_neighbours(
 
 
 @pytest.mark.parametrize("backend", ALL)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     n=st.integers(1, 60),
     m=st.integers(1, 10),

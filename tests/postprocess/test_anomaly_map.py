@@ -49,7 +49,7 @@ def test_without_any_step_a_map_comes_back_as_a_copy() -> None:
 
 
 @given(pp=STEPS, raw=MAPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_shape_and_type_are_kept_and_the_input_is_not_touched(
     pp: AnomalyMapPostprocess, raw: np.ndarray
 ) -> None:
@@ -94,7 +94,7 @@ def test_morphology_keeps_values_that_eight_bits_could_not() -> None:
 
 
 @given(raw=MAPS, side=st.sampled_from([3, 5]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_opening_only_lowers_closing_only_raises_and_twice_is_once(
     raw: np.ndarray, side: int
 ) -> None:
@@ -132,7 +132,7 @@ def test_components_must_be_large_and_high_enough() -> None:
 
 
 @given(raw=MAPS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_component_filter_is_the_kernels(raw: np.ndarray) -> None:
     pp = AnomalyMapPostprocess(component_threshold=1.5, min_component_area=3)
     np.testing.assert_array_equal(

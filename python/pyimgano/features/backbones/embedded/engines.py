@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pyimgano.features.backbones.embedded.graph import graph_of
 from pyimgano.features.backbones.onnx.engines import ENGINES as ONNX_ENGINES
 from pyimgano.features.backbones.onnx.engines import OnnxEngine, create_engine
-from pyimgano.features.backbones.onnx.file import load_onnx
 from pyimgano.features.backbones.onnx.reader.model import Graph
 from pyimgano.features.backbones.onnx.reader.writer import write_model
 from pyimgano.kernels import Convolution, ConvolutionalNetwork
@@ -48,6 +47,9 @@ def embedded_engine(
     graph = graph_of(weights, layers)
     if engine == DEFAULT_ENGINE:
         return RustEngine(graph)
+    # Late: its protobuf reader is not needed by the package's own engine, nor by --help.
+    from pyimgano.features.backbones.onnx.file import load_onnx
+
     data = write_model(graph, dict.fromkeys(layers, (_FLOAT, _RANK)))
     return create_engine(engine, load_onnx(data, name=name))[1]
 
