@@ -1,18 +1,20 @@
 """From a path or an array to the float image that a feature extractor takes."""
 
+import copy
 import os
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.images.geometry import Geometry, size_within
 from pyimgano.images.health import ImageHealth, measure_health
+from pyimgano.images.light import Light
 from pyimgano.images.limits import MAX_PIXELS
+from pyimgano.images.pixels import white_of
 from pyimgano.images.reading import read_image
 from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.optional_deps import require
@@ -140,6 +142,9 @@ class ImagePreprocessor:
         "share": Number(0, 1, open_low=True, none=True),
         "as_stored": Flag(),
     }
+    #: What images are brought to, see :meth:`in_light`.
+    _light: Light | None = None
+    _counted: Callable[[Geometry], NDArray[np.bool_]] | None = None
 
     def __init__(
         self,
@@ -187,6 +192,18 @@ class ImagePreprocessor:
         torch = require("torch", extra="torch", purpose="output_tensor=True")
         return [torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1))) for a in loaded]
 
+    def in_light(
+        self, light: Light, counted: Callable[[Geometry], NDArray[np.bool_]] | None = None
+    ) -> Self:
+        """The same, which brings what is seen of every image to one light.
+
+        ``counted`` gives the pixels that the light of an image is measured on, bool (h, w); None:
+        all. Health stays that of the image as it was taken.
+        """
+        found = copy.copy(self)
+        found._light, found._counted = light, counted
+        return found
+
     def load(self, image: ImageInput) -> LoadedImage:
         """Load one image.
 
@@ -201,7 +218,7 @@ class ImagePreprocessor:
         geometry = self.geometry((array.shape[0], array.shape[1]))
         health = measure_health(array, bit_depth=self.bit_depth)
         pixels = geometry.forward_stored(array) if self.as_stored else self._floats(array, geometry)
-        return LoadedImage(pixels, geometry, path, health)
+        return LoadedImage(self._lit(pixels, pixels, geometry), geometry, path, health)
 
     def geometry(self, source: tuple[int, int]) -> Geometry:
         """What an image of that height and width is brought to."""
@@ -219,10 +236,17 @@ class ImagePreprocessor:
             return path, read_image(image, max_pixels=self.max_pixels, bit_depth=self.bit_depth)
         return None, _check_array(image, self.bit_depth)
 
-    def pixels(self, array: NDArray[Any]) -> NDArray[np.float32]:
+    def pixels(
+        self, array: NDArray[Any], *, light_of: NDArray[Any] | None = None
+    ) -> NDArray[np.float32]:
         """Stored pixels at the size that features are taken from: float32 (h, w, 3), RGB in [0,
-        1]."""
-        return self._floats(array, self.geometry((array.shape[0], array.shape[1])))
+        1]; with ``light_of``, changed as that image of the same size is by :meth:`in_light`."""
+        geometry = self.geometry((array.shape[0], array.shape[1]))
+        found = self._floats(array, geometry)
+        if self._light is None:
+            return found
+        own = found if light_of is None else self._floats(light_of, geometry)
+        return np.asarray(self._lit(found, own, geometry), np.float32)
 
     def _floats(self, array: NDArray[Any], geometry: Geometry) -> NDArray[np.float32]:
         pixels = geometry.forward(array)
@@ -230,20 +254,16 @@ class ImagePreprocessor:
         np.minimum(pixels, 1.0, out=pixels)  # resizing may round up
         return pixels
 
-
-def white_of(array: NDArray[Any], bit_depth: int | None = None) -> float:
-    """The value of white: of uint8, of uint16 that uses so many bits, or 1 of float32."""
-    if array.dtype == np.float32:
-        return 1.0
-    return 255.0 if array.dtype == np.uint8 else float(2 ** (bit_depth or 16) - 1)
-
-
-def as_floats(array: NDArray[Any], bit_depth: int | None = None) -> NDArray[np.float32]:
-    """Part of what :meth:`ImagePreprocessor.load` gives, however stored, as float32 (h, w, 3), RGB
-    in [0, 1]."""
-    seen = np.array(array, dtype=np.float32, order="C")
-    seen /= white_of(array, bit_depth)
-    return seen if seen.ndim == 3 else np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2RGB))
+    def _lit(self, pixels: NDArray[Any], own: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
+        """The pixels, changed as ``own`` must be to be in the light that is wanted."""
+        if self._light is None:
+            return pixels
+        try:
+            counted = None if self._counted is None else self._counted(geometry)
+        except InvalidInputError:  # whoever takes patches of the image refuses it with a name
+            return pixels
+        found = Light.of(own, self.bit_depth, counted)
+        return self._light.matched(pixels, found, self.bit_depth)
 
 
 def _check_array(image: Any, bit_depth: int | None) -> NDArray[Any]:

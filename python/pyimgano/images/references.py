@@ -51,7 +51,8 @@ class References:
         """The copies of the image of that number, one by one, as the preprocessor brings them.
 
         Rotations turn the image as it was read about its centre, on the same canvas, with
-        mirrored borders. Brightness is a factor from 0.8 to 1.2, drawn for each image.
+        mirrored borders, in the light of the image. Brightness is a factor from 0.8 to 1.2, drawn
+        for each image, on what the preprocessor gives.
         """
         n = self.n_copies
         if n == 0:
@@ -63,7 +64,7 @@ class References:
             yield np.minimum(preprocessor.pixels(array) * factor, np.float32(1))
             return
         for degrees in self.turns():
-            yield preprocessor.pixels(rotated(array, degrees))
+            yield preprocessor.pixels(rotated(array, degrees), light_of=array)
 
     def turns(self) -> list[float]:
         """By how many degrees each copy is turned, counterclockwise."""

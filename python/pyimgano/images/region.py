@@ -80,6 +80,10 @@ class RegionOfInterest:
             self._known[key] = self._on_grid(geometry, shape, degrees)
         return self._known[key]
 
+    def on_seen(self, geometry: Geometry) -> NDArray[np.bool_]:
+        """The pixels inside of what a network sees of an image, bool (h, w), by :meth:`on_grid`."""
+        return self.on_grid(geometry, geometry.size)
+
     def _on_grid(self, geometry: Geometry, shape: Size, degrees: float) -> NDArray[np.bool_]:
         mask = self.mask.astype(np.uint8)
         if degrees:

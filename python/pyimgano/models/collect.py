@@ -14,7 +14,9 @@ from pyimgano.features.base import extract_patches
 from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.images.geometry import Geometry
 from pyimgano.images.health import ImageHealth
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, white_of
+from pyimgano.images.light import Light
+from pyimgano.images.pixels import white_of
+from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
 from pyimgano.images.references import References
 from pyimgano.images.region import RegionOfInterest
@@ -126,6 +128,23 @@ def fit_projection(
             for grid in extract_patches(features, [one.pixels])
         )
         return Projection.fit(found, n)
+
+
+def lights_of(
+    images: Sequence[ImageInput],
+    preprocessor: ImagePreprocessor,
+    features: PatchExtractor,
+    region: RegionOfInterest | None,
+    *,
+    timer: StageTimer,
+) -> Iterator[Light]:
+    """The light inside the region of every image that can be used; :func:`collect` names the
+    others.
+    """
+    for loaded in _usable(images, preprocessor, features, region, timer):
+        with timer.stage("decode"):
+            counted = None if region is None else region.on_seen(loaded.geometry)
+            yield Light.of(loaded.pixels, preprocessor.bit_depth, counted)
 
 
 def inside(

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
 from pyimgano.models.collect import Collected
-from pyimgano.models.patch_region import PatchRegion
+from pyimgano.models.patch_light import PatchLight
 from pyimgano.models.pixel_threshold import GoodMaps
 from pyimgano.models.threshold import held_out_threshold
 from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.scorers.image_score import ImageScore, is_of_map, summarise
 
 
-class HeldOutThresholds(PatchRegion):
+class HeldOutThresholds(PatchLight):
     """What all thresholds come from: each training image, scored without itself."""
 
     false_pixels: float | None

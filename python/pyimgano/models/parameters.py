@@ -10,6 +10,7 @@ from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.embedded.engines import ENGINES
 from pyimgano.features.backbones.timm import POSITION_EMBEDDING
 from pyimgano.features.patches.projection import PROJECTION
+from pyimgano.images.light import LIGHT
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.references import REFERENCES
 from pyimgano.images.region_files import IGNORE, ROI
@@ -87,6 +88,7 @@ FEATURES: Parameters = {
     "position_embedding": POSITION_EMBEDDING,
     "image_size": ImagePreprocessor.PARAMETERS["resize"],
     "preset": Choice("paper", none=True, help="as in the paper, input size included"),
+    "light": LIGHT,
     "references": REFERENCES,
     "projection": PROJECTION,
     "resize_mode": Choice(

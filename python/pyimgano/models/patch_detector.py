@@ -67,6 +67,11 @@ class PatchDetector(HeldOutThresholds):
         The part of the images that counts, and a part that does not: a picture that is black
         outside, a JSON file of polygons, or an array (H, W), of the images' aspect at any size.
         What lies outside is neither learnt nor scored. ``roi="auto"``: where good images differ.
+    light : str or None
+        ``"match"``: bring each image, before the network sees it, to the light of the training
+        images, by a gain and an offset: mean and deviation of its grey values, inside ``roi``, to
+        the medians of theirs. What was clipped stays lost; warnings judge the image as taken. None:
+        images are seen as they were taken.
     references : str or tuple
         Copies of the training images to learn from beside them: ``"rotations"`` (by 45 degrees
         each, with the image itself 8), ``("rotations", n)``, ``"brightness"`` (one copy, brighter
@@ -118,6 +123,8 @@ class PatchDetector(HeldOutThresholds):
         The fitted extractor and scorer.
     region_ : RegionOfInterest or None
         What became of ``roi`` and ``ignore``; the map is 0 outside. None: the whole image counts.
+    light_ : Light or None
+        Mean and deviation of grey that images are brought to; None: they are not.
     threshold_, map_threshold_ : float
         Images with a score, or a highest value of the map, above it are anomalous: of held-out ones
         (:func:`~pyimgano.models.threshold.held_out_threshold`), or what was assigned.
@@ -173,6 +180,7 @@ class PatchDetector(HeldOutThresholds):
         contamination: float = 0.1,
         false_pixels: float | None = None,
         false_regions: float | None = None,
+        light: str | None = None,
         references: str | Sequence[Any] = "plain",
         projection: int | str | None = None,
         preset: str | None = None,
@@ -201,12 +209,11 @@ class PatchDetector(HeldOutThresholds):
         self.random_state = random_state
         self.contamination = contamination
         self.false_pixels, self.false_regions = false_pixels, false_regions
-        self.references = references
+        self.light, self.references = light, references
         self.projection = projection
         self.preset = preset
         self.gaussian_sigma, self.local_contrast = gaussian_sigma, local_contrast
-        self.bit_depth = bit_depth
-        self.max_pixels = max_pixels
+        self.bit_depth, self.max_pixels = bit_depth, max_pixels
         self.on_bad_image = on_bad_image
         self.verbose = verbose
         self.engine = engine
@@ -247,6 +254,8 @@ class PatchDetector(HeldOutThresholds):
             self._mapper = self._build_mapper()
             self.region_ = self._learn_region(images, self._preprocessor)
         scorer, features = CheckedScorer(self.scorer_), self._seeing(self.features_)
+        self.light_ = self._learn_light(images, features, timer)
+        self._preprocessor = self._in_light(self._preprocessor)
         if features.needs_fit:
             fit_features(
                 features,
@@ -319,7 +328,7 @@ class PatchDetector(HeldOutThresholds):
         """Restore what :meth:`get_state` gave."""
         self.check_params()
         self.features_ = self._aggregating(features)
-        self._preprocessor = self._build_preprocessor()
+        self._preprocessor = self._in_light(self._build_preprocessor())
         self._mapper = self._build_mapper()
         if state.scorer is not None:
             self.scorer_ = state.scorer

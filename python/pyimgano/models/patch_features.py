@@ -16,6 +16,7 @@ from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
 from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.features.patches.tiled import TiledPatches
+from pyimgano.images.light import Light
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
 from pyimgano.images.references import References
 from pyimgano.images.twins import digest
@@ -63,6 +64,7 @@ class PatchFeatures(ComparedPatches):
     position_embedding: str
     projection: int | str | None
     random_state: int
+    light: str | None
     local_contrast: float
 
     features_: PatchExtractor
@@ -91,15 +93,18 @@ class PatchFeatures(ComparedPatches):
         self.validate()
         trial = copy.copy(self)
         trial.features_ = trial._build_features()
+        preprocessor, matches = trial._build_preprocessor(), self.light is not None
         return make_plan(
             images,
-            trial._build_preprocessor(),
+            # Any light takes as long.
+            preprocessor.in_light(Light(0.5, 0.2)) if matches else preprocessor,
             trial._seeing(trial.features_),
             lambda: CheckedScorer(self.build_scorer()),
             trial._build_mapper(),
             projection=self.projection,
             passes=1 + trial.features_.needs_fit + (self.projection is not None),
             copies=self._references().n_copies,
+            readings=int(matches),
         )
 
     def _digest(self, image: ImageInput) -> bytes:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import ImageReadError, InvalidInputError, RegionWarning
 from pyimgano.images.geometry import Geometry, Size, resize_image, size_within
-from pyimgano.images.preprocess import ImagePreprocessor, as_floats
+from pyimgano.images.pixels import as_floats
+from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.reading import image_size
 from pyimgano.images.region import RegionOfInterest
 from pyimgano.images.region_auto import varying_region
@@ -102,7 +103,7 @@ class PatchRegion(PatchFeatures):
     def _counted(self, at_input: NDArray[np.float32], geometry: Geometry) -> NDArray[np.float32]:
         """Those values of a map of what the network sees that count."""
         region = self.region_
-        return at_input if region is None else at_input[region.on_grid(geometry, geometry.size)]
+        return at_input if region is None else at_input[region.on_seen(geometry)]
 
 
 def _size(image: ImageInput) -> Size | None:

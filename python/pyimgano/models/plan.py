@@ -98,6 +98,7 @@ def make_plan(
     projection: int | str | None = None,
     passes: int = 1,
     copies: int = 0,
+    readings: int = 0,
 ) -> Plan:
     """Time tiles of some images, learning from them and scoring one, and reckon from there.
 
@@ -115,6 +116,8 @@ def make_plan(
         How often a fit sends each image through the network.
     copies
         Changed copies of each image that are learnt from too.
+    readings
+        How often a fit reads each image beside that.
 
     Raises
     ------
@@ -161,7 +164,8 @@ def make_plan(
         tile=tile,
         n_patches=n_patches,
         depth=depth,
-        fit_seconds=n * ((passes + copies) * (loading + of_network) + upscaling)
+        fit_seconds=n
+        * ((passes + copies) * (loading + of_network) + readings * loading + upscaling)
         + learning.at(n_learnt),
         image_seconds=loading + of_network + scoring.at(n_learnt) * n_patches + upscaling + mapping,
         fit_bytes=scorer.fit_bytes(n * (1 + copies), n_patches, grid.parts or (depth,)) + in_work,

@@ -24,6 +24,7 @@ OLDER_PARAMETERS = {
     "tiles": None,
     "tile_overlap": None,
     "smallest_defect": None,
+    "light": None,
     "local_contrast": 0.0,
     "false_pixels": None,
     "false_regions": None,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import BackboneError, InvalidInputError
 from pyimgano.features.base import PatchExtractor, PatchGrid, extract_patches, spacing_of
-from pyimgano.images.preprocess import as_floats
+from pyimgano.images.pixels import as_floats
 from pyimgano.images.tiles import Window, cut, default_overlap
 
 #: Side of a tile where nobody says which: larger ones waste less on overlap, and need more memory.
