@@ -12,6 +12,7 @@ __all__ = [
     "component_stats",
     "filter_components",
     "greedy_coreset",
+    "join_maps",
     "label_components",
     "pixel_curves",
     "pixel_metrics",
@@ -33,6 +34,13 @@ def greedy_coreset(
     progress: Callable[[int, int], object] | None = None,
     counts: dict[str, int] | None = None,
 ) -> NDArray[np.int64]: ...
+def join_maps(
+    maps: Sequence[NDArray[np.float32]],
+    grid: tuple[int, int],
+    pooled: bool,
+    nearest: bool,
+    n_threads: int | None = None,
+) -> NDArray[np.float32]: ...
 
 @final
 class ConvolutionalNetwork:

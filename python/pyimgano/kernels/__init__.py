@@ -1,5 +1,5 @@
-"""The kernels: coreset, nearest neighbours, nearest row per group, components, curves, and networks
-of convolutions; all but the last are exact.
+"""The kernels: coreset, nearest neighbours, nearest row per group, components, curves, joined maps
+of layers, and networks of convolutions; all but the last two are exact.
 
 Arrays are taken without a copy where they are C-contiguous, the GIL is released, Ctrl-C works, and
 results do not depend on the number of threads or the instruction set (but for the last digits of
@@ -23,6 +23,7 @@ from pyimgano.kernels.components import component_stats, filter_components, labe
 from pyimgano.kernels.convolution import Convolution, ConvolutionalNetwork
 from pyimgano.kernels.curves import PixelMetrics, pixel_metrics, pro_curve
 from pyimgano.kernels.group_index import GroupIndex
+from pyimgano.kernels.layer_maps import join_maps
 from pyimgano.kernels.search import KnnIndex, greedy_coreset
 from pyimgano.kernels.stats import SearchStats
 from pyimgano.kernels.sweep import DefectPixels, PixelCurves, pixel_curves
@@ -39,6 +40,7 @@ __all__ = [
     "component_stats",
     "filter_components",
     "greedy_coreset",
+    "join_maps",
     "label_components",
     "n_threads",
     "pixel_curves",

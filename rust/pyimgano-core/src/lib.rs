@@ -5,6 +5,7 @@
 //!   of each group.
 //! - [`components`]: connected components of a mask, their statistics, and a filter for score maps.
 //! - [`convolution`]: networks of convolutions on images.
+//! - [`layer_maps`]: maps of several layers averaged, brought to one grid and joined.
 //! - [`curves`]: AUROC, average precision, best F1 and AUPRO of score maps against masks.
 //! - [`jpeg`]: whether a JPEG's data is whole, bit by bit.
 //!
@@ -26,6 +27,7 @@ pub mod coreset;
 pub mod curves;
 pub mod error;
 pub mod jpeg;
+pub mod layer_maps;
 pub mod matrix;
 pub mod memory;
 pub mod monitor;

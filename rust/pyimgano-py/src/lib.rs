@@ -6,6 +6,7 @@ mod convolution;
 mod coreset;
 mod curves;
 mod jpeg;
+mod layer_maps;
 mod neighbors;
 mod reserve;
 
@@ -32,6 +33,8 @@ mod _rust {
     use super::curves::{pixel_curves, pixel_metrics, pro_curve};
     #[pymodule_export]
     use super::jpeg::check_jpeg;
+    #[pymodule_export]
+    use super::layer_maps::join_maps;
     #[pymodule_export]
     use super::neighbors::{GroupIndex, KnnIndex};
 

@@ -1,20 +1,21 @@
 """Maps of several layers on one grid: by default as PatchCore does (Roth et al., CVPR 2022, 3.1).
 
-Twice the same arithmetic: on torch tensors, wherever they lie, and on NumPy arrays where no torch
-is to be had. A 3 x 3 mean counts the zeros beyond the border (it always divides by 9); finer grids
-are reached by bilinear interpolation with pixel centres at half-integers.
+Twice the same arithmetic: on torch tensors, wherever they lie, and on NumPy arrays, by a kernel.
+A 3 x 3 mean counts the zeros beyond the border (it always divides by 9); finer grids are reached by
+bilinear interpolation with pixel centres at half-integers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from pyimgano.kernels import join_maps
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,81 +85,20 @@ def aggregate(maps: Sequence[Tensor], how: Aggregation = POOLED) -> Array:
 
 def aggregate_arrays(maps: Sequence[Array], how: Aggregation = POOLED) -> Array:
     """What :func:`aggregate` does, on arrays: equal to it within 1e-6 of the largest value."""
-    height, width = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
-    depth = sum(m.shape[1] for m in maps)
-    out = np.empty((len(maps[0]), height, width, depth), dtype=np.float32)
-    for number, image in enumerate(out):
-        start = 0
-        for feature_map in maps:
-            stop = start + feature_map.shape[1]
-            values = _average(feature_map[number]) if how.pooled else _last(feature_map[number])
-            if how.nearest:
-                image[:, :, start:stop] = _nearest(values, height, width)
-            else:
-                _enlarge(values, image[:, :, start:stop])
-            start = stop
+    rows = join_maps([_last(one) for one in maps], pooled=how.pooled, nearest=how.nearest)
     if len(how.parts([m.shape[1] for m in maps])) < len(maps):
-        found: Array = out.reshape(*out.shape[:3], len(maps), -1).mean(axis=3)
+        found: Array = rows.reshape(*rows.shape[:3], len(maps), -1).mean(axis=3)
         return found
-    return out
+    return rows
 
 
-def _last(feature_map: Array) -> Array:
-    """(c, h, w) as (h, w, c): a view where it lies so in memory."""
-    channels, height, width = feature_map.shape
-    if feature_map.transpose(1, 2, 0).flags.c_contiguous:
-        return feature_map.transpose(1, 2, 0)
-    flat = np.ascontiguousarray(feature_map).reshape(channels, height * width)
-    return np.asarray(cv2.transpose(flat), dtype=np.float32).reshape(height, width, channels)
-
-
-def _nearest(values: Array, height: int, width: int) -> Array:
-    """The value of the cell in which each place of a finer grid begins, as torch has it."""
-    rows = np.arange(height) * values.shape[0] // height
-    columns = np.arange(width) * values.shape[1] // width
-    found: Array = values[rows[:, None], columns]
+def _last(maps: Array) -> Array:
+    """(n, c, h, w) as (n, h, w, c), contiguous: a view where it lies so in memory."""
+    if maps.transpose(0, 2, 3, 1).flags.c_contiguous:
+        return maps.transpose(0, 2, 3, 1)
+    n, channels, height, width = maps.shape
+    found = np.empty((n, height, width, channels), dtype=np.float32)
+    for planes, places in zip(maps, found, strict=True):
+        flat = np.ascontiguousarray(planes).reshape(channels, height * width)
+        cv2.transpose(flat, dst=places.reshape(height * width, channels))
     return found
-
-
-def _average(feature_map: Array) -> Array:
-    """3 x 3 means of (c, h, w), as (h, w, c)."""
-    values = _last(feature_map)
-    rows = values.copy()
-    rows[1:] += values[:-1]
-    rows[:-1] += values[1:]
-    # Neighbours along a row are `channels` apart: whole planes again.
-    sums = rows.copy()
-    sums[:, 1:] += rows[:, :-1]
-    sums[:, :-1] += rows[:, 1:]
-    sums *= np.float32(1 / 9)
-    return sums
-
-
-def _enlarge(values: Array, out: Array) -> None:
-    """Bilinear interpolation of (h, w, c) to the grid of ``out``, which it fills.
-
-    Row by row: what is in between stays in the cache.
-    """
-    if values.shape == out.shape:
-        out[:] = values
-        return
-    left, right, across = _positions(values.shape[1], out.shape[1])
-    across = across[:, None]
-    row, part = np.empty_like(values[0]), np.empty_like(values[0])
-    for line, low, high, share in zip(out, *_positions(values.shape[0], out.shape[0]), strict=True):
-        np.multiply(values[low], 1 - share, out=row)
-        row += np.multiply(values[high], share, out=part)
-        np.multiply(row[left], 1 - across, out=line)
-        line += row[right] * across
-
-
-@lru_cache(maxsize=64)
-def _positions(n: int, wanted: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
-    """For each of ``wanted`` points over ``n`` cells: cells below and above, share of the latter.
-
-    In float32 as torch has it, so that shares agree to the last bit.
-    """
-    scale = np.float32(n) / np.float32(wanted)
-    at = np.maximum(scale * (np.arange(wanted, dtype=np.float32) + np.float32(0.5)) - 0.5, 0)
-    low = np.minimum(at.astype(np.intp), n - 1)
-    return low, np.minimum(low + 1, n - 1), (at - low).astype(np.float32)

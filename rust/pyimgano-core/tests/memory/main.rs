@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use pyimgano_core::components::{Connectivity, Keep, filter, label, stats};
 use pyimgano_core::convolution::{Convolution, Network};
 use pyimgano_core::curves::{Plane, Score, pixel_metrics, pro_vertices};
+use pyimgano_core::layer_maps::{Joining, LayerMap, join};
 use pyimgano_core::neighbors::KnnIndex;
 use pyimgano_core::{Error, Matrix, Result, Silent, coreset};
 
@@ -110,6 +111,18 @@ fn convolutions() {
         let one = network.run(&images[..3 * 150 * 150], [1, 150, 150], Some(2), &Silent)?;
         Ok((two, one))
     });
+}
+
+#[test]
+fn layer_maps() {
+    let _alone = refusing::alone();
+    let (fine, coarse) = (noise(2 * 40 * 40 * 700, 1.0), noise(2 * 20 * 20 * 900, 1.0));
+    let maps = [
+        LayerMap { values: &fine, shape: [40, 40, 700] },
+        LayerMap { values: &coarse, shape: [20, 20, 900] },
+    ];
+    let how = Joining { grid: [40, 40], pooled: true, nearest: false };
+    every_refusal_is_an_error("layer maps", || join(&maps, 2, how, Some(2), &Silent));
 }
 
 #[test]
