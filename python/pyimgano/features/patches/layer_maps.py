@@ -135,8 +135,7 @@ class LayerPatches:
         chosen = [maps[i] for i in self._picks]
         join = aggregate_arrays if isinstance(chosen[0], np.ndarray) else aggregate
         rows = join(chosen, self.aggregation)
-        # The sum is NaN or infinite if any value is; only then is it worth a second look.
-        if not np.isfinite(rows.sum(dtype=np.float64)) and not np.isfinite(rows).all():
+        if not np.isfinite(rows).all():
             raise self._not_finite(chosen)
         return rows, self.aggregation.parts([one.shape[1] for one in chosen])
 
