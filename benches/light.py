@@ -6,10 +6,10 @@ multiplied by a gain, as a lamp or an exposure time would:
     python benches/light.py --root DIR --category cookie --gains 0.5 0.7 0.85 1 1.15 1.3 1.6
 
 ``--even`` compares ways to even the light out before the network sees an image: ``gain`` brings its
-mean grey value to the median of the training images', ``colour`` each channel's, ``contrast`` mean
-and standard deviation of grey; ``copies`` has brighter and darker copies of the training images
-learnt (``references="brightness"``). With sets of ``benches/relit.py`` training images are relit
-too: then a gain of 1 is the test.
+mean grey value to the median of the training images', ``colour`` each channel's; ``match`` is the
+detector's own, of mean and standard deviation of grey (``light="match"``); ``copies`` has brighter
+and darker copies of the training images learnt (``references="brightness"``). With sets of
+``benches/relit.py`` training images are relit too: then a gain of 1 is the test.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pyimgano.images.reading import read_image
 
 Image = NDArray[Any]
 _GREY = np.array([0.299, 0.587, 0.114])
-WAYS = ("none", "gain", "colour", "contrast", "copies")
+WAYS = ("none", "gain", "colour", "match", "copies")
 
 
 def times(image: Image, gain: float) -> Image:
@@ -40,28 +40,25 @@ def times(image: Image, gain: float) -> Image:
 
 
 def moments(image: Image) -> NDArray[np.float64]:
-    """Mean and deviation of grey, then the means of red, green and blue."""
+    """Mean of grey, then those of red, green and blue."""
     pixels = np.broadcast_to(np.atleast_3d(image), (*image.shape[:2], 3))
-    grey = pixels @ _GREY
-    return np.array([grey.mean(), grey.std(), *pixels.mean(axis=(0, 1))])
+    return np.array([(pixels @ _GREY).mean(), *pixels.mean(axis=(0, 1))])
 
 
 def evened(way: str, train: Sequence[Image]) -> Callable[[Image], Image]:
     """What brings an image to the light of the training images."""
-    mean, deviation, *channels = np.median([moments(image) for image in train], axis=0)
+    mean, *channels = np.median([moments(image) for image in train], axis=0)
 
     def even(image: Image) -> Image:
-        own_mean, own_deviation, *own_channels = moments(image)
+        own_mean, *own_channels = moments(image)
         pixels = np.broadcast_to(np.atleast_3d(image), (*image.shape[:2], 3)).astype(np.float64)
         if way == "gain":
             pixels *= mean / max(own_mean, 1.0)
-        elif way == "colour":
-            pixels *= np.array(channels) / np.maximum(own_channels, 1.0)
         else:
-            pixels = (pixels - own_mean) * deviation / max(own_deviation, 1.0) + mean
+            pixels *= np.array(channels) / np.maximum(own_channels, 1.0)
         return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
-    return even if way in ("gain", "colour", "contrast") else lambda image: image
+    return even if way in ("gain", "colour") else lambda image: image
 
 
 def main() -> int:
@@ -88,6 +85,7 @@ def main() -> int:
                 "patchcore",
                 backbone="embedded",
                 contamination=args.target_fpr,
+                light="match" if way == "match" else None,
                 references="brightness" if way == "copies" else "plain",
             )
             detector.fit([even(image) for image in train])
