@@ -64,6 +64,7 @@ NAVIGATION = """
 :caption: Use
 
 docs/QUICKSTART
+docs/choosing-photos
 docs/production
 docs/sorting
 docs/thresholds
