@@ -10,6 +10,7 @@ import pytest
 import pyimgano
 from pyimgano.images.geometry import Geometry
 from pyimgano.models.good_patch import box_of, patch_at
+from pyimgano.models.training_images import packed, unpacked
 from tests.conftest import texture, with_blot, write_image
 
 
@@ -72,6 +73,48 @@ def test_a_file_keeps_what_is_known_and_tells_of_photos_that_are_gone(
     gone = loaded.nearest_good(after, 30, 20)
     assert gone.image is None
     assert copies[found.number].name in gone.missing
+
+
+def test_paths_are_stored_from_their_common_folder_or_left_out(
+    good: list[str], tmp_path: Path
+) -> None:
+    fitted, file = made().fit(good), tmp_path / "part.pyimgano"
+    folder = str(Path(good[0]).parent).encode()
+    fitted.save(file)
+    assert file.read_bytes().count(folder) == 1 + fitted.threshold_source_.encode().count(folder)
+    assert b"0.png\x001.png\x002.png\x003.png\x004.png\x00" in file.read_bytes()
+    assert pyimgano.load(file).training_files_ == good
+    fitted.threshold_ = 1.0
+    fitted.save(file, training_paths=False)
+    assert folder not in file.read_bytes()
+    loaded = pyimgano.load(file)
+    assert loaded.training_files_ == []
+    found = loaded.nearest_good(loaded.predict_one(good[0]), 5, 5)
+    assert (found.number, found.image) == (0, None)
+    assert found.missing == "the detector's file does not say where its good photos are"
+
+
+@pytest.mark.parametrize(
+    ("files", "folder"),
+    [
+        (["/a/b/c.png", "/a/d.png", ""], b"/a\0"),
+        (["/a/b/c.png"], b"/a/b\0"),
+        (["/x.png", "/y/\udcff.png"], b"/\0"),
+        (["", ""], None),
+    ],
+)
+def test_packed_paths_come_back(files: list[str], folder: bytes | None) -> None:
+    arrays = packed(files)
+    known = arrays.get("training_folder")
+    assert (None if known is None else known.tobytes()) == folder
+    assert unpacked(arrays) == files
+
+
+def test_no_paths_are_no_arrays_and_older_files_have_absolute_ones() -> None:
+    assert packed([]) == {}
+    assert unpacked({}) == []
+    older = {"training_files": np.frombuffer(b"/a/b.png\0\0", np.uint8)}
+    assert unpacked(older) == ["/a/b.png", ""]
 
 
 def test_arrays_and_turned_copies_have_no_place_to_show(good: list[str]) -> None:

@@ -36,6 +36,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="put the network into the file, as ONNX: it then runs without torch (exporting a"
         " torchvision network needs the extra export)",
     )
+    parser.add_argument(
+        "--no-training-paths",
+        action="store_true",
+        help="do not note in the file where the good images are; pages then do not show the one"
+        " nearest to a defect",
+    )
     learning.add_learning_options(parser)
     return parser
 
@@ -49,6 +55,7 @@ def _run(argv: Sequence[str] | None) -> int:
         args.output,
         bank_dtype=args.bank_dtype,
         embed_backbone=args.embed_backbone,
+        training_paths=not args.no_training_paths,
         **learning.learning_arguments(args),
     )
     print(f"images       {run.n_images}")

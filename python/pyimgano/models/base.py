@@ -174,6 +174,7 @@ class Detector(InNotebooks, SklearnApi, ABC):
         *,
         bank_dtype: str = "float32",
         embed_backbone: bool = False,
+        training_paths: bool = True,
     ) -> None:
         """Write the fitted detector to one file, for :func:`pyimgano.load`.
 
@@ -190,6 +191,9 @@ class Detector(InNotebooks, SklearnApi, ABC):
             Put the network into the file, as ONNX, so that it needs no other file and no torch: a
             torchvision backbone is exported (extra ``export``) and compared with the original.
             Otherwise the name and SHA-256 of its file are noted.
+        training_paths
+            Keep where the training images are, so that :meth:`nearest_good` of the loaded detector
+            finds them.
 
         Raises
         ------
@@ -201,7 +205,13 @@ class Detector(InNotebooks, SklearnApi, ABC):
         from pyimgano.persistence import save
 
         self._check_fitted()
-        save(self, path, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
+        save(
+            self,
+            path,
+            bank_dtype=bank_dtype,
+            embed_backbone=embed_backbone,
+            training_paths=training_paths,
+        )
 
 
 class PixelDetector(Detector):

@@ -21,6 +21,8 @@ from pyimgano.scorers.base import PatchScorer, PatchScores
 from pyimgano.types import ImageInput, Prediction
 from pyimgano.utils.text import shown
 
+_NOT_KEPT = "the detector's file does not say where its good photos are"
+
 
 class ComparedPatches(PixelDetector):
     """Knows where the patches that it compares with come from, and how its own images scored."""
@@ -88,7 +90,8 @@ class ComparedPatches(PixelDetector):
     def _training_image(self, file: str) -> NDArray[Any]:
         """The pixels of a training image; an ImageReadError where they are not those learnt."""
         if not file:
-            raise ImageReadError("the good photo was given as an array, not as a file")
+            known = "the good photo was given as an array, not as a file"
+            raise ImageReadError(known if self.training_files_ else _NOT_KEPT)
         loaded = self._preprocessor.load(file)
         if self._digests and digest(loaded.pixels) not in self._digests:
             raise ImageReadError(f"{shown(file)} is no longer the photo that was learnt from")

@@ -164,7 +164,7 @@ class Fitted(ParamsMixin):
             known = b"".join(sorted(self._digests))
             tensors["digests"] = np.frombuffer(known, dtype=np.uint8).reshape(-1, 32)
         if getattr(getattr(self, "scorer_", None), "origins_", None) is not None:
-            tensors["training_files"] = packed(self.training_files_)
+            tensors.update(packed(self.training_files_))
         learnt = asked(f"{type(self).__name__}.to_state", self.to_state)
         return FittedState(params, facts, tensors, learnt=learnt)
 
@@ -208,7 +208,7 @@ class Fitted(ParamsMixin):
         self.training_names_ = []
         self.twins_ = np.arange(len(self.decision_scores_))
         self._digests = frozenset(map(bytes, state.tensors.get("digests", ())))
-        self.training_files_ = unpacked(state.tensors.get("training_files"))
+        self.training_files_ = unpacked(state.tensors)
         health = state.tensors.get("health")  # absent from files of older versions
         self.health_ = None if health is None else HealthRange.from_array(health)
         self._pixel_bits = frozenset(state.facts["pixel_bits"])

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,6 +12,9 @@ from pyimgano.errors import InvalidInputError, RepeatedImageWarning
 from pyimgano.images.preprocess import check_images
 from pyimgano.types import ImageInput
 from pyimgano.utils.text import shown
+
+#: Arrays of a detector file that say where the training images are.
+PATHS = ("training_folder", "training_files")
 
 Image = TypeVar("Image", str, ImageInput)
 
@@ -29,13 +32,35 @@ def files_of(images: Iterable[ImageInput]) -> list[str]:
     return ["" if isinstance(one, np.ndarray) else os.path.abspath(one) for one in images]
 
 
-def packed(files: Sequence[str]) -> NDArray[np.uint8]:
-    """Paths as an array that a file holds, uint8: the bytes of each and a zero after it."""
-    return np.frombuffer(b"".join(os.fsencode(one) + b"\0" for one in files), dtype=np.uint8)
+def packed(files: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
+    """Absolute paths as arrays that a file holds: their common folder, and each as seen from it.
+
+    Arrays are uint8: the bytes of each path and a zero after it. No images are no arrays, and
+    without a folder there is none of it.
+    """
+    if not files:
+        return {}
+    try:
+        folder = os.path.commonpath([os.path.dirname(one) for one in files if one])
+    except ValueError:  # arrays alone, or files on several drives
+        folder = ""
+    inside = [os.path.relpath(one, folder) if one and folder else one for one in files]
+    found = {"training_folder": _texts([folder])} if folder else {}
+    return {**found, "training_files": _texts(inside)}
 
 
-def unpacked(array: NDArray[np.uint8] | None) -> list[str]:
-    """The paths of :func:`packed`; none for None."""
+def unpacked(arrays: Mapping[str, NDArray[np.uint8]]) -> list[str]:
+    """The paths of :func:`packed`; files of older versions have absolute ones and no folder."""
+    folders, files = (_split(arrays.get(name)) for name in PATHS)
+    folder = folders[0] if folders else ""
+    return [os.path.join(folder, one) if one else "" for one in files]
+
+
+def _texts(paths: Sequence[str]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(os.fsencode(one) + b"\0" for one in paths), dtype=np.uint8)
+
+
+def _split(array: NDArray[np.uint8] | None) -> list[str]:
     texts = b"" if array is None else array.tobytes()
     return [os.fsdecode(one) for one in texts.split(b"\0")[:-1]]
 

@@ -21,6 +21,7 @@ from pyimgano.features.patches.pooled import PooledPatches
 from pyimgano.images.preprocess import as_size
 from pyimgano.models.catalogue import is_storable_class, storable_class
 from pyimgano.models.fitted import FittedState
+from pyimgano.models.training_images import PATHS
 from pyimgano.persistence.backbone import (
     choose_engine,
     describe_features,
@@ -47,6 +48,7 @@ def save(
     *,
     bank_dtype: str = "float32",
     embed_backbone: bool = False,
+    training_paths: bool = True,
 ) -> None:
     """Write a fitted detector to a file; see :meth:`pyimgano.models.base.Detector.save`."""
     kind = kind_of(detector)
@@ -58,6 +60,9 @@ def save(
         entry = describe_features(features, state.params, embed_backbone=embed_backbone)
         learnt = feature_tensors(features, entry, embed_backbone=embed_backbone)
         header, tensors = encode(kind, state, entry, bank_dtype)
+        if not training_paths:
+            for name in PATHS:
+                tensors.pop(name, None)
         tensors.update(learnt)
         _rehearse(header, dict(tensors))
         write_container(path, header, tensors)

@@ -18,6 +18,7 @@ from pyimgano.kernels import version
 from pyimgano.models.catalogue import storable_class
 from pyimgano.models.fitted import FittedState
 from pyimgano.models.parameters import FEATURES, PATCHES
+from pyimgano.models.training_images import PATHS
 from pyimgano.persistence.container import Malformed, Tensors, take
 from pyimgano.persistence.header import check_header, detector_parameters, family
 from pyimgano.persistence.networks import named_backbone
@@ -78,13 +79,13 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
     params = entries["params"]
     scores = _take_scores(tensors)
     state: Tensors = {"decision_scores": scores}
-    # Files of older versions have neither of the two.
+    # Files of older versions have none of these.
     if "health" in tensors:
         state["health"] = _take_health(tensors)
     if "digests" in tensors:
         state["digests"] = take(tensors, "digests", (None, 32), np.uint8, 0, 255)
-    if "training_files" in tensors:
-        state["training_files"] = take(tensors, "training_files", (None,), np.uint8, 0, 255)
+    for name in tensors.keys() & PATHS:
+        state[name] = take(tensors, name, (None,), np.uint8, 0, 255)
     of, scorer = family(entries["detector"]), None
     if of == "classical":
         learnt = _take_refit(len(scores), tensors)

@@ -49,6 +49,7 @@ def run_fit(
     model: str = "patchcore",
     bank_dtype: str = "float32",
     embed_backbone: bool = False,
+    training_paths: bool = True,
     leave_out: Sequence[str] = (),
     report: str | os.PathLike[str] | None = None,
     report_images: int = DEFAULT_IMAGES,
@@ -64,7 +65,7 @@ def run_fit(
         As for :func:`~pyimgano.images.sources.stream_images`.
     output
         The file; one of that name is replaced when the new one is complete.
-    bank_dtype, embed_backbone
+    bank_dtype, embed_backbone, training_paths
         As for :meth:`~pyimgano.models.base.Detector.save`.
     model, leave_out, report, report_images, strict, verbose, **model_kwargs
         As for :func:`~pyimgano.pipelines.check_good.run_check_good`.
@@ -91,7 +92,12 @@ def run_fit(
     target = check_target(output)
     check_storable(detector, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
     good = learning.fit(paths, leave_out)
-    detector.save(target, bank_dtype=bank_dtype, embed_backbone=embed_backbone)
+    detector.save(
+        target,
+        bank_dtype=bank_dtype,
+        embed_backbone=embed_backbone,
+        training_paths=training_paths,
+    )
     learning.write_page(good)
     bank = getattr(detector, "memory_bank_", None)
     return FitRun(
