@@ -106,6 +106,31 @@ def test_a_threshold_may_be_given(root: Path, tmp_path: Path) -> None:
             export_submission(tmp_path / "other", root=root, **wrong, **given)
 
 
+def test_the_detectors_own_pixel_threshold_is_taken_where_its_parameters_ask_for_one(
+    root: Path, tmp_path: Path
+) -> None:
+    asked = {**OPTIONS, "false_pixels": 0.2}
+    done = export_submission(tmp_path / "out", root=root, **asked)
+    detector: Any = create_model("patchcore", **asked)
+    detector.fit(sorted(map(str, (root / "can/train/good").iterdir())))
+    assert done.thresholds["can"] == detector.pixel_threshold_.value
+    private = root / "can/test_private/000_regular.png"
+    mask = cv2.imread(
+        os.fspath(done.folder / "anomaly_images_thresholded/can/test_private/000_regular.png"), 0
+    )
+    (map_,) = detector.predict_anomaly_map([str(private)])
+    np.testing.assert_array_equal(mask, detector.pixel_threshold_.mask(map_))
+
+
+def test_one_threshold_is_asked_for_and_must_be_had(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="not both"):
+        export_submission(tmp_path / "a", root=root, threshold=1.0, false_pixels=0.2, **OPTIONS)
+    with pytest.raises(InvalidInputError, match="can: masks are empty: 0.1 % takes 9 good images"):
+        export_submission(tmp_path / "b", root=root, false_pixels=0.001, **OPTIONS)
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+
+
 def test_half_floats_are_the_default_and_values_beyond_them_an_error() -> None:
     values = np.array([[0.0, 1.5, -2.0], [3.25, 65504.0, 1e-3]], np.float32)
     for dtype in ("float16", "float32"):

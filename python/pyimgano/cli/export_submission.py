@@ -33,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=float,
         metavar="X",
         help="maps above it are 255 in the thresholded images (default: for each object the mean of"
-        " the validation pixels plus three standard deviations)",
+        " the validation pixels plus three standard deviations, or with --false-pixels or"
+        " --false-regions the detector's pixel threshold)",
     )
     parser.add_argument(
         "--dtype",

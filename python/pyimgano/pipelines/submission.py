@@ -28,6 +28,7 @@ from pyimgano.errors import (
 )
 from pyimgano.models import create_model
 from pyimgano.models.base import PixelDetector
+from pyimgano.models.pixel_threshold import asks_for_pixels
 from pyimgano.pipelines.scoring import Scored, predict_stream
 from pyimgano.reporting.files import make_folder, write_bytes, write_json
 from pyimgano.reporting.float_tiff import FloatType, float_tiff
@@ -91,7 +92,9 @@ def export_submission(
         Name of a detector with maps, and its parameters.
     threshold
         A pixel is 255 where its map is above it. None: for each object the mean of the pixels of
-        its validation maps plus three standard deviations, as in the authors' baseline.
+        its validation maps plus three standard deviations, as in the authors' baseline; or, where
+        the detector's parameters ask for a pixel threshold (``false_pixels``, ``false_regions``),
+        that one.
     dtype
         Of the values in the TIFF files; ``"float16"`` halves the upload, and values beyond 65,504
         do not fit.
@@ -109,7 +112,8 @@ def export_submission(
     OutputError
         ``output`` exists, or something else than a submission is there, or it cannot be written.
     InvalidInputError
-        A parameter is impossible, or the detector has no maps.
+        A parameter is impossible, two ask for a threshold, the detector has no maps, or an object
+        has too few images for its pixel threshold.
 
     References
     ----------
@@ -124,6 +128,8 @@ def export_submission(
     if not isinstance(detector, PixelDetector):
         raise InvalidInputError(f"{model} has no anomaly maps to submit")
     detector.validate()
+    if threshold is not None and asks_for_pixels(detector):
+        raise InvalidInputError("give a threshold or a target of false pixels or regions, not both")
     images = {name: _private_images(root, name) for name in _objects(root)}
     target = Path(output)
     _check_output(target, overwrite=overwrite)
@@ -281,6 +287,12 @@ def _learn(
         detector.fit(dataset.get_train_paths())
     if threshold is not None:
         return threshold
+    if asks_for_pixels(detector):
+        learnt = detector.pixel_threshold_
+        if learnt is None or math.isinf(learnt.value):
+            why = "it learnt no pixel threshold" if learnt is None else learnt.describe()
+            raise InvalidInputError(f"{name}: {why}")
+        return learnt.value
     maps = (
         one.prediction.anomaly_map for one in _scored(detector, paths, f"{name}: valid.", verbose)
     )
