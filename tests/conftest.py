@@ -24,6 +24,12 @@ REPO = Path(__file__).resolve().parents[1]
 SHARED = REPO.parent / "shared"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Exported networks are not kept in the cache of whoever runs the tests."""
+    os.environ["PYIMGANO_CACHE"] = os.fspath(tmp_path_factory.mktemp("cache"))
+
+
 def write_image(path: Path, array: np.ndarray) -> str:
     """Write an array (RGB or grey) losslessly or as its suffix says; returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)

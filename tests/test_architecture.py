@@ -53,6 +53,7 @@ COMPILED = {"kernels", "__init__.py", "images/headers/jpeg.py"}
 LAZY = {
     ("pyimgano.models.base", "pyimgano.persistence"),
     ("pyimgano.features.backbones.torch_network", "pyimgano.features.backbones.onnx.export"),
+    ("pyimgano.features.backbones.torch_network", "pyimgano.features.backbones.onnx.cached"),
 }
 
 LONGEST_FILE = 350

@@ -90,5 +90,10 @@ def test_in_a_comparison_each_backbone_gets_the_options_it_has() -> None:
         {"backbone": "embedded", "engine": "openvino", "layers": ["layer2"]},
         {"backbone": "filterbank"},
         {"backbone": "a.onnx", "layers": ["layer2"], "engine": "openvino"},
-        {"backbone": "resnet18", "weights": "w.pth", "layers": ["layer2"]},
+        {
+            "backbone": "resnet18",
+            "weights": "w.pth",
+            "layers": ["layer2"],
+            "engine": "openvino",
+        },
     ]

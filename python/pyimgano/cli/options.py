@@ -90,8 +90,8 @@ def add_load_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--engine",
         metavar="NAME",
-        help="run its ONNX network by this engine (default: the one noted in the"
-        " file; calibrate notes it in the new file)",
+        help="run its network, ONNX, torchvision's, timm's or the embedded one, by this engine"
+        " (default: the one noted in the file; calibrate notes it in the new file)",
     )
 
 

@@ -156,6 +156,7 @@ def _torchvision(name: str) -> Callable[..., Backbone]:
         pretrained: bool = True,
         normalization: Any = "imagenet",
         device: str = "cpu",
+        engine: str | None = None,
     ) -> Backbone:
         from pyimgano.features.backbones.torchvision import TorchvisionBackbone
 
@@ -167,6 +168,7 @@ def _torchvision(name: str) -> Callable[..., Backbone]:
             pretrained=pretrained,
             normalization=normalization,
             device=device,
+            engine=engine,
         )
 
     return build
@@ -182,6 +184,7 @@ def _timm(name: str) -> Callable[..., Backbone]:
         normalization: Any = None,  # the network's own
         position_embedding: str = "authors",
         device: str = "cpu",
+        engine: str | None = None,
     ) -> Backbone:
         from pyimgano.features.backbones.timm import TimmBackbone
 
@@ -194,6 +197,7 @@ def _timm(name: str) -> Callable[..., Backbone]:
             normalization=normalization,
             position_embedding=position_embedding,
             device=device,
+            engine=engine,
         )
 
     return build

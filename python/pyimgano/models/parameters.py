@@ -141,11 +141,13 @@ PATCHES: Parameters = {
     **PIXEL_TARGETS,
     "device": NETWORK["device"],
     "engine": Text(
-        none="rust for the embedded network, else opencv",
+        none="rust for the embedded network, opencv for an ONNX backbone, torch for a network of"
+        " torchvision or timm",
         metavar="NAME",
-        help="what runs the embedded network or an ONNX backbone: opencv (of its two engines the"
-        " faster one, or opencv-classic, opencv-new), onnxruntime, openvino or openvino-bf16; the"
-        " embedded network alone: rust, the package's own convolutions",
+        help="what runs the backbone on the CPU: opencv (of its two engines the faster one, or"
+        " opencv-classic, opencv-new), onnxruntime, openvino or openvino-bf16; a network of"
+        " torchvision or timm is exported for it, once; the embedded network alone: rust, the"
+        " package's own convolutions",
         stored=Choice(*ENGINES, none=True),
     ),
     "batch_size": COMMON["batch_size"],

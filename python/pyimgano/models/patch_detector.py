@@ -88,11 +88,13 @@ class PatchDetector(HeldOutThresholds):
         How ``"timm:NAME"`` brings a vision transformer's table of positions to an image's size:
         ``"authors"``, as in the code of DINOv2's authors; ``"timm"``, as timm does for all.
     device, engine : str; str or None
-        torch device of the backbone, and of a search that has one. What runs the embedded
-        network or an ONNX backbone: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``),
-        ``"openvino"`` or ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less
-        precise, and only for CPUs with bfloat16); the embedded network alone: ``"rust"``, the
-        package's own convolutions. None: that for the embedded network, else ``"opencv"``.
+        torch device of the backbone, and of a search that has one. What runs the backbone on the
+        CPU: ``"opencv"``, ``"onnxruntime"`` (extra ``onnx``), ``"openvino"`` or
+        ``"openvino-bf16"`` (extra ``openvino``; the latter is faster, less precise, and only for
+        CPUs with bfloat16); the embedded network alone: ``"rust"``, the package's own
+        convolutions. A network of torchvision or timm is exported for it once (extra ``export``),
+        see ``docs/onnx.md``. None: ``"rust"`` for the embedded network, ``"opencv"`` for an ONNX
+        backbone, torch for those of torchvision and timm.
     batch_size : int
         Images per forward pass.
     random_state : int

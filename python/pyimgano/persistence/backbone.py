@@ -106,14 +106,14 @@ def restore_features(source: Source) -> Any:
 def choose_engine(entry: dict[str, Any], params: dict[str, Any], engine: str) -> None:
     """Have another engine run a backbone than the one that the file names."""
     network = entry.get("patches", entry)
-    if network["kind"] not in ("network", "onnx"):
+    if network["kind"] not in ("network", "onnx", "torchvision", "timm"):
         raise InvalidInputError(
             f"engine {engine!r} was given, but this detector has neither an ONNX backbone nor the"
-            " embedded network"
+            " embedded network, nor one of torchvision or timm"
         )
-    if network["kind"] == "onnx" and engine not in ENGINES:
+    if network["kind"] != "network" and engine not in ENGINES:
         raise InvalidInputError(
-            f"engine {engine!r} runs the embedded network, and this detector has an ONNX backbone:"
+            f"engine {engine!r} runs the embedded network, and this detector has another backbone:"
             f" choose from {', '.join(ENGINES)}"
         )
     network["engine"] = engine

@@ -87,9 +87,8 @@ def load(
     allow_onnx
         False refuses detectors with an ONNX backbone, so that no ONNX model is parsed.
     engine
-        What runs the embedded network or the ONNX backbone, see
-        :class:`pyimgano.models.PatchDetector`; None: the engine of
-        the saved detector. Those that compute in float32 agree to six digits.
+        What runs the backbone, see :class:`pyimgano.models.PatchDetector`; None: the engine of the
+        saved detector. Those that compute in float32 agree to six digits.
 
     Returns
     -------

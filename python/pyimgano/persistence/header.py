@@ -109,8 +109,11 @@ _TORCH: Parameters = {
     "weights_sha256": Text(64, HASH, none=True),
     "parameters_sha256": Text(64, HASH),
     "location": _FILE,
+    "engine": Choice(*ENGINES, none=True),
 }
-TORCHVISION = Fields({"kind": Choice("torchvision"), **_TORCH})
+#: Where torch runs it, the entry may be absent.
+_BY_TORCH = {"engine": None}
+TORCHVISION = Fields({"kind": Choice("torchvision"), **_TORCH}, absent=_BY_TORCH)
 _MEAN_STD = ListOf(ListOf(Number(-1e3, 1e3), 3, 3), 2, 2)
 TIMM = Fields(
     {
@@ -118,7 +121,8 @@ TIMM = Fields(
         **_TORCH,
         "normalization": _MEAN_STD,
         "position_embedding": POSITION_EMBEDDING,
-    }
+    },
+    absent=_BY_TORCH,
 )
 ONNX = Fields(
     {

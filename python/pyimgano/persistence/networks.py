@@ -63,7 +63,7 @@ def restore_torchvision(source: Source) -> LayerPatches:
 
     _choose_weights(source, source.entry["weights"])
     keys = ("weights", "pretrained", "normalization", "device")
-    given = {key: source.params[key] for key in keys}
+    given = {key: source.params[key] for key in keys} | {"engine": source.entry["engine"]}
     return _with_its_parameters(source, TorchvisionBackbone, given)
 
 
@@ -73,7 +73,7 @@ def restore_timm(source: Source) -> LayerPatches:
 
     _choose_weights(source, None)
     given = {key: source.params[key] for key in ("weights", "pretrained", "device")}
-    given |= {key: source.entry[key] for key in ("normalization", "position_embedding")}
+    given |= {key: source.entry[key] for key in ("normalization", "position_embedding", "engine")}
     return _with_its_parameters(source, TimmBackbone, given)
 
 

@@ -60,6 +60,10 @@ class TimmBackbone(TorchBackbone):
         of a file that has them; ``"timm"``: both as in timm. Without effect on other networks.
     device
         Any torch device.
+    engine
+        What runs the network's ONNX export on the CPU in place of torch (extra ``export``):
+        ``"opencv"``, ``"onnxruntime"`` or another of
+        :class:`~pyimgano.features.backbones.onnx.backbone.OnnxBackbone`; None: torch.
 
     Attributes
     ----------
@@ -76,7 +80,8 @@ class TimmBackbone(TorchBackbone):
     UnknownNameError
         No such network or layer.
     InvalidInputError
-        A device that torch cannot compute on here; lists those there are.
+        A device that torch cannot compute on here; lists those there are. An engine and a device;
+        a network whose export does not give the same maps.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class TimmBackbone(TorchBackbone):
         normalization: Normalization | None = None,
         position_embedding: str = "authors",
         device: str = "cpu",
+        engine: str | None = None,
     ) -> None:
         title = TIMM_PREFIX + name.removeprefix(TIMM_PREFIX)
         POSITION_EMBEDDING.check("position_embedding", position_embedding)
@@ -111,6 +117,7 @@ class TimmBackbone(TorchBackbone):
             origin={**source, "position_embedding": position_embedding},
             fixed_size=fixed_size,
         )
+        self.run_by(engine)
 
 
 def _build(torch: Any, timm: Any, title: str, weights: Any, pretrained: bool) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import threading
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +14,21 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.backbones.base import BackboneInfo
+from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE, ENGINES
 from pyimgano.features.device import check_device
+from pyimgano.registry import unknown_name
 from pyimgano.utils.optional_deps import require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
+
+Size = tuple[int, int]
+#: Sizes of images that a vision transformer is exported for; each export takes seconds and memory.
+_MOST_SIZES = 4
+#: One export at a time: threads that share a backbone wait for it.
+_EXPORTING = threading.Lock()
 
 
 class TorchBackbone:
@@ -32,16 +42,77 @@ class TorchBackbone:
         The network: a batch in, a dict of the layers' outputs out.
     device : str
         Where it computes.
+    engine : str or None
+        What runs the network's export in place of torch; None: torch.
     """
 
     info: BackboneInfo
     body: nn.Module
     device: str
+    engine: str | None = None
     #: Layers whose channels are the last axis; of all others they are the second.
     channels_last: frozenset[str] = frozenset()
 
-    def layer_maps(self, batch: NDArray[np.float32]) -> list[Tensor]:
-        """The maps of each layer, on the device: see :class:`~pyimgano.extend.Backbone`."""
+    def run_by(self, engine: str | None) -> None:
+        """Have an engine run the network, as an ONNX model; None: torch, as it does already.
+
+        The network is exported, and compared with torch, unless that was done before
+        (``docs/onnx.md``): at once, or, a vision transformer, whose model is for one size of image,
+        once it sees a size. Names of engines are those of ``OnnxBackbone``.
+
+        Raises
+        ------
+        UnknownNameError
+            No such engine; lists those there are.
+        InvalidInputError, WeightsError
+            The device is not the CPU; the network cannot be exported, or its export does not give
+            the same maps.
+        MissingDependencyError
+            The engine, or what the export needs (extra ``export``), is not installed.
+        """
+        if engine is None:
+            return
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
+        if str(self.device) != "cpu":
+            raise InvalidInputError(
+                f"engine={engine!r} computes on the CPU: leave out device={str(self.device)!r}, or"
+                " the engine"
+            )
+        self._exports: dict[Size | None, OnnxBackbone] = {}
+        if not self.has_positions:
+            self._exported(engine, None)
+        self.engine = engine
+        self.info = replace(self.info, origin={**self.info.origin, "engine": engine})
+
+    def _exported(self, engine: str, size: Size | None) -> OnnxBackbone:
+        """The network's export, for images of a size where it is not for any."""
+        from pyimgano.features.backbones.onnx.cached import cached_export
+
+        with _EXPORTING:
+            if (found := self._exports.get(size)) is None:
+                if len(self._exports) == _MOST_SIZES:
+                    seen = ", ".join(f"{h} x {w}" for h, w in filter(None, self._exports))
+                    raise InvalidInputError(
+                        f"engine={engine!r} runs {self.info.name} for {_MOST_SIZES} sizes of images"
+                        f" at most, and it has seen {seen}: set image_size, or leave out the engine"
+                    )
+                found = self._exports[size] = cached_export(self, engine=engine, size=size)
+        return found
+
+    def layer_maps(self, batch: NDArray[np.float32]) -> list[Tensor] | list[NDArray[np.float32]]:
+        """The maps of each layer: see :class:`~pyimgano.extend.Backbone`.
+
+        Tensors on the device, or arrays where an engine runs the network.
+        """
+        if self.engine is None:
+            return self.maps_by_torch(batch)
+        height, width = batch.shape[-2:]
+        size = (height, width) if self.has_positions else None
+        return self._exported(self.engine, size).layer_maps(batch)
+
+    def maps_by_torch(self, batch: NDArray[np.float32]) -> list[Tensor]:
+        """Those that torch computes, whatever the engine, on the device."""
         import torch
 
         if self.body.training:  # as torchvision's cut networks are once they were deep-copied
@@ -87,7 +158,7 @@ class TorchBackbone:
     def to_onnx(
         self,
         *,
-        engine: str = "opencv",
+        engine: str | None = None,
         image_size: int | tuple[int, int] = 256,
         used_at: tuple[int, int] | None = None,
     ) -> OnnxBackbone:
@@ -97,12 +168,14 @@ class TorchBackbone:
         and its bytes are ``to_onnx().onnx_bytes()``. It is traced and checked at ``image_size``,
         one side of a square or (height, width), checked at a further (height, width) ``used_at``,
         and takes images of any size; that of a vision transformer takes those of ``used_at``, or
-        ``image_size`` where that is None, alone. ``engine`` runs it, as in ``OnnxBackbone``. A
+        ``image_size`` where that is None, alone. ``engine`` runs it, as in ``OnnxBackbone``; None:
+        the engine that runs the network already, or ``"opencv"``. A
         WeightsError or InvalidInputError tells that the network cannot be exported, or that its
         export does not give the same maps.
         """
         from pyimgano.features.backbones.onnx.export import export_backbone
 
+        engine = engine or self.engine or DEFAULT_ENGINE
         return export_backbone(self, engine=engine, image_size=image_size, used_at=used_at)
 
     @property

@@ -40,6 +40,10 @@ class TorchvisionBackbone(TorchBackbone):
         ``"imagenet"`` or (mean, std) of RGB in [0, 1].
     device
         Any torch device.
+    engine
+        What runs the network's ONNX export on the CPU in place of torch (extra ``export``):
+        ``"opencv"``, ``"onnxruntime"`` or another of
+        :class:`~pyimgano.features.backbones.onnx.backbone.OnnxBackbone`; None: torch.
 
     Raises
     ------
@@ -50,7 +54,8 @@ class TorchvisionBackbone(TorchBackbone):
     UnknownNameError
         No such backbone or layer.
     InvalidInputError
-        A device that torch cannot compute on here; lists those there are.
+        A device that torch cannot compute on here; lists those there are. An engine and a device;
+        a network whose export does not give the same maps.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class TorchvisionBackbone(TorchBackbone):
         pretrained: bool = True,
         normalization: Normalization = "imagenet",
         device: str = "cpu",
+        engine: str | None = None,
     ) -> None:
         torch, models = torch_and(
             "torchvision.models", extra="torch", backbone=backbone, device=device
@@ -83,6 +89,7 @@ class TorchvisionBackbone(TorchBackbone):
             fixed_size=facts.only_size,
         )
         self.body.eval().to(device)
+        self.run_by(engine)
 
 
 def _build(models: Any, torch: Any, backbone: str) -> nn.Module:

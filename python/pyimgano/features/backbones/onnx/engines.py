@@ -179,6 +179,11 @@ ENGINES = (DEFAULT_ENGINE, *_ENGINES)
 FLOAT32_ENGINES = tuple(name for name in ENGINES if not name.endswith("-bf16"))
 
 
+def in_float32(engine: str) -> str:
+    """The same engine in float32."""
+    return engine.removesuffix("-bf16")
+
+
 def create_engine(name: str, model: OnnxModel) -> tuple[str, OnnxEngine]:
     """A model made ready by the engine of that name, and which one that is.
 

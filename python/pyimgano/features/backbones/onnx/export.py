@@ -15,7 +15,7 @@ import numpy as np
 
 from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
-from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE
+from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE, in_float32
 from pyimgano.features.backbones.onnx.file import with_metadata
 from pyimgano.features.normalization import normalised
 from pyimgano.features.patches.layer_maps import LayerPatches
@@ -44,13 +44,14 @@ def export_backbone(
 ) -> OnnxBackbone:
     """The same backbone without torch, for any number of images, checked against it.
 
-    Its layers become the outputs, under their names. ``engine`` runs the model from now on, and in
-    the check. A network of convolutions is traced at ``image_size``, one side of a square or both,
-    and the model takes any size: it must give the network's maps (within `TOLERANCE`) there, at
-    ``used_at``, and at a larger and a small size. A vision transformer's model takes images of
-    ``used_at`` (``image_size`` if that is None) alone, with the position embeddings of that size.
-    Other maps, or a size that the network does not take, are an InvalidInputError; a network that
-    torch cannot export, or the engine cannot read, is a WeightsError.
+    Its layers become the outputs, under their names. ``engine`` runs the model from now on, and, in
+    float32, in the check. A network of convolutions is traced at ``image_size``, one side of a
+    square or both, and the model takes any size: it must give the network's maps (within
+    `TOLERANCE`) there, at ``used_at``, and at a larger and a small size. A vision transformer's
+    model takes images of ``used_at`` (``image_size`` if that is None) alone, with the position
+    embeddings of that size. Other maps, or a size that the network does not take, are an
+    InvalidInputError; a network that torch cannot export, or the engine cannot read, is a
+    WeightsError.
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     if min(size) < 1:
@@ -66,11 +67,11 @@ def export_backbone(
         size = used_at or size
         LayerPatches(backbone).check_size(*size)
     exported = OnnxBackbone(
-        with_metadata(_trace(backbone, size), _metadata(backbone)),
+        with_metadata(_trace(backbone, size), metadata_of(backbone)),
         layers=_names(backbone),
         normalization=backbone.info.normalization,
-        engine=engine,
-        name=f"{backbone.info.name.replace(':', '-')}.onnx",
+        engine=in_float32(engine),
+        name=file_name(backbone),
     )
     sizes = [size]
     if not backbone.has_positions:
@@ -79,7 +80,14 @@ def export_backbone(
         sizes += _that_fit(backbone, _SMALL)
     for one in sizes:
         _check(backbone, exported, one)
-    return exported
+    if engine == in_float32(engine):
+        return exported
+    return OnnxBackbone(exported.onnx_bytes(), engine=engine, name=file_name(backbone))
+
+
+def file_name(backbone: TorchBackbone) -> str:
+    """What an export is called."""
+    return f"{backbone.info.name.replace(':', '-')}.onnx"
 
 
 def _names(backbone: TorchBackbone) -> list[str]:
@@ -153,7 +161,8 @@ def _trace(backbone: TorchBackbone, size: Size) -> bytes:
         raise WeightsError(f"{backbone.info.name} cannot be exported to ONNX: {gist}") from error
 
 
-def _metadata(backbone: TorchBackbone) -> dict[str, str]:
+def metadata_of(backbone: TorchBackbone) -> dict[str, str]:
+    """What an export says of the network that it was made of."""
     origin = backbone.info.origin
     further = {key: origin[key] for key in ("position_embedding",) if key in origin}
     return {
@@ -172,7 +181,7 @@ def _that_fit(backbone: TorchBackbone, sizes: Sequence[Size]) -> list[Size]:
 
     def fits(size: Size) -> bool:
         try:
-            maps = backbone.layer_maps(np.zeros((1, 3, *size), np.float32))
+            maps = backbone.maps_by_torch(np.zeros((1, 3, *size), np.float32))
         except InvalidInputError:
             return False
         return all(0 not in one.shape for one in maps)
@@ -185,7 +194,7 @@ def _check(backbone: TorchBackbone, exported: OnnxBackbone, size: Size) -> None:
     noise = np.random.default_rng(0).random((2, *size, 3), dtype=np.float32)
     batch = normalised(list(noise), backbone.info.normalization)
     name = backbone.info.name
-    wanted = backbone.layer_maps(batch)
+    wanted = backbone.maps_by_torch(batch)
     try:
         found = exported.layer_maps(batch)
     except InvalidInputError as error:
