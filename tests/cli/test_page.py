@@ -71,8 +71,10 @@ def test_predict_shows_the_good_photo_by_a_file_and_says_when_it_is_gone(
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("new/0.png", "is there already and is no page of pyimgano's, so it is not replaced"),
-        ("new", "cannot write"),
+        ("notes.html", "is there already and is no page of pyimgano's, so it is not replaced"),
+        ("new", "a name that ends in .html"),
+        ("part.pyimgano", "a name that ends in .html"),
+        ("out/results.jsonl", "a name that ends in .html"),
         ("new/0.png/page.html", "cannot write"),
     ],
 )
@@ -81,9 +83,9 @@ def test_a_page_that_cannot_be_written_is_an_error_before_anything_is_scored(
 ) -> None:
     part = folders / "part.pyimgano"
     assert run(capsys, "fit", folders / "good", "-o", part, *SIZE)[0] == 0
-    before = (folders / "new/0.png").read_bytes()
+    (folders / "notes.html").write_text("my notes")
     code, out, err = run(capsys, "predict", part, folders / "new", "--report", folders / name)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()
     assert expected in line
-    assert (folders / "new/0.png").read_bytes() == before
+    assert (folders / "notes.html").read_text() == "my notes"

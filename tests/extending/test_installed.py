@@ -142,7 +142,7 @@ def test_help_has_the_names_and_the_parameters(installed: Installed, command: st
     assert "--side S side that images are brought to (default: 64)" in said
     assert "--end {bright,dark} which pixels count (default: bright)" in said
     if command == "benchmark":
-        assert "synthetic, trays, visa" in said
+        assert "synthetic, trays, vad, visa" in said
         assert "contrast" in said
 
 

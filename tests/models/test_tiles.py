@@ -176,3 +176,11 @@ def test_the_command_line_has_it(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
     assert main(["fit", str(tmp_path / "good"), "-o", str(file), "--tiles", "64:80"]) == 2
     assert "tile_overlap must be smaller" in capsys.readouterr().err
+
+
+def test_a_smallest_defect_that_images_have_no_room_for_is_refused() -> None:
+    detector = PatchCore(backbone="filterbank", smallest_defect=64)
+    images = [texture(i, (48, 64)) for i in range(3)]
+    for work in (detector.fit, detector.plan):
+        with pytest.raises(InvalidInputError, match="not smaller than images of 64 x 48 pixels"):
+            work(images)

@@ -83,18 +83,27 @@ def run(by: list[str]) -> BenchmarkResult:
 
 def test_parts_are_counted_by_hand() -> None:
     found = {one.name: one for one in subsets([images()], ["defect", "group", "attribute"])}
-    assert list(found) == ["dent", "scratch", "parts", "light=bright", "light=dark"]
+    assert list(found) == [
+        "dent",
+        "scratch",
+        "parts",
+        "parts, mean of their images",
+        "light=bright",
+        "light=dark",
+    ]
     auroc = {name: one.estimate("auroc") for name, one in found.items()}
     values = {name: None if e is None else e.value for name, e in auroc.items()}
-    # Normal scores are 0.1, 0.5, 0.2, 0.3; of parts the higher view counts: 0.5, 0.3, 0.9, 0.8.
+    # Normal scores are 0.1, 0.5, 0.2, 0.3; of parts the higher view counts: 0.5, 0.3, 0.9, 0.8,
+    # or the mean of both: 0.3, 0.25, 0.65, 0.575.
     assert values == {
         "dent": 7 / 8,
         "scratch": 7 / 8,
         "parts": 1.0,
+        "parts, mean of their images": 1.0,
         "light=bright": 1.0,
         "light=dark": 1.0,
     }
-    assert [len(one.images[0]) for one in found.values()] == [6, 6, 4, 4, 4]
+    assert [len(one.images[0]) for one in found.values()] == [6, 6, 4, 4, 4, 4]
     with pytest.raises(InvalidInputError, match="by defect, group, attribute, not by 'colour'"):
         list(subsets([images()], ["colour"]))
 
@@ -103,9 +112,12 @@ def test_tables_and_json_have_the_parts_that_were_asked_for(tmp_path: Path) -> N
     assert subset_table(run([])) is None
     result = run(["defect", "group"])
     lines = benchmark_table(result).splitlines()
-    assert lines[-5].split() == ["category", "by", "part", "images", "I-AUROC"]
-    assert lines[-3].split()[:5] == ["bolt", "defect", "dent", "6", "0.8750"]
-    assert lines[-1].split()[:5] == ["bolt", "group", "parts", "4", "1.0000"]
+    assert lines[-6].split() == ["category", "by", "part", "images", "I-AUROC"]
+    assert lines[-4].split()[:5] == ["bolt", "defect", "dent", "6", "0.8750"]
+    assert lines[-2].split()[:5] == ["bolt", "group", "parts", "4", "1.0000"]
+    assert lines[-1].split()[:8] == [
+        *["bolt", "group", "parts,", "mean", "of", "their", "images", "4"]
+    ]
     assert "| bolt | defect | dent | 6 | 0.8750 [n/a]" in markdown_table(result).replace("\\", "")
     save_run_report(tmp_path, result)
     data = json.loads((tmp_path / "results.json").read_text())
@@ -113,6 +125,7 @@ def test_tables_and_json_have_the_parts_that_were_asked_for(tmp_path: Path) -> N
         ("dent", 0.875),
         ("scratch", 0.875),
         ("parts", 1.0),
+        ("parts, mean of their images", 1.0),
     ]
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
     jsonschema.validate(data, report_schema())

@@ -73,9 +73,10 @@ def add_by_option(parser: argparse._ActionsContainer) -> None:
         "--by",
         nargs="+",
         choices=BY,
+        metavar="WHAT",
         default=[],
-        help="also show parts of each category: types of defect, whole parts that several images"
-        " show, values of attributes",
+        help="also show parts of each category by defect (types of defect), group (whole parts that"
+        " several images show) or attribute (values of attributes)",
     )
 
 

@@ -16,6 +16,7 @@ from pyimgano.errors import ImageReadError, MissingDependencyError
 from pyimgano.images.decoding import decode, reads_heic, to_white
 from pyimgano.images.headers.base import Header, HeaderError, UnsupportedError
 from pyimgano.images.limits import MAX_PIXELS
+from pyimgano.types import ImageInput
 from pyimgano.utils.text import shown
 
 #: Suffixes of files that are taken for images; what they hold is told by their content.
@@ -51,6 +52,16 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
     with _named(path), _opened(path) as file:
         return _header(file).size
+
+
+def size_if_readable(image: ImageInput) -> tuple[int, int] | None:
+    """Height and width of an image file or array; None if it cannot be read or is no image."""
+    if isinstance(image, np.ndarray):
+        return (image.shape[0], image.shape[1]) if image.ndim >= 2 and image.size else None
+    try:
+        return image_size(image)
+    except ImageReadError:
+        return None
 
 
 def read_image(

@@ -18,6 +18,10 @@ _SHARE = 0.5
 _MOST_KNOWN = 64
 
 
+class NoPatchInsideError(InvalidInputError):
+    """A region of interest has no patch of an image: the region is to blame, not the image."""
+
+
 @dataclass(frozen=True, eq=False)
 class RegionOfInterest:
     """The pixels of an image that count; all others are neither learnt nor scored.
@@ -100,9 +104,10 @@ class RegionOfInterest:
         inside = np.asarray(shares >= _SHARE - 1e-6)
         if not inside.any():
             turned = f" turned by {degrees:g} degrees" if degrees else ""
-            raise InvalidInputError(
-                f"the region of interest covers no patch of an image{turned}: none of {shape[0]} x"
-                f" {shape[1]} is half inside; draw it larger, or set a larger image_size"
+            raise NoPatchInsideError(
+                f"the region of interest (roi, ignore) covers no patch of an image{turned}:"
+                f" none of {shape[0]} x {shape[1]} is half inside; draw it larger, or set a larger"
+                " image_size"
             )
         return inside
 

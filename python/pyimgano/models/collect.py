@@ -19,7 +19,7 @@ from pyimgano.images.pixels import white_of
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
 from pyimgano.images.reading import join_errors
 from pyimgano.images.references import References
-from pyimgano.images.region import RegionOfInterest
+from pyimgano.images.region import NoPatchInsideError, RegionOfInterest
 from pyimgano.images.twins import Look, digest, group_twins, thumbnail
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput
@@ -243,6 +243,8 @@ def _extract(
         grids = projected(features, pixels, projection)
         pairs = zip(batch.values(), grids, strict=True)
         found = [inside(region, grid, loaded.geometry) for loaded, grid in pairs]
+    except NoPatchInsideError:
+        raise
     except InvalidInputError as error:
         if len(batch) == 1:
             return dict.fromkeys(batch, error)

@@ -251,6 +251,7 @@ class PatchDetector(HeldOutThresholds):
         """
         timer = StageTimer()
         with timer.stage("setup"):
+            self._check_defect(images)
             self.features_, self.scorer_ = self._build_features(), self.build_scorer()
             self._preprocessor = self._build_preprocessor()
             self._mapper = self._build_mapper()

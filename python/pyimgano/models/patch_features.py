@@ -18,6 +18,7 @@ from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.light import Light
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
+from pyimgano.images.reading import size_if_readable
 from pyimgano.images.references import References
 from pyimgano.images.twins import digest
 from pyimgano.models.compared import ComparedPatches
@@ -91,6 +92,8 @@ class PatchFeatures(ComparedPatches):
         ``plan.check()``; see :class:`~pyimgano.models.plan.Plan`.
         """
         self.validate()
+        images = list(images)
+        self._check_defect(images)
         trial = copy.copy(self)
         trial.features_ = trial._build_features()
         preprocessor, matches = trial._build_preprocessor(), self.light is not None
@@ -122,6 +125,15 @@ class PatchFeatures(ComparedPatches):
         with timer.stage("backbone"):
             pixels = [loaded.pixels for loaded in batch]
             return projected(self._seeing(self.features_), pixels, self.projection_)
+
+    def _check_defect(self, images: Iterable[ImageInput]) -> None:
+        """Refuse a smallest defect that the first readable image has no room for."""
+        size = next(filter(None, map(size_if_readable, images)), None)
+        if self.smallest_defect is not None and size and self.smallest_defect >= max(size):
+            raise InvalidInputError(
+                f"smallest_defect={self.smallest_defect} is not smaller than images of {size[1]} x"
+                f" {size[0]} pixels: give the defect's size in pixels of the images as they are"
+            )
 
     def check_params(self) -> None:
         """Check the parameters, those of size against each other."""

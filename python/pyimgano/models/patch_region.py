@@ -11,7 +11,7 @@ from pyimgano.errors import ImageReadError, InvalidInputError, RegionWarning
 from pyimgano.images.geometry import Geometry, Size, resize_image, size_within
 from pyimgano.images.pixels import as_floats
 from pyimgano.images.preprocess import ImagePreprocessor
-from pyimgano.images.reading import image_size
+from pyimgano.images.reading import size_if_readable
 from pyimgano.images.region import RegionOfInterest
 from pyimgano.images.region_auto import varying_region
 from pyimgano.images.region_files import (
@@ -75,7 +75,7 @@ class PatchRegion(PatchFeatures):
         for name in ("roi", "ignore"):
             check_is_no_image(name, getattr(self, name), images)
         roi, ignore = self._drawn()
-        size = next(filter(None, map(_size, images)), None)
+        size = next(filter(None, map(size_if_readable, images)), None)
         if size is None:  # then reading them says which and why
             return None
         if isinstance(self.roi, str) and self.roi == AUTO:
@@ -104,15 +104,6 @@ class PatchRegion(PatchFeatures):
         """Those values of a map of what the network sees that count."""
         region = self.region_
         return at_input if region is None else at_input[region.on_seen(geometry)]
-
-
-def _size(image: ImageInput) -> Size | None:
-    if isinstance(image, np.ndarray):
-        return (image.shape[0], image.shape[1]) if image.ndim >= 2 and image.size else None
-    try:
-        return image_size(image)
-    except ImageReadError:
-        return None
 
 
 def _small(

@@ -13,7 +13,7 @@ from pyimgano.features import PatchExtractor
 from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.preprocess import ImagePreprocessor
-from pyimgano.images.reading import image_size
+from pyimgano.images.reading import size_if_readable
 from pyimgano.models.patch_map import PatchMapper
 from pyimgano.models.plan_growth import measure_growth, timed
 from pyimgano.scorers.checked import CheckedScorer
@@ -124,7 +124,7 @@ def make_plan(
     InvalidInputError
         None of the images can be read.
     """
-    sizes = [(size, image) for image in images if (size := _size(image)) is not None]
+    sizes = [(size, image) for image in images if (size := size_if_readable(image)) is not None]
     if not sizes:
         raise InvalidInputError("none of the images can be read")
     source, largest = max(sizes, key=lambda pair: math.prod(pair[0]))
@@ -184,15 +184,6 @@ def _parts(
             continue
         if pixels.shape == shape:
             yield pixels
-
-
-def _size(image: ImageInput) -> tuple[int, int] | None:
-    if isinstance(image, np.ndarray):
-        return (image.shape[0], image.shape[1]) if image.ndim >= 2 else None
-    try:
-        return image_size(image)
-    except ImageReadError:
-        return None
 
 
 def _seconds(seconds: float) -> str:

@@ -2,12 +2,14 @@
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.metrics.catalogue import column_infos, info_or_key
 from pyimgano.reporting.difference import Difference, RunDifference
+from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.report import relative_path
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, Summary
 from pyimgano.reporting.saved import read_run
@@ -145,7 +147,8 @@ def _check_images(
         if images == want:
             continue
         for own, other, at, lacking in ((want, images, here, name), (images, want, name, here)):
-            missing = [one for one in own if one not in set(other)]
+            known = set(other)
+            missing = [one for one in own if one not in known]
             if missing:
                 path, label = missing[0]
                 raise InvalidInputError(
@@ -226,10 +229,23 @@ def _means(
         )
 
 
+def _is_single(images: Sequence[ImageResult]) -> bool:
+    """Whether there is one good, or one defect, image alone."""
+    return 1 in Counter(image.label for image in images).values()
+
+
 def _unknown(
     rows: Sequence[Difference], names: tuple[str, str], runs: tuple[BenchmarkResult, ...]
 ) -> Iterator[str]:
     """Why figures have no interval, as far as that is the runs' doing."""
+    single = dict.fromkeys(
+        row.title
+        for one in runs
+        for row in one.rows
+        if row.groups and _is_single(row.groups[0][0].images)
+    )
+    if single:
+        yield f"no interval for {', '.join(single)}: a single good or a single defect image"
     lacking = dict.fromkeys(
         info_or_key(r.metric).title for r in rows
         if r.interval is None and not r.subset and not math.isnan(r.difference)

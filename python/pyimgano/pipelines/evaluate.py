@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -271,6 +272,10 @@ def _measure(
     if split.labels is None:
         found.notes.append("no labels: metrics omitted")
         return found
+    if weights is not None and 1 in Counter(split.labels).values():
+        found.notes.append(
+            "no intervals: one good or one defect image does not say how others would vary"
+        )
     pixels = [one for one in selections if one.of == "pixel"]
     if pixels and split.masks is None:
         found.notes.append("no ground_truth folder: pixel metrics omitted")

@@ -40,8 +40,11 @@ def check_page_target(path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     OutputError
-        It cannot be written to, or holds something that is no page of this package.
+        Its name does not end in .html or .htm, as that of no other result does; it cannot be
+        written to, or holds something that is no page of this package.
     """
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise OutputError(f"the page {shown(path)} needs a name that ends in .html")
     target = check_target(path)
     try:
         with open(target, "rb") as file:
