@@ -275,7 +275,7 @@ def test_a_single_good_image_is_said_to_leave_no_interval(mvtec_root: Path, tmp_
     for path in good[1:]:
         path.unlink()
     for name in "ab":
-        run = bench(mvtec_root, output=tmp_path / name, intervals=20, categories="bolt")
+        run = bench(mvtec_root, output=tmp_path / name, intervals=100, categories="bolt")
         assert any("one good or one defect image" in note for note in run.categories[0].notes)
     notes = compare_runs(tmp_path / "a", tmp_path / "b").notes
     assert "no interval for bolt: a single good or a single defect image" in notes

@@ -116,7 +116,14 @@ def test_tables_and_json_have_the_parts_that_were_asked_for(tmp_path: Path) -> N
     assert lines[-4].split()[:5] == ["bolt", "defect", "dent", "6", "0.8750"]
     assert lines[-2].split()[:5] == ["bolt", "group", "parts", "4", "1.0000"]
     assert lines[-1].split()[:8] == [
-        *["bolt", "group", "parts,", "mean", "of", "their", "images", "4"]
+        "bolt",
+        "group",
+        "parts,",
+        "mean",
+        "of",
+        "their",
+        "images",
+        "4",
     ]
     assert "| bolt | defect | dent | 6 | 0.8750 [n/a]" in markdown_table(result).replace("\\", "")
     save_run_report(tmp_path, result)
