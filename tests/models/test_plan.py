@@ -90,6 +90,7 @@ def test_a_scorer_that_does_not_say_is_taken_to_keep_all_features() -> None:
 def test_copies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("plan", "plan_growth"):
         monkeypatch.setattr(f"pyimgano.models.{module}.timed", lambda work: (1.0, work()))
+    monkeypatch.setattr("pyimgano.models.plan_growth._ENOUGH", 1.0)
     plain = PatchCore(**TILED).plan([LARGE, SMALL])
     turned = PatchCore(**TILED, references="rotations").plan([LARGE, SMALL])
     # Each is read and goes through the network in 8 tiles; a second is for the 2 * 36 patches of

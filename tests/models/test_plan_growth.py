@@ -46,11 +46,11 @@ def test_samples_double_until_the_grids_end(monkeypatch: pytest.MonkeyPatch) -> 
     assert scoring.seconds == 0.5 / 32
 
 
-def test_no_more_is_timed_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyimgano.models.plan_growth.timed", lambda work: (1.0, work()))
+def test_no_more_is_timed_after_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyimgano.models.plan_growth.timed", lambda work: (3.0, work()))
     left = grids(3)
     learning, _ = measure_growth(new_scorer, left)
-    assert learning == Growth(2 * 2 * 4, 1.0, 1)
+    assert learning == Growth(2 * 2 * 4, 3.0, 1)
     assert len(list(left)) == 2
 
 

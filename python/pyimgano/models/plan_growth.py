@@ -11,8 +11,9 @@ from pyimgano.features import PatchGrid
 from pyimgano.scorers.checked import CheckedScorer
 
 T = TypeVar("T")
-#: Seconds after which a sample is large enough to reckon from.
-_ENOUGH = 1.0
+#: Seconds after which a sample is large enough to reckon from. Of 16 photos of 12 megapixels, which
+#: took 89 s, a sample of one second promised 39 s, one of three 57 s.
+_ENOUGH = 3.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def measure_growth(
     """Seconds of learning from n patches, and of scoring one after that.
 
     Samples double, from the quarters of one grid to as many grids as there are, until learning
-    from one takes a second. Coreset and search do not grow in proportion to anything that is known
+    from one takes seconds. Coreset and search do not grow in proportion to anything that is known
     beforehand: both leave out what bounds on distances show to be needless.
 
     Parameters
