@@ -99,7 +99,7 @@ def test_help_says_what_it_always_said() -> None:
         "--knn-backend NAME what finds the nearest bank rows: rust, sklearn, faiss",
         "in pixels at the image size (default: 4)",
         "--target-fpr P, --contamination P share of good parts",
-        "own convolutions (default: rust for the embedded network, else opencv)",
+        "network, opencv for an ONNX backbone, torch for a",
         "--batch-size N images per pass (default: 8; 16 for vision_copod and 13 more)",
         "such as 12 (default: all 16)",
         "decoded (default: 100000000)",

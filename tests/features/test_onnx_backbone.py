@@ -215,7 +215,6 @@ def test_arguments_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
         ("filterbank", {"engine": "opencv"}),
         ("filterbank", {"layers": ["a"]}),
         ("filterbank", {"weights": "w.pth"}),
-        ("resnet18", {"engine": "opencv"}),
     ):
         ((name, value),) = given.items()
         told = re.escape(f"backbone {backbone!r} has no use for {name}={value!r}: leave out {name}")

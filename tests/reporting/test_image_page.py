@@ -150,14 +150,17 @@ def test_nothing_scored_is_said(detector: Any, tmp_path: Path) -> None:
 
 
 def test_only_a_page_is_replaced(detector: Any, tmp_path: Path) -> None:
-    photo = tmp_path / "photo.png"
-    write_image(photo, texture(1))
-    before = photo.read_bytes()
-    with pytest.raises(OutputError, match=r"photo\.png is there already and is no page"):
-        check_page_target(photo)
-    assert photo.read_bytes() == before
+    notes = tmp_path / "notes.html"
+    notes.write_text("my notes")
+    with pytest.raises(OutputError, match=r"notes\.html is there already and is no page"):
+        check_page_target(notes)
+    assert notes.read_text() == "my notes"
+    with pytest.raises(OutputError, match=r"results\.jsonl needs a name that ends in \.html"):
+        check_page_target(tmp_path / "results.jsonl")
+    folder = tmp_path / "folder.html"
+    folder.mkdir()
     with pytest.raises(OutputError, match="cannot write"):
-        check_page_target(tmp_path)
+        check_page_target(folder)
     page = tmp_path / "page.html"
     page.touch()
     ImagePage(page, detector, DETECTED).write()
