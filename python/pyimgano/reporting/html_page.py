@@ -2,13 +2,9 @@
 
 import base64
 import hashlib
-import html
-import json
 import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ from pyimgano.images.reading import image_size
 from pyimgano.metrics import MetricInfo
 from pyimgano.reporting.curves import score_curves, score_histogram
 from pyimgano.reporting.image_result import ImageResult
+from pyimgano.reporting.page_frame import PICTURE_BYTES, framed
 from pyimgano.reporting.results import (
     BenchmarkResult,
     CategoryResult,
@@ -25,10 +22,8 @@ from pyimgano.reporting.results import (
 )
 from pyimgano.reporting.svg import histogram_plot, line_plot
 from pyimgano.reporting.table import explanations, metric_columns, table_of
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import escaped, printable
 
-#: Most bytes of pictures in a page, in the form in which they are inlined.
-PICTURE_BYTES = 23_000_000
 _TYPES = {".webp": "image/webp", ".png": "image/png", ".jpg": "image/jpeg"}
 
 
@@ -158,20 +153,18 @@ def html_page(results: Results, folder: Path, *, picture_bytes: int = PICTURE_BY
     if left_out:
         notes.append(f"{left_out} pictures are missing or were left out to keep this page small")
     first = runs[0] if runs else None
-    return fill(
-        asset("template.html"),
+    return framed(
+        "benchmark",
         {
-            "title": escape(_title(runs)),
-            "subtitle": escape(_subtitle(runs)),
-            "style": asset("style.css"),
             "table": _table(results),
-            "hint": escape(_hint(results)),
-            "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
+            "hint": escaped(_hint(results)),
+            "notes": "".join(f"<li>{escaped(note)}</li>" for note in notes),
             "plots": "".join(_plots(block, runs[block.run]) for block in blocks),
-            "footer": escape(_versions(first)) if first else "",
-            "data": embed(data),
-            "script": asset("script.js"),
         },
+        data,
+        title=_title(runs),
+        subtitle=_subtitle(runs),
+        footer=_versions(first) if first else "",
     )
 
 
@@ -256,7 +249,7 @@ def _table(results: Results) -> str:
         kind, side = ("text", ' class="name"') if i < n_names else ("number", "")
         parts.append(
             f'<th scope="col" data-kind="{kind}"{side}>'
-            f'<button type="button">{escape(name)}</button></th>'
+            f'<button type="button">{escaped(name)}</button></th>'
         )
     body, foot = [], []
     n_means = sum(len(run.means) for run in runs_of(results))
@@ -268,8 +261,8 @@ def _table(results: Results) -> str:
             body.append(f'<tr class="failed">{"".join(cells)}</tr>')
         else:
             run = titles.index(row[1]) if n_names == 2 else 0
-            attributes = f'data-category="{escape(row[0])}" data-run="{run}"'
-            link = f'<td class="name"><a href="#detail">{escape(row[0])}</a></td>'
+            attributes = f'data-category="{escaped(row[0])}" data-run="{run}"'
+            link = f'<td class="name"><a href="#detail">{escaped(row[0])}</a></td>'
             body.append(f'<tr class="pick" {attributes}>{link}{"".join(cells[1:])}</tr>')
     return (
         f'<table id="table"><thead><tr>{"".join(parts)}</tr></thead>'
@@ -279,11 +272,11 @@ def _table(results: Results) -> str:
 
 def _cell(text: str, is_name: bool, is_best: bool) -> str:
     if is_name:
-        return f'<td class="name">{escape(text)}</td>'
+        return f'<td class="name">{escaped(text)}</td>'
     number = _number(text)
     value = "" if number is None else repr(number)
     style = "best" if is_best else "na" if number is None else ""
-    return f'<td class="{style}" data-value="{value}">{escape(text)}</td>'
+    return f'<td class="{style}" data-value="{value}">{escaped(text)}</td>'
 
 
 def _number(text: str) -> float | None:
@@ -306,24 +299,3 @@ def _best(
                 top = (max if info.higher_is_better else min)(known.values())
                 found |= {(r, column) for r, v in known.items() if v == top}
     return found
-
-
-def escape(text: str) -> str:
-    """A text that is one in HTML, in one line, and cannot change the order of what follows."""
-    return html.escape(printable(text))
-
-
-def asset(name: str) -> str:
-    """A file of the folder ``page``."""
-    return files("pyimgano.reporting").joinpath("page", name).read_text(encoding="utf-8")
-
-
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """Replace the fields of a template in one pass: what is put in is not looked at again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], template)
-
-
-def embed(data: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

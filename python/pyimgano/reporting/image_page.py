@@ -18,11 +18,11 @@ from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.kernels import version
 from pyimgano.postprocess import RegionRule
 from pyimgano.reporting.files import check_target, write_bytes
-from pyimgano.reporting.html_page import PICTURE_BYTES, asset, embed, escape, fill
 from pyimgano.reporting.image_pictures import Photographer, Shown
 from pyimgano.reporting.overlay import MapScale
+from pyimgano.reporting.page_frame import PICTURE_BYTES, framed
 from pyimgano.types import Prediction
-from pyimgano.utils.text import counted, printable, shown
+from pyimgano.utils.text import counted, escaped, printable, shown
 
 if TYPE_CHECKING:
     from pyimgano.models.base import Detector
@@ -212,21 +212,20 @@ class ImagePage:
             f" {counted(self._most, 'image')} at most, and of {PICTURE_BYTES // 1_000_000} MB.",
         }
         told = [*lines, *self._about(images)]
-        page = fill(
-            asset("images.html"),
+        page = framed(
+            "images",
             {
-                "title": escape(words.title),
-                "subtitle": escape(self._subtitle(rows)),
-                "style": asset("style.css"),
                 "open": "" if images else "open",
-                "lines": "".join(f"<li>{escape(line)}</li>" for line in told),
-                "flagged": escape(words.flagged.capitalize()),
-                "passed": escape(words.passed.capitalize()),
-                "score": escape(words.score),
-                "footer": escape(f"Made with pyimgano {version()}"),
-                "data": embed(data),
-                "script": asset("images.js"),
+                "lines": "".join(f"<li>{escaped(line)}</li>" for line in told),
+                "flagged": escaped(words.flagged.capitalize()),
+                "passed": escaped(words.passed.capitalize()),
+                "score": escaped(words.score),
             },
+            data,
+            title=words.title,
+            subtitle=self._subtitle(rows),
+            footer=f"Made with pyimgano {version()}",
+            wide=True,
         )
         write_bytes(self._path, page.encode("utf-8"))
 

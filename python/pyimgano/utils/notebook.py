@@ -1,18 +1,17 @@
 """What results show in a notebook: tables in HTML, frames of pandas, axes of matplotlib."""
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pyimgano.utils.optional_deps import require
-from pyimgano.utils.text import printable
+from pyimgano.utils.text import escaped
 
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
     """A table in HTML; every text in it is escaped."""
-    head = "".join(f'<th scope="col">{_escape(one)}</th>' for one in header)
-    body = "".join(f"<tr>{''.join(f'<td>{_escape(c)}</td>' for c in row)}</tr>" for row in rows)
-    title = f"<caption>{_escape(caption)}</caption>" if caption else ""
+    head = "".join(f'<th scope="col">{escaped(one)}</th>' for one in header)
+    body = "".join(f"<tr>{''.join(f'<td>{escaped(c)}</td>' for c in row)}</tr>" for row in rows)
+    title = f"<caption>{escaped(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -27,7 +26,3 @@ def axes(ax: Any = None) -> Any:
         return ax
     pyplot = require("matplotlib.pyplot", extra="plot", purpose="plot()")
     return pyplot.subplots(layout="constrained")[1]
-
-
-def _escape(text: str) -> str:
-    return html.escape(printable(text))

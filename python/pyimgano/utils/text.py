@@ -1,5 +1,6 @@
 """Text from names of files and from other programs, made safe to print."""
 
+import html
 import os
 
 #: What no line of text may hold: control characters, which end lines and which a terminal obeys,
@@ -29,3 +30,8 @@ def printable(text: str) -> str:
 def shown(path: str | os.PathLike[str]) -> str:
     """A path as it can be printed anywhere: undecodable bytes and what is unsafe escaped."""
     return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def escaped(text: str) -> str:
+    """A text as it can stand in HTML: in one line, and without markup."""
+    return html.escape(printable(text))

@@ -1,13 +1,3 @@
-"use strict";
-(() => {
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (id) => document.getElementById(id);
-const make = (tag, cls, text) => {
-  const node = document.createElement(tag);
-  if (cls) node.className = cls;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 const picture = (index, alt) => {
   const img = make("img");
   img.alt = alt;
@@ -90,12 +80,8 @@ const VALUES = {
 };
 function ordered(images) {
   const value = VALUES[key];
-  return images.sort((a, b) => {
-    const x = value(a), y = value(b);
-    if (x === null || y === null) return (x === null) - (y === null);
-    const way = typeof x === "number" ? x - y : x.localeCompare(y, undefined, {numeric: true});
-    return way ? (down ? -way : way) : (b.score ?? -Infinity) - (a.score ?? -Infinity);
-  });
+  return images.sort((a, b) => compare(value(a), value(b), down)
+    || (b.score ?? -Infinity) - (a.score ?? -Infinity));
 }
 let visible = [];
 function list() {
@@ -256,25 +242,16 @@ function legend(image) {
 /* ---- controls ---- */
 $("threshold").addEventListener("input", (event) => setThreshold(
   low - pad + event.target.value / 1000 * (high - low + 2 * pad), "slider"));
-$("threshold-value").addEventListener("input", (event) => {
-  const value = Number(event.target.value);
-  if (event.target.value !== "" && Number.isFinite(value)) setThreshold(value, "number");
-});
+onNumber((value) => setThreshold(value, "number"));
 $("reset").addEventListener("click", () => setThreshold(data.threshold === null ? Infinity : data.threshold));
-$("filters").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  filter = button.dataset.filter;
-  for (const other of $("filters").querySelectorAll("button")) {
-    other.setAttribute("aria-pressed", String(other === button));
-  }
+onFilter((name) => {
+  filter = name;
   list();
 });
 for (const id of ["group", "warned"]) $(id).addEventListener("change", list);
 $("text").addEventListener("input", list);
 $("heat-on").addEventListener("change", strength);
 $("strength").addEventListener("input", strength);
-const option = (value, text) => { const o = make("option", "", text); o.value = value; return o; };
 $("group").append(...data.groups.map((name, i) => option(i, name)));
 $("group-box").hidden = data.groups.length < 2;
 const kinds = [...new Set(data.images.flatMap((i) => i.warnings.map((w) => w.split(":")[0])))].sort();
@@ -285,4 +262,3 @@ $("filters").querySelector('[data-filter="none"]').hidden = !data.images.some((i
 $("table").classList.toggle("plainly", !data.decides);
 if (data.strip !== null) $("strip").append(picture(data.strip, ""));
 setThreshold(threshold);
-})();

@@ -1,13 +1,3 @@
-"use strict";
-(() => {
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (id) => document.getElementById(id);
-const make = (tag, cls, text) => {
-  const node = document.createElement(tag);
-  if (cls) node.className = cls;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 const PAGE = 60;
 let current = null, threshold = 0, filter = "all", limit = PAGE;
 
@@ -21,13 +11,7 @@ function sortBy(column, descending) {
     const raw = cell.dataset.value;
     return raw === undefined ? cell.textContent : raw === "" ? null : Number(raw);
   };
-  const rows = [...body.rows].sort((a, b) => {
-    const x = value(a), y = value(b);
-    if (x === null || y === null) return (x === null) - (y === null);
-    const way = typeof x === "number" ? x - y : x.localeCompare(y, undefined, {numeric: true});
-    return descending ? -way : way;
-  });
-  body.append(...rows);
+  body.append(...[...body.rows].sort((a, b) => compare(value(a), value(b), descending)));
   heads.forEach((head, i) => {
     if (i === column) head.setAttribute("aria-sort", descending ? "descending" : "ascending");
     else head.removeAttribute("aria-sort");
@@ -62,11 +46,7 @@ function show(category, run) {
   if (!current) return;
   $("category").value = category;
   const models = $("run");
-  models.replaceChildren(...choices.map((b) => {
-    const option = make("option", "", data.runs[b.run]);
-    option.value = b.run;
-    return option;
-  }));
+  models.replaceChildren(...choices.map((b) => option(b.run, data.runs[b.run])));
   models.value = current.run;
   $("detail-title").textContent = data.runs.length > 1
     ? `${category}, ${data.runs[current.run]}` : category;
@@ -213,34 +193,21 @@ function zoom(image) {
 $("zoom").addEventListener("click", () => $("zoom").close());
 $("threshold").addEventListener("input", (event) => setThreshold(
   current.low + event.target.value / 1000 * (current.high - current.low), "slider"));
-$("threshold-value").addEventListener("input", (event) => {
-  const value = Number(event.target.value);
-  if (event.target.value !== "" && Number.isFinite(value)) setThreshold(value, "number");
-});
+onNumber((value) => setThreshold(value, "number"));
 $("reset").addEventListener("click", learned);
 $("order").addEventListener("change", gallery);
 $("more").addEventListener("click", () => { limit += PAGE; gallery(); });
-$("filters").addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  filter = button.dataset.filter;
-  for (const other of $("filters").querySelectorAll("button")) {
-    other.setAttribute("aria-pressed", String(other === button));
-  }
+onFilter((name) => {
+  filter = name;
   limit = PAGE;
   gallery();
 });
 $("category").addEventListener("change", (event) => show(event.target.value, current.run));
 $("run").addEventListener("change", (event) => show(current.category, event.target.value));
 const names = [...new Set(data.blocks.map((b) => b.category))];
-$("category").append(...names.map((name) => {
-  const option = make("option", "", name);
-  option.value = name;
-  return option;
-}));
+$("category").append(...names.map((name) => option(name, name)));
 $("run-box").hidden = data.runs.length < 2;
 if (data.blocks.length) {
   $("detail").hidden = false;
   show(data.blocks[0].category, data.blocks[0].run);
 }
-})();
