@@ -9,8 +9,7 @@ import pytest
 
 from pyimgano.datasets import list_categories, list_datasets, load_dataset
 from pyimgano.errors import DatasetError
-from tests.conftest import write_image
-from tests.datasets.shipped import SIZE, mask, real_iad_entry, write_real_iad, write_split
+from tests.datasets.shipped import real_iad_entry, write_real_iad, write_split
 
 VIEWS = ["C1", "C2", "C3", "C4", "C5"]
 TRAIN = [real_iad_entry("OK", "S0001", view) for view in VIEWS]
@@ -151,9 +150,3 @@ def test_views_that_a_part_lacks_are_counted_and_named(root: Path) -> None:
     told = dataset.left_out.describe()
     assert told.startswith("2 views left out: 2 views of parts that the split file does not list")
     assert "NG/AK/S0001, C4" in told
-
-
-def test_a_mask_of_another_size_is_named(root: Path) -> None:
-    write_image(root / "realiad_256/toy" / str(TEST[0]["mask_path"]), mask()[:12])
-    with pytest.raises(DatasetError, match=rf"mask\.png is {SIZE[1]} x 12 pixels, its image"):
-        load_dataset("real_iad", root, "toy").get_test_data()

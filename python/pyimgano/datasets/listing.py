@@ -1,6 +1,7 @@
 """What a layout finds in the folders of a set: samples, what was left out, what cannot be read."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -129,6 +130,29 @@ def match_masks(images: Sequence[str], folder: Path, masks: Path) -> list[str]:
             )
         matched.append(mask)
     return matched
+
+
+def masks_beside(
+    found: Listing[T], folder: Path, named: re.Pattern[str], end: str, other: Reason
+) -> list[tuple[str, str]]:
+    """The images right in ``folder``, each with the mask that lies beside it.
+
+    The stem of an image is ``named``, and its mask is called ``<stem><end>``, with any image
+    suffix. What is neither an image nor a mask is counted as ``other``. A DatasetError names the
+    first image without a mask.
+    """
+    paths = {Path(path).stem: path for path in found.images_in(folder, deep=False)}
+    mark, pairs = Path(end).stem, []
+    for stem, path in paths.items():
+        if named.fullmatch(stem):
+            if stem + mark not in paths:
+                raise DatasetError(
+                    f"no mask for {shown(path)}: expected {shown(folder / stem)}{end}"
+                )
+            pairs.append((path, paths[stem + mark]))
+        elif not named.fullmatch(stem.removesuffix(mark)):
+            found.left_out.add(other, path)
+    return pairs
 
 
 def _by_place(folder: Path) -> dict[tuple[Path, str], str]:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from pyimgano.datasets.base import Sample
-from pyimgano.datasets.listing import Listing, folder_below
+from pyimgano.datasets.listing import Listing, folder_below, masks_beside
 from pyimgano.errors import DatasetError
 from pyimgano.images.left_out import Reason
 from pyimgano.images.reading import read_mask
@@ -50,7 +50,9 @@ class KSDDLayout:
 
         found: Listing[Sample] = Listing()
         base = self.base(root)
-        masks = {image: mask for item in _items(base) for image, mask in _pairs(found, base / item)}
+        masks: dict[str, str] = {}
+        for item in _items(base):
+            masks.update(masks_beside(found, base / item, _IMAGE, "_label.bmp", _OTHER))
         defect = {image for image, mask in masks.items() if read_mask(mask).any()}
         good = sorted(masks.keys() - defect)
         if len(good) < 2:
@@ -68,22 +70,6 @@ def _items(base: Path) -> list[str]:
 
 def _item(path: str) -> str:
     return Path(path).parent.name
-
-
-def _pairs(found: Listing[Sample], folder: Path) -> list[tuple[str, str]]:
-    """The images of an item with their masks."""
-    paths = {Path(path).stem: path for path in found.images_in(folder, deep=False)}
-    pairs = []
-    for stem, path in paths.items():
-        if _IMAGE.fullmatch(stem):
-            if f"{stem}_label" not in paths:
-                raise DatasetError(
-                    f"no mask for {shown(path)}: expected {shown(folder / stem)}_label.bmp"
-                )
-            pairs.append((path, paths[f"{stem}_label"]))
-        elif not _IMAGE.fullmatch(stem.removesuffix("_label")):
-            found.left_out.add(_OTHER, path)
-    return pairs
 
 
 KSDD = KSDDLayout()

@@ -4,15 +4,15 @@ import os
 import re
 from pathlib import Path
 
-from pyimgano.datasets.base import Sample
-from pyimgano.datasets.listing import Listing, folder_below
+from pyimgano.datasets.base import Sample, Split
+from pyimgano.datasets.listing import Listing, folder_below, masks_beside
 from pyimgano.errors import DatasetError
 from pyimgano.images.left_out import Reason
 from pyimgano.images.reading import read_mask
 from pyimgano.utils.text import shown
 
 CATEGORY = "ksdd2"
-_HALVES = ("train", "test")
+_HALVES: tuple[Split, ...] = ("train", "test")
 _IMAGE = re.compile(r"\d+")
 _OTHER = Reason(
     "file that is neither an image nor a mask of KolektorSDD2",
@@ -44,15 +44,11 @@ class KSDD2Layout:
         """Images, masks, and labels by the masks' content."""
         found: Listing[Sample] = Listing()
         base = self.base(root)
-        with found.part("train"):
-            found += [
-                Sample(path, "train", int(read_mask(mask).any()))
-                for path, mask in _pairs(found, base / "train")
-            ]
-        with found.part("test"):
-            for path, mask in _pairs(found, base / "test"):
-                label = int(read_mask(mask).any())
-                found.append(Sample(path, "test", label, (mask,) if label else ()))
+        for half in _HALVES:
+            with found.part(half):
+                for path, mask in masks_beside(found, base / half, _IMAGE, "_GT.png", _OTHER):
+                    label = int(read_mask(mask).any())
+                    found.append(Sample(path, half, label, (mask,) if label else ()))
         return found
 
 
@@ -66,22 +62,6 @@ def _has_half(base: Path) -> bool:
         except OSError:
             continue
     return False
-
-
-def _pairs(found: Listing[Sample], folder: Path) -> list[tuple[str, str]]:
-    """The images of a half with their masks."""
-    paths = {Path(path).stem: path for path in found.images_in(folder, deep=False)}
-    pairs = []
-    for stem, path in paths.items():
-        if _IMAGE.fullmatch(stem):
-            if f"{stem}_GT" not in paths:
-                raise DatasetError(
-                    f"no mask for {shown(path)}: expected {shown(folder / stem)}_GT.png"
-                )
-            pairs.append((path, paths[f"{stem}_GT"]))
-        elif not _IMAGE.fullmatch(stem.removesuffix("_GT")):
-            found.left_out.add(_OTHER, path)
-    return pairs
 
 
 KSDD2 = KSDD2Layout()
