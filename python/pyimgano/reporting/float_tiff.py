@@ -30,7 +30,7 @@ def float_tiff(anomaly_map: NDArray[np.float32], dtype: FloatType = "float32") -
     height, width = anomaly_map.shape
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(anomaly_map, dtype=np.dtype(dtype).newbyteorder("<"))
-    if not np.isfinite(values).all():
+    if (np.isinf(values) & np.isfinite(anomaly_map)).any():
         raise InvalidInputError(
             f"a map reaches {np.abs(anomaly_map).max():g}, beyond {dtype}: use float32"
         )

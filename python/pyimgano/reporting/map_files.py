@@ -4,12 +4,12 @@ import io
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError, OutputError
+from pyimgano.errors import InvalidInputError
 from pyimgano.reporting.files import file_stem, make_folder, write_bytes
+from pyimgano.reporting.float_tiff import float_tiff
 
 #: TIFF with one channel of float32, or NumPy's own format.
 MapKind: TypeAlias = Literal["tiff", "npy"]
@@ -48,7 +48,4 @@ def encoded_map(anomaly_map: NDArray[np.float32], kind: str) -> bytes:
         buffer = io.BytesIO()
         np.save(buffer, anomaly_map, allow_pickle=False)
         return buffer.getvalue()
-    ok, data = cv2.imencode(".tiff", anomaly_map)
-    if not ok:
-        raise OutputError(f"cannot encode a map of shape {anomaly_map.shape} as TIFF")
-    return bytes(data.tobytes())
+    return float_tiff(anomaly_map)
