@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pyimgano.datasets import LazyMasks, Sample, Saturation, load_dataset
+from pyimgano.datasets.defects import union_of
 from pyimgano.errors import DatasetError
 from pyimgano.extend import register_layout
 from tests.conftest import texture, write_image
@@ -53,7 +54,9 @@ def test_every_value_of_every_file_is_a_defect_and_they_may_overlap(tmp_path: Pa
     assert [(one.pixels.sum(), one.saturation) for one in found] == [(20, 10), (100, 30), (16, 8)]
     assert found[0].pixels[5, 10] == found[2].pixels[5, 10] == 1
     assert np.array_equal(masks[0], (first | second) != 0)
+    np.testing.assert_array_equal(union_of(found, SIZE), masks[0])
     assert masks.defects(1, SIZE) == []
+    assert not union_of([], SIZE).any()
     assert masks.saturate
     assert not masks[1:].saturate
 

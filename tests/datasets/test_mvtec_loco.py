@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pyimgano.datasets import Saturation, load_dataset
+from pyimgano.datasets import Saturation, load_dataset, masks
 from pyimgano.errors import DatasetError
+from pyimgano.images.reading import Mask
+from pyimgano.pipelines.mvtec_visa import run_benchmark
 from tests.conftest import write_image
 from tests.datasets.shipped import LOCO_KINDS, SIZE, mask, write_loco
 
@@ -106,3 +109,27 @@ def test_missing_files_are_named(root: Path) -> None:
 def test_as_another_set_the_error_names_this_one(root: Path) -> None:
     with pytest.raises(DatasetError, match=r"are a folder, .*layout mvtec_loco reads those"):
         load_dataset("mvtec", root, "pushpins").get_test_paths()
+
+
+def test_a_benchmark_decodes_each_mask_once_for_all_metrics_of_pixels(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: Counter[str] = Counter()
+    decode = masks.inspect_mask
+
+    def counting(path: str, **given: int) -> Mask:
+        decoded["/".join(Path(path).parts[-3:])] += 1
+        return decode(path, **given)
+
+    monkeypatch.setattr(masks, "inspect_mask", counting)
+    result = run_benchmark(
+        dataset="mvtec_loco", root=root, backbone="filterbank", image_size=SIZE,
+        metrics=("pixel_auroc", "spro"), strict=True,
+    )  # fmt: skip
+    assert {"pixel_auroc", "spro"} <= result.categories[0].metrics.keys()
+    assert decoded == {
+        "logical_anomalies/000/000.png": 1,
+        "logical_anomalies/000/001.png": 1,
+        "logical_anomalies/001/000.png": 1,
+        "structural_anomalies/000/000.png": 1,
+    }

@@ -1,6 +1,7 @@
 """Single defects of an image, each with the area at which it counts as found."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,3 +65,11 @@ class DefectMask:
 
     pixels: NDArray[np.uint8]
     saturation: int
+
+
+def union_of(defects: Iterable[DefectMask], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The mask, uint8 (H, W) with 0 and 1, of an image of that size: what is in any defect."""
+    whole = np.zeros(size, dtype=np.uint8)
+    for one in defects:
+        whole |= one.pixels
+    return whole

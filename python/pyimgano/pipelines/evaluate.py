@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyimgano.datasets import Dataset
 from pyimgano.datasets.base import DEFECTIVE, Sample, TestSplit
+from pyimgano.datasets.defects import DefectMask, union_of
 from pyimgano.errors import ImageReadError, RegionWarning, ThresholdWarning
 from pyimgano.kernels import DefectPixels
 from pyimgano.metrics.catalogue import Selection, select_metrics
@@ -80,17 +81,21 @@ def run_tests(
             arrived = time.perf_counter()
             seconds["decode"] = seconds.get("decode", 0.0) + one.decode_ms / 1000
             mask, label = None, None if split.labels is None else int(split.labels[number])
+            single: list[DefectMask] = []
             if split.masks is not None and (with_pixels or pictures is not None):
                 with timer.stage("decode masks"):
-                    mask = split.masks.read(number, one.image.shape[:2])
+                    size = one.image.shape[:2]
+                    if with_defects:
+                        single = split.masks.defects(number, size)
+                        mask = union_of(single, size)
+                    else:
+                        mask = split.masks.read(number, size)
             if mask is not None and with_pixels:
                 kept, found = counted_pixels(mask, one.prediction.anomaly_map, region, metric_size)
                 tested.masks.append(kept)
                 if found is not None:
                     tested.maps.append(found)
-                if with_defects and split.masks is not None:
-                    single = split.masks.defects(number, one.image.shape[:2])
-                    tested.defects += counted_defects(number, single, mask, region, metric_size)
+                tested.defects += counted_defects(number, single, mask, region, metric_size)
                 if label and not mask.any():
                     tested.unmarked.append(shown(split.paths[number]))
                 elif label and region is not None and not kept.any():

@@ -37,12 +37,14 @@ def counted_defects(
 ) -> list[DefectPixels]:
     """The single defects of an image, by the pixels that :func:`counted_pixels` gives of it."""
 
+    if not defects:
+        return []
+    whole = resize_mask(mask, metric_size)
+    inside = None if region is None else _inside(mask, region, metric_size)
+
     def laid_out(defect: NDArray[np.uint8]) -> NDArray[np.uint8]:
         kept = resize_mask(defect, metric_size)
-        if region is None:
-            return kept
-        whole = resize_mask(mask, metric_size)
-        return pixels_inside(whole, kept, _inside(mask, region, metric_size))[1]
+        return kept if inside is None else pixels_inside(whole, kept, inside)[1]
 
     return defect_pixels(image, defects, laid_out)
 
