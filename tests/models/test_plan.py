@@ -42,6 +42,20 @@ def test_the_smallest_defect_makes_more_or_fewer_patches_of_an_image() -> None:
     assert patches == [20 * 32, 10 * 16, 4 * 8]
 
 
+def test_patches_outside_a_region_that_was_drawn_are_not_planned_for() -> None:
+    left, quarter = np.zeros((2, 160, 256), np.bool_)
+    left[:, :128] = True
+    quarter[:80, :128] = True
+    whole = PatchCore(**TILED).plan([LARGE])
+    for drawn, n_patches in (({"roi": left}, 320), ({"roi": left, "ignore": quarter}, 160)):
+        plan = PatchCore(**TILED, **drawn).plan([LARGE])
+        assert plan.n_patches == n_patches
+        assert whole.fit_bytes - plan.fit_bytes > (640 - n_patches) * 384 * 4
+        # The network sees all of the image, whatever counts of it.
+        assert (plan.seen, plan.n_tiles, plan.image_bytes) == ((160, 256), 8, whole.image_bytes)
+    assert PatchCore(**TILED, roi="auto").plan([LARGE]).n_patches == 640
+
+
 @pytest.mark.parametrize("model", ["padim", "subspacead", "anomalydino", "superadd"])
 def test_every_patch_detector_has_one(model: str) -> None:
     detector: Any = create_model(model, **TILED)

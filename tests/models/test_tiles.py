@@ -118,6 +118,8 @@ def test_twins_and_learnt_images_are_known_on_tiles() -> None:
         ({"tile_overlap": 8}, "tile_overlap is for tiles"),
         ({"tiles": 64, "preset": "paper"}, "preset='paper' squashes"),
         ({"smallest_defect": 9, "resize_mode": "squash"}, "smallest_defect keeps the aspect"),
+        ({"smallest_defect": 9, "image_size": 512}, "leave out image_size=512, or smallest_defect"),
+        ({"smallest_defect": 9, "image_size": None}, "leave out image_size=None"),
         ({"tiles": "all"}, "tiles must be"),
         ({"smallest_defect": 0}, "smallest_defect must be"),
         ({"tiles": "auto"}, 'tiles="auto" are of 1024 pixels.*image_size=None.*smallest_defect'),

@@ -3,7 +3,7 @@
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +62,11 @@ def size_if_readable(image: ImageInput) -> tuple[int, int] | None:
         return image_size(image)
     except ImageReadError:
         return None
+
+
+def first_size(images: Iterable[ImageInput]) -> tuple[int, int] | None:
+    """Height and width of the first of some images that can be read; None if there is none."""
+    return next(filter(None, map(size_if_readable, images)), None)
 
 
 def read_image(

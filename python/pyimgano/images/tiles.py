@@ -56,7 +56,8 @@ SMALLEST_DEFECT = Count(
     none="image_size counts",
     metavar="PX",
     help="side in pixels of the smallest defect to be found, in the image as it was taken: chooses"
-    " the size that images are brought to, keeps their aspect, and cuts them into tiles",
+    " the size that images are brought to in place of image_size, keeps their aspect, and cuts them"
+    " into tiles",
 )
 
 

@@ -61,8 +61,8 @@ class PatchDetector(HeldOutThresholds):
         grid. An image smaller than a tile is one tile. ``"auto"``: 1024, or what the network takes.
     smallest_defect : int or None
         Side in pixels, in the image as it was taken, of the smallest defect that matters. It sets
-        the size in place of ``image_size``, so that such a defect is as large as one and a quarter
-        patches, with ``tiles="auto"`` where nothing is said of tiles.
+        the size, so that such a defect is as large as one and a quarter patches, with
+        ``tiles="auto"`` where nothing is said of tiles; ``image_size`` beside it is an error.
     roi, ignore : path, array, str or None
         The part of the images that counts, and a part that does not: a picture that is black
         outside, a JSON file of polygons, or an array (H, W), of the images' aspect at any size.

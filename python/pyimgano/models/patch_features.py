@@ -18,7 +18,7 @@ from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.features.patches.tiled import TiledPatches
 from pyimgano.images.light import Light
 from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage, as_size
-from pyimgano.images.reading import size_if_readable
+from pyimgano.images.reading import first_size
 from pyimgano.images.references import References
 from pyimgano.images.twins import digest
 from pyimgano.models.compared import ComparedPatches
@@ -89,7 +89,8 @@ class PatchFeatures(ComparedPatches):
         """What learning from these images will cost, and each further one like the largest.
 
         It takes a few passes of one tile, and changes nothing. A NotEnoughMemoryError is raised by
-        ``plan.check()``; see :class:`~pyimgano.models.plan.Plan`.
+        ``plan.check()``; see :class:`~pyimgano.models.plan.Plan`. Of a region of interest it knows
+        what was drawn: with ``roi="auto"`` the whole image counts here.
         """
         self.validate()
         images = list(images)
@@ -104,6 +105,7 @@ class PatchFeatures(ComparedPatches):
             trial._seeing(trial.features_),
             lambda: CheckedScorer(self.build_scorer()),
             trial._build_mapper(),
+            share=self._share_drawn(images),
             projection=self.projection,
             passes=1 + trial.features_.needs_fit + (self.projection is not None),
             copies=self._references().n_copies,
@@ -126,9 +128,13 @@ class PatchFeatures(ComparedPatches):
             pixels = [loaded.pixels for loaded in batch]
             return projected(self._seeing(self.features_), pixels, self.projection_)
 
+    @abstractmethod
+    def _share_drawn(self, images: Sequence[ImageInput]) -> float:
+        """The share of an image that counts, as far as that is known without looking at images."""
+
     def _check_defect(self, images: Iterable[ImageInput]) -> None:
         """Refuse a smallest defect that the first readable image has no room for."""
-        size = next(filter(None, map(size_if_readable, images)), None)
+        size = first_size(images)
         if self.smallest_defect is not None and size and self.smallest_defect >= max(size):
             raise InvalidInputError(
                 f"smallest_defect={self.smallest_defect} is not smaller than images of {size[1]} x"
@@ -249,6 +255,11 @@ class PatchFeatures(ComparedPatches):
             raise InvalidInputError(
                 f"preset={self.preset!r} squashes whole images: leave it out, or tiles,"
                 " smallest_defect and resize_mode"
+            )
+        if self.smallest_defect is not None and "image_size" in self.changed_params():
+            raise InvalidInputError(
+                "smallest_defect chooses the size that images are brought to: leave out"
+                f" image_size={self.image_size}, or smallest_defect"
             )
         features = build_features(
             self.backbone,

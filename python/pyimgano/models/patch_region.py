@@ -11,7 +11,7 @@ from pyimgano.errors import ImageReadError, InvalidInputError, RegionWarning
 from pyimgano.images.geometry import Geometry, Size, resize_image, size_within
 from pyimgano.images.pixels import as_floats
 from pyimgano.images.preprocess import ImagePreprocessor
-from pyimgano.images.reading import size_if_readable
+from pyimgano.images.reading import first_size
 from pyimgano.images.region import RegionOfInterest
 from pyimgano.images.region_auto import varying_region
 from pyimgano.images.region_files import (
@@ -66,6 +66,13 @@ class PatchRegion(PatchFeatures):
         )
         return roi, ignore
 
+    def _share_drawn(self, images: Sequence[ImageInput]) -> float:
+        """The share of an image that was drawn to count; all of it where that is to be found."""
+        size = first_size(images)
+        if size is None or (self.roi is None and self.ignore is None):
+            return 1.0
+        return draw_region(*self._drawn(), size).share
+
     def _learn_region(
         self, images: Sequence[ImageInput], preprocessor: ImagePreprocessor
     ) -> RegionOfInterest | None:
@@ -75,7 +82,7 @@ class PatchRegion(PatchFeatures):
         for name in ("roi", "ignore"):
             check_is_no_image(name, getattr(self, name), images)
         roi, ignore = self._drawn()
-        size = next(filter(None, map(size_if_readable, images)), None)
+        size = first_size(images)
         if size is None:  # then reading them says which and why
             return None
         if isinstance(self.roi, str) and self.roi == AUTO:

@@ -42,7 +42,7 @@ class Plan:
     n_tiles, tile
         Tiles of that, and the side of one in pixels.
     n_patches, depth
-        Patches of it, and features of each.
+        Patches of it that count, and features of each.
     fit_seconds, image_seconds
         For learning from all images, and for each that is scored then.
     fit_bytes, image_bytes
@@ -95,6 +95,7 @@ def make_plan(
     new_scorer: Callable[[], CheckedScorer],
     mapper: PatchMapper,
     *,
+    share: float = 1.0,
     projection: int | str | None = None,
     passes: int = 1,
     copies: int = 0,
@@ -110,6 +111,8 @@ def make_plan(
         Of the detector; features that have learnt nothing and are not needed any more.
     new_scorer
         Gives one that has learnt nothing.
+    share
+        Of the patches of an image, that is inside the region of interest.
     projection
         Axes that the detector keeps.
     passes
@@ -142,16 +145,16 @@ def make_plan(
     others = _parts((image for _, image in sizes if image is not largest), preprocessor, part.shape)
     grids = chain([grid], (projected(features, [other], axes)[0] for other in others))
     learning, scoring = measure_growth(new_scorer, grids)
-    n_patches = round(len(grid.rows) * math.prod(seen) / math.prod(part.shape[:2]))
-    scorer = new_scorer()
-    depth, n, pixels = grid.rows.shape[1], len(sizes), math.prod(source)
-    distances = np.zeros((max(1, n_patches // 64), 64), np.float32)
+    n_extracted = round(len(grid.rows) * math.prod(seen) / math.prod(part.shape[:2]))
+    n_patches = max(1, round(share * n_extracted))
+    scorer, n, depth = new_scorer(), len(sizes), grid.rows.shape[1]
+    pixels, held = math.prod(source), loaded.pixels.nbytes
+    distances = np.zeros((max(1, n_extracted // 64), 64), np.float32)
     upscaling, at_input = timed(lambda: mapper.at_input(distances, seen))
     mapping, _ = timed(lambda: loaded.geometry.to_source(at_input))
     of_network = extracting * n_tiles
     n_learnt = n * (1 + copies) * n_patches
-    kept = 4 * n_patches * (depth if axes is None else depth + raw.rows.shape[1])
-    held = loaded.pixels.nbytes
+    kept = 4 * n_extracted * (depth if axes is None else depth + raw.rows.shape[1])
     in_work = kept + held + _PER_PIXEL * math.prod(part.shape[:2])
     maps = held + 8 * math.prod(seen) + 4 * pixels
     return Plan(

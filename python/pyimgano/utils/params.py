@@ -79,13 +79,17 @@ class ParamsMixin:
             setattr(self, name, value)
         return self
 
-    def __repr__(self) -> str:
+    def changed_params(self) -> dict[str, Any]:
+        """Those of the constructor's arguments that differ from their defaults, by name."""
         defaults = inspect.signature(type(self).__init__).parameters
-        changed = [
-            f"{name}={value!r}"
+        return {
+            name: value
             for name, value in self.get_params().items()
             if name not in defaults or not _same(value, defaults[name].default)
-        ]
+        }
+
+    def __repr__(self) -> str:
+        changed = [f"{name}={value!r}" for name, value in self.changed_params().items()]
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
