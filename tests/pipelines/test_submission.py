@@ -18,6 +18,7 @@ from pyimgano.errors import DatasetError, InvalidInputError, OutputError
 from pyimgano.models import create_model
 from pyimgano.pipelines import submission
 from pyimgano.pipelines.submission import export_submission, pixel_moments
+from pyimgano.pipelines.submission_folder import Staging
 from pyimgano.reporting.float_tiff import float_tiff
 from tests.conftest import write_image
 from tests.datasets.shipped import SIZE, bad, write_mvtec_ad2
@@ -213,14 +214,14 @@ def test_an_interrupted_export_leaves_no_submission_and_goes_on(
 def test_files_lost_from_an_unfinished_export_are_found(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, put = tmp_path / "out", submission._put
-    monkeypatch.setattr(submission, "_put", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        export_submission(out, root=root, **OPTIONS)
-    monkeypatch.setattr(submission, "_put", put)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Staging, "put", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            export_submission(out, root=root, **OPTIONS)
     lost = tmp_path / "out.unfinished/submission/anomaly_images/can/test_private/000_regular.tiff"
     lost.write_bytes(b"")
-    with pytest.raises(OutputError, match="is not complete: 1 files are missing and 0 are"):
+    with pytest.raises(OutputError, match="is not complete: 1 file missing, 0 too many, such as"):
         export_submission(out, root=root, **OPTIONS)
     assert not out.exists()
 
