@@ -46,7 +46,7 @@ def test_an_image_of_the_first_set_without_its_mask_is_named(first: Path) -> Non
 def test_a_first_set_of_one_good_image_cannot_be_split(tmp_path: Path) -> None:
     write_image(tmp_path / "kos01/Part0.jpg", good(0))
     write_image(tmp_path / "kos01/Part0_label.bmp", mask(0))
-    with pytest.raises(DatasetError, match="has 1 good images: a split needs 2"):
+    with pytest.raises(DatasetError, match="has 1 good image: a split needs 2"):
         load_dataset("ksdd", tmp_path).samples()
 
 

@@ -10,7 +10,7 @@ from pyimgano.errors import DatasetError
 from pyimgano.images.left_out import Reason
 from pyimgano.images.reading import read_mask
 from pyimgano.images.walk import visible_folders
-from pyimgano.utils.text import shown
+from pyimgano.utils.text import counted, shown
 
 CATEGORY = "ksdd"
 #: Share of the good images to learn from, and the seed that draws them: anomalib's split.
@@ -56,7 +56,9 @@ class KSDDLayout:
         defect = {image for image, mask in masks.items() if read_mask(mask).any()}
         good = sorted(masks.keys() - defect)
         if len(good) < 2:
-            raise DatasetError(f"{shown(base)} has {len(good)} good images: a split needs 2")
+            raise DatasetError(
+                f"{shown(base)} has {counted(len(good), 'good image')}: a split needs 2"
+            )
         train, test = train_test_split(good, train_size=TRAIN_SHARE, random_state=SEED)
         found += [Sample(path, "train", 0, group=_item(path)) for path in train]
         found += [Sample(path, "test", 0, (), group=_item(path)) for path in test]
