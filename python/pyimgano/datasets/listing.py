@@ -141,15 +141,17 @@ def masks_beside(
     suffix. What is neither an image nor a mask is counted as ``other``. A DatasetError names the
     first image without a mask.
     """
-    paths = {Path(path).stem: path for path in found.images_in(folder, deep=False)}
+    paths = found.images_in(folder, deep=False)
+    by_stem = {Path(path).stem: path for path in paths}
     mark, pairs = Path(end).stem, []
-    for stem, path in paths.items():
+    for path in paths:
+        stem = Path(path).stem
         if named.fullmatch(stem):
-            if stem + mark not in paths:
+            if stem + mark not in by_stem:
                 raise DatasetError(
                     f"no mask for {shown(path)}: expected {shown(folder / stem)}{end}"
                 )
-            pairs.append((path, paths[stem + mark]))
+            pairs.append((path, by_stem[stem + mark]))
         elif not named.fullmatch(stem.removesuffix(mark)):
             found.left_out.add(other, path)
     return pairs

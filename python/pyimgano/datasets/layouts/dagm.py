@@ -45,12 +45,12 @@ def _classes(base: Path) -> set[str]:
 
 
 def _samples(found: Listing[Sample], folder: Path, split: Split) -> list[Sample]:
-    images = {Path(p).stem: p for p in found.images_in(folder, skip=[folder / _LABELS])}
-    masks = {}
+    images = [(Path(p).stem, p) for p in found.images_in(folder, skip=[folder / _LABELS])]
+    stems, masks = {stem for stem, _ in images}, {}
     if os.path.isdir(folder / _LABELS):
         for path in found.images_in(folder / _LABELS):
             stem = Path(path).stem.removesuffix("_label")
-            if stem not in images:
+            if stem not in stems:
                 raise DatasetError(f"mask {shown(path)} has no image {shown(folder / stem)}.PNG")
             masks[stem] = path
     elif split == "test":
@@ -59,7 +59,7 @@ def _samples(found: Listing[Sample], folder: Path, split: Split) -> list[Sample]
         )
     return [
         Sample(path, split, int(stem in masks), (masks[stem],) if stem in masks else ())
-        for stem, path in images.items()
+        for stem, path in images
     ]
 
 

@@ -1,4 +1,4 @@
-"""A mask of another size than its image, in every set that is read as shipped."""
+"""Masks that do not fit their image, and images of one name, in every set read as shipped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_it_is_an_error_that_names_both(tmp_path: Path, name: str) -> None:
+def test_a_mask_of_another_size_is_an_error_that_names_both(tmp_path: Path, name: str) -> None:
     root = WRITERS[name](tmp_path)
     category = list_categories(name, root)[0]
     dataset = load_dataset(name, root, category)
@@ -44,3 +44,18 @@ def test_it_is_an_error_that_names_both(tmp_path: Path, name: str) -> None:
     assert str(raised.value) == (
         f"mask {defect.masks[0]} is 32 x 20 pixels, its image {defect.path} is 32 x 24"
     )
+
+
+@pytest.mark.parametrize("name", ["dagm", "ksdd", "ksdd2"])
+def test_images_of_one_name_in_two_formats_are_both_there(tmp_path: Path, name: str) -> None:
+    root = WRITERS[name](tmp_path)
+    before = load_dataset(name, root, list_categories(name, root)[0])
+    defect = next(one for one in before.samples("test") if one.label)
+    other = write_image(Path(defect.path).with_suffix(".tif"), shipped.bad(0))
+    after = load_dataset(name, root, before.category)
+    assert {one.path for one in after.samples()} == {other, *(s.path for s in before.samples())}
+    (twin,) = (one for one in after.samples("test") if one.path == other)
+    assert (twin.label, twin.masks) == (1, defect.masks)
+    masks = after.get_test_paths().masks
+    assert masks is not None
+    assert [note for note in masks.notes() if "serving more than one image" in note]
