@@ -29,7 +29,7 @@ def test_without_a_change_false_alarms_are_no_more_frequent_than_stated(law: str
     alarms = [
         first_change(ValueTest(limit=limit, seed=i), draw()) is not None for i in range(n_streams)
     ]
-    # At most length / limit of the streams, 0.1; twenty of sixty are far beyond chance.
+    # On average at most length / limit of the streams, six of sixty: fifteen are beyond chance.
     assert sum(alarms) < 15
 
 
