@@ -149,7 +149,7 @@ def test_file_array_polygon_and_option_say_the_same(
     file = str(tmp_path / "part.pyimgano")
     capsys.readouterr()
     assert main(["fit", str(tmp_path / "good"), "-o", file, "--quiet", *options]) == 0
-    assert "50.0% of each photo count: the region of interest" in capsys.readouterr().out
+    assert "50.0 % of each photo count: the region of interest" in capsys.readouterr().out
     (tmp_path / "roi.png").unlink()  # the file has its own
     np.testing.assert_array_equal(pyimgano.load(file).decision_function([GOOD, BAD]), wanted)
     capsys.readouterr()

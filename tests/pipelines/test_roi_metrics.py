@@ -43,7 +43,7 @@ def test_pixel_metrics_leave_out_what_is_outside_and_say_so(tmp_path: Path) -> N
     assert found.metrics["aupro"] == pytest.approx(by_hand.aupro, abs=1e-12)
     assert found.threshold == detector.threshold_
     assert found.notes == [
-        "pixel metrics leave out what is outside the region of interest: 46.9% of the pixels"
+        "pixel metrics leave out what is outside the region of interest: 46.9 % of the pixels"
     ]
     small = bench(root, roi=file, metric_size=32)
     assert small.metrics["aupro"] > 0.5

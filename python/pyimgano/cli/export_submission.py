@@ -26,7 +26,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--root", required=True, metavar="DIR", help="folder of MVTec AD 2, with all eight objects"
     )
     parser.add_argument(
-        "-o", "--output", required=True, metavar="DIR", help="folder to write; must not exist"
+        "-o",
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder to write; must not exist without --overwrite",
     )
     parser.add_argument(
         "--threshold",

@@ -1,4 +1,4 @@
-"""Image sets as lists of samples: MVTec AD, VisA, BTAD, custom folders, synthetic, your own."""
+"""Image sets as lists of samples: benchmark sets, custom folders, synthetic, your own."""
 
 from pyimgano.datasets.base import Dataset, Layout, Sample
 from pyimgano.datasets.defects import DefectMask, Saturation

@@ -95,7 +95,7 @@ class GoodPhotos:
         """What else people should know, a line each."""
         found = [f"left out, as asked for: {self._short(name)}" for name in self.left_out]
         if self.inside is not None:
-            found.append(f"{self.inside:.1%} of each photo count: the region of interest")
+            found.append(f"{100 * self.inside:.1f} % of each photo count: the region of interest")
         if any(photo.apart for photo in self.odd):
             found.append(
                 "a photo that shows no good part raises the threshold and hides defects:"

@@ -163,7 +163,7 @@ def _check_images(
 def _row(first: Summary, second: Summary, key: str) -> tuple[Difference, Estimate | None]:
     """A category's row, and how the difference varies."""
     row = Difference(first.category, first.shots, "", key, first.mean(key), second.mean(key))
-    how = _between(first.estimates(key), second.estimates(key), _digests(first, second, key))
+    how = _between(first.estimates(key), second.estimates(key), _drew_alike(first, second, key))
     return _with(row, how), how
 
 
@@ -178,7 +178,7 @@ def _between(
     return b - a if alike or a.influences is not None else None
 
 
-def _digests(first: Summary, second: Summary, key: str) -> bool:
+def _drew_alike(first: Summary, second: Summary, key: str) -> bool:
     """Whether all seeds of both runs drew the same resamples."""
     runs: list[CategoryResult] = [r for s in (first, second) for g in s.groups for r in g]
     found = {str(r.resampling.get("digest")) for r in runs if key in r.metrics}

@@ -63,7 +63,7 @@ def region_notes(region: RegionOfInterest | None, outside: Sequence[str]) -> lis
     it."""
     if region is None:
         return []
-    left_out = f"{1 - region.share:.1%} of the pixels"
+    left_out = f"{100 * (1 - region.share):.1f} % of the pixels"
     notes = [f"pixel metrics leave out what is outside the region of interest: {left_out}"]
     if n := len(outside):
         notes.append(
