@@ -41,6 +41,7 @@ mod pixels;
 mod plan;
 mod planes;
 mod saturation;
+mod scan;
 mod segment;
 mod sweep;
 #[cfg(target_arch = "x86_64")]

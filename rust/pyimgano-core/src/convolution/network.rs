@@ -17,9 +17,12 @@ pub struct Network {
     layers: Vec<Layer>,
     outputs: Vec<usize>,
     /// Maps of images of the last size, and working memory: kept, for new memory costs as much as
-    /// a layer.
+    /// a layer. After a run no more than [`KEPT`] bytes of maps stay.
     spare: Mutex<Spare>,
 }
+
+/// The embedded network's maps of one image of 1,536 x 1,536 pixels, or of some 40 of 256 x 256.
+const KEPT: usize = 384 << 20;
 
 #[derive(Debug, Default)]
 struct Spare {
@@ -27,11 +30,31 @@ struct Spare {
     scratch: Vec<Vec<f32>>,
 }
 
+impl Spare {
+    /// Frees the maps that exceed [`KEPT`].
+    fn trim(&mut self) {
+        let mut room = KEPT;
+        self.maps.retain(|one| match room.checked_sub(one.bytes()) {
+            Some(rest) => {
+                room = rest;
+                true
+            }
+            None => false,
+        });
+    }
+}
+
 /// The maps of one image.
 #[derive(Debug)]
 struct Workspace {
     plan: Plan,
     maps: Vec<Vec<f32>>,
+}
+
+impl Workspace {
+    fn bytes(&self) -> usize {
+        self.maps.iter().map(|map| size_of_val(&map[..])).sum()
+    }
 }
 
 /// One output of all images: float32 (n, height, width, channels).
@@ -107,7 +130,7 @@ impl Network {
             )));
         }
         let simd = Simd::from_env()?;
-        task::run(n_threads, monitor, n, |progress| {
+        let found = task::run(n_threads, monitor, n, |progress| {
             let first = self.workspace(height, width)?;
             let mut maps = Vec::new();
             for tensor in &self.outputs {
@@ -126,7 +149,9 @@ impl Network {
             let batch = Batch { images, out: &out, size: (height, width), simd };
             self.run_all(n, &batch, progress)?;
             Ok(maps)
-        })
+        });
+        self.spare().trim();
+        found
     }
 
     fn run_all(&self, n: usize, batch: &Batch<'_>, progress: &Progress) -> Result<()> {
@@ -240,3 +265,34 @@ struct Out(Vec<(*mut f32, usize)>);
 
 // SAFETY: each image writes to its own part.
 unsafe impl Sync for Out {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Silent;
+
+    #[test]
+    fn maps_of_small_images_are_kept_after_a_run_and_those_of_large_ones_are_freed() {
+        let one = Convolution {
+            weights: &[1.0; 16],
+            shape: [16, 1, 1, 1],
+            bias: &[0.0; 16],
+            stride: 1,
+            source: 0,
+            residual: None,
+            relu: false,
+        };
+        let network = Network::new(1, &[one], &[0]).expect("fits");
+        let kept = || network.spare().maps.iter().map(Workspace::bytes).collect::<Vec<_>>();
+        // Nothing writes to them, so they take no memory: 17 maps of 1,024 x 1,024, 71 MB.
+        let six = [(); 6].map(|()| network.workspace(1024, 1024).expect("is there"));
+        six.into_iter().for_each(|one| network.keep(one));
+        network.run(&[], [0, 1024, 1024], Some(1), &Silent).expect("runs");
+        assert_eq!(kept(), [17 << 22; 5]);
+        network.keep(network.workspace(4096, 2048).expect("is there"));
+        network.run(&[], [0, 4096, 2048], Some(1), &Silent).expect("runs");
+        assert_eq!(kept(), [0; 0]);
+        network.run(&[0.0; 64], [1, 8, 8], Some(1), &Silent).expect("runs");
+        assert_eq!(kept(), [17 << 8]);
+    }
+}

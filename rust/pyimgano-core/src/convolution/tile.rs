@@ -34,6 +34,12 @@ pub(super) unsafe fn pixels<
     start: [B; KB],
     mut put: impl FnMut(usize, [B; KB]),
 ) {
+    // Two halves are better than a whole and a small rest.
+    let halved = match MOST {
+        12 => 16,
+        6 => 8,
+        _ => 0,
+    };
     let mut at = 0;
     // `run!(P)`: the next P pixels.
     macro_rules! run {
@@ -48,8 +54,7 @@ pub(super) unsafe fn pixels<
     }
     while at < n {
         let left = n - at;
-        // Two halves are better than a whole and a small rest.
-        if left >= MOST && left != if MOST == 12 { 16 } else { 8 } {
+        if left >= MOST && left != halved {
             run!(MOST);
         } else if MOST > 8 && left >= 8 {
             run!(8);
