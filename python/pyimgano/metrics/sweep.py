@@ -1,5 +1,6 @@
 """Metrics that share one sweep over the pixels."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,10 +22,10 @@ class Pixels(NamedTuple):
 
     masks: Sequence[NDArray[np.uint8]]
     maps: Sequence[NDArray[Any]]
-    threshold: float | None  #: The detector's own level of the maps.
+    threshold: float | None  #: The detector's own level of raw maps.
 
 
-class Swept:
+class Swept(ABC):
     """A metric that takes its figures from a sweep, alone or together with others.
 
     Attributes
@@ -43,13 +44,13 @@ class Swept:
     takes_defects: bool = False
 
     @property
+    @abstractmethod
     def infos(self) -> tuple[MetricInfo, ...]:
         """The figures, each ``of="pixel"``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self, found: PixelCurves, pixels: Pixels) -> MetricResult:
         """The figures of a sweep."""
-        raise NotImplementedError
 
     def __call__(
         self,
