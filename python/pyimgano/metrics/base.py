@@ -117,7 +117,8 @@ class PixelMetric(Protocol):
         maps : sequence of n ndarrays
             float32 (H, W), each of its mask's shape. Not to be written to.
         threshold : float or None
-            The detector's own level of the maps, in their unit; None where it has none.
+            The detector's own level of the maps, in their unit: its pixel threshold, else the level
+            of its regions; None where it has neither.
         """
 
 

@@ -301,6 +301,15 @@ def _measure(
         if one.of == "image":
             found.add(one, split.labels, scores, float(detector.threshold_), weights)
         elif tested.masks and one in pixels:
-            level, one = getattr(detector, "map_threshold_", None), one.with_defects(tested.defects)
-            found.add(one, tested.masks, tested.maps, level, weights)
+            one = one.with_defects(tested.defects)
+            found.add(one, tested.masks, tested.maps, _map_level(detector), weights)
     return found
+
+
+def _map_level(detector: Any) -> float | None:
+    """The level of raw maps that masks are made by, else that of regions; None without either."""
+    pixels = getattr(detector, "pixel_threshold_", None)
+    if pixels is None:
+        return getattr(detector, "map_threshold_", None)
+    steps = getattr(detector, "postprocess_", None)
+    return float(pixels.value if steps is None else steps.raw_level(pixels.value))
