@@ -135,6 +135,8 @@ def test_a_newer_format_says_so(tmp_path: Path, data: bytes) -> None:
         ("fitted.threshold", 1e308, "threshold"),
         ("fitted.skipped", [1], "skipped"),
         ("fitted.pixel_threshold", "nan", "pixel_threshold"),
+        ("fitted.pixel_threshold", 7.5, "one of 'pixel_threshold' and 'pixel_target' alone"),
+        ("fitted.pixel_target", {"of": "pixels", "target": 0.1, "n": 9}, "'pixel_target' alone"),
         ("fitted.pixel_target", {"of": "dots", "target": 0.1, "n": 9}, "pixel_target'.'of'"),
         ("fitted.pixel_target", {"of": "pixels", "target": 2, "n": 9}, "pixel_target'.'target'"),
         ("bank.dtype", "float16", "memory_bank"),

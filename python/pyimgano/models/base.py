@@ -5,14 +5,12 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, InvalidTypeError, ThresholdWarning
-from pyimgano.images.health import ImageHealth
 from pyimgano.models.fitted import FittedState
 from pyimgano.models.good_patch import GoodPatch
 from pyimgano.models.notebook import InNotebooks
@@ -286,24 +284,14 @@ class PixelDetector(Detector):
         given = state.facts.get("postprocess")
         self.pixel_threshold_ = None
         self.set_postprocess(None if given is None else AnomalyMapPostprocess(**given))
-        value, target = (state.facts.get(f"pixel_{name}") for name in ("threshold", "target"))
-        if value is not None and target is not None:
-            self.pixel_threshold_ = PixelThreshold(value, **target)
+        if (target := state.facts.get("pixel_target")) is not None:
+            self.pixel_threshold_ = PixelThreshold(state.facts["pixel_threshold"], **target)
 
-    def _prediction(
-        self,
-        path: str | None,
-        score: float,
-        anomaly_map: NDArray[np.float32] | None,
-        health: ImageHealth | None,
-        nearest: NDArray[np.int32] | None = None,
-    ) -> Prediction:
-        found = super()._prediction(path, score, anomaly_map, health, nearest)
+    def _mask(self, anomaly_map: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
         if self.pixel_threshold_ is None or anomaly_map is None:
-            return found
+            return None
         steps = self.postprocess_
-        processed = anomaly_map if steps is None else steps(anomaly_map)
-        return replace(found, mask=self.pixel_threshold_.mask(processed))
+        return self.pixel_threshold_.mask(anomaly_map if steps is None else steps(anomaly_map))
 
     def predict_anomaly_map(self, X: Iterable[ImageInput]) -> list[NDArray[np.float32]]:
         """Anomaly maps, float32 (H, W) each at its image's own size."""

@@ -291,8 +291,12 @@ class Fitted(ParamsMixin):
         if health is not None and self.health_ is not None:
             told = self.health_.warnings(health)
         measured = None if health is None else health.light()
-        label = int(score > self.threshold_)
-        return Prediction(path, score, label, anomaly_map, told, nearest, health=measured)
+        label, mask = int(score > self.threshold_), self._mask(anomaly_map)
+        return Prediction(path, score, label, anomaly_map, told, nearest, mask, measured)
+
+    def _mask(self, anomaly_map: NDArray[np.float32] | None) -> NDArray[np.uint8] | None:
+        """Where a map exceeds the pixel threshold; None where there is none of the two."""
+        return None
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "threshold_"):

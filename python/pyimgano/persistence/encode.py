@@ -77,6 +77,9 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
     """Checked header entries, and the state; takes its tensors out of ``tensors``."""
     entries = check_header(header)
     params = entries["params"]
+    facts = entries["fitted"]
+    if (facts.get("pixel_threshold") is None) != (facts.get("pixel_target") is None):
+        raise Malformed("'fitted' has one of 'pixel_threshold' and 'pixel_target' alone")
     scores = _take_scores(tensors)
     state: Tensors = {"decision_scores": scores}
     # Files of older versions have none of these.
@@ -104,7 +107,7 @@ def decode(header: Any, tensors: Tensors) -> tuple[dict[str, Any], FittedState]:
         scorer = restore_scorer(entries, tensors)
         if "scorer" in storable_class(entries["detector"]).PARAMETERS:
             params["scorer"] = cloned("scorer", scorer)
-    return entries, FittedState(params, entries["fitted"], state, scorer, learnt)
+    return entries, FittedState(params, facts, state, scorer, learnt)
 
 
 def _take_refit(n: int, tensors: Tensors) -> Tensors:
