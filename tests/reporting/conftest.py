@@ -1,12 +1,27 @@
-"""A real browser for pages."""
+"""A real browser for pages, and a detector to make some of."""
 
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import pyimgano
+from tests.conftest import texture, write_image
+
+
+def of_textures(folder: Path, shape: tuple[int, int], image_size: int) -> Any:
+    """A detector that has learnt from six good photos, which lie in the folder."""
+    for i in range(6):
+        write_image(folder / f"{i}.png", texture(i, shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = pyimgano.create_model("patchcore", backbone="filterbank", image_size=image_size)
+        return made.fit(sorted(map(str, folder.iterdir())))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ import pyimgano
 from pyimgano.errors import InvalidInputError, OutputError
 from pyimgano.reporting.image_page import DETECTED, ImagePage, check_page_target
 from pyimgano.types import Prediction
-from tests.conftest import texture, with_blot, write_image
+from tests.conftest import texture, with_blot
+from tests.reporting.conftest import of_textures
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -27,13 +28,7 @@ def read(path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("good")
-    for i in range(6):
-        write_image(folder / f"{i}.png", texture(i, (400, 480)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = pyimgano.create_model("patchcore", backbone="filterbank", image_size=128)
-        return made.fit(sorted(map(str, folder.iterdir())))
+    return of_textures(tmp_path_factory.mktemp("good"), (400, 480), 128)
 
 
 def scored(detector: Any, image: np.ndarray, name: str) -> tuple[np.ndarray, Prediction]:

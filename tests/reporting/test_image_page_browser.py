@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-import pyimgano
 from pyimgano.reporting.image_page import DETECTED, ImagePage
 from pyimgano.types import Prediction
-from tests.conftest import texture, with_blot, write_image
+from tests.conftest import texture, with_blot
+from tests.reporting.conftest import of_textures
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +21,7 @@ DARK = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
 
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    folder = tmp_path_factory.mktemp("good")
-    for i in range(6):
-        write_image(folder / f"{i}.png", texture(i, (96, 128)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        made = pyimgano.create_model("patchcore", backbone="filterbank", image_size=64)
-        return made.fit(sorted(map(str, folder.iterdir())))
+    return of_textures(tmp_path_factory.mktemp("good"), (96, 128), 64)
 
 
 @pytest.fixture

@@ -141,9 +141,10 @@ class ImagePage:
         self._n_added += 1
         self._n_scored += 1
         self._n_flagged += prediction.label
-        rank = (prediction.score if self._order == "worst" else 0.0, self._n_added)
-        if self._order == "worst":
-            rank = (prediction.score, -self._n_added)
+        # Of equal scores the first stays.
+        rank = (
+            (prediction.score, -self._n_added) if self._order == "worst" else (0.0, self._n_added)
+        )
         if len(self._rows) >= self._most and rank < self._rows[0].rank:
             return
         row = _Row(rank, _facts(prediction.path or "", prediction.score, prediction.warnings))
