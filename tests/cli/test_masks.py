@@ -60,7 +60,9 @@ def test_calibrate_says_what_the_pixel_threshold_keeps(
     ("command", "message"),
     [
         ("detect --normal {0}/good --test {0}/bad --output out --masks", "masks need a pixel thr"),
-        ("fit {0}/good -o x --false-pixels 0.1 --false-regions 0.1", "one of false_pixels and"),
+        ("fit {0}/good -o x --false-pixels 0.1 --false-regions 1", "not allowed with argument --f"),
+        ("calibrate {0}/part.pyimgano --false-regions 0.1 --false-pixels 1 -o x", "not allowed wi"),
+        ("calibrate {0}/part.pyimgano --false-pixels 1 -o x", "--false-pixels must be above 0 and"),
         ("fit {0}/good -o x --false-pixels 0.1 --model vision_ecod", "--false-pixels: vision_ecod"),
         ("calibrate {0}/part.pyimgano --threshold 3 --false-pixels 0.1 -o x", "needs normal image"),
         ("fit {0}/good -o x --false-pixels 1", "--false-pixels must be above 0 and below 1"),

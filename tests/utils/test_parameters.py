@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError
+from pyimgano.images.region_files import IGNORE, ROI
+from pyimgano.images.tiles import TILES
 from pyimgano.utils.parameters import (
     Choice,
     Count,
@@ -25,6 +27,7 @@ from pyimgano.utils.parameters import (
     Size,
     Text,
     Unfit,
+    Worded,
 )
 from pyimgano.utils.params import ParamsMixin, check_declaration
 
@@ -161,14 +164,45 @@ def test_a_word_of_the_command_line(kind: Parameter, word: str, expected: Any) -
         (Choice("a", "b"), "c", '"a" or "b"'),
         (Size(), "256x", "a size: give 256, 256x384 (height x width)"),
         (Size(none="native"), "0", "(height x width) or native"),
-        (Normalization(), "1,2,3", 'a normalization: give imagenet, "mean,std"'),
+        (Normalization(), "1,2,3", 'imagenet, "mean,std" or "m,m,m,s,s,s"'),
         (Opaque("a function", callable), "len", "a function"),
+        (Either(Count(1, 9), Opaque("a function", callable), none=True), "x", "from 1 to 9"),
     ],
 )
 def test_a_word_that_is_no_value(kind: Parameter, word: str, wanted: str) -> None:
     with pytest.raises(Unfit) as caught:
         kind.parse(word)
     assert wanted in caught.value.wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Count(1, 9, none=True), "an integer from 1 to 9"),
+        (Size(1024, none="native"), "an integer from 1 to 1,024, or HEIGHTxWIDTH"),
+        (Normalization(), 'imagenet, "mean,std" or "m,m,m,s,s,s", with deviations above 0'),
+        (ListOf(Count(1, 9), 1, 3), "1 to 3 values, each an integer from 1 to 9"),
+        (Worded("top", Count(1, 9)), "top:VALUE with VALUE an integer from 1 to 9"),
+        (Opaque("a function", callable), ""),
+        (Either(Text(9), Opaque("an object", callable)), "a text of at most 9 characters"),
+        (
+            Either(Either(Count(1, 9), Device()), Device()),
+            'an integer from 1 to 9 or a device such as "cpu"',
+        ),
+        (TILES, '"auto", an integer from 16 to 8,192 or SIZE:OVERLAP in pixels'),
+        (ROI, 'a picture, a JSON file or "auto"'),
+        (IGNORE, "a picture or a JSON file"),
+    ],
+)
+def test_the_command_line_knows_no_words_of_python(kind: Parameter, words: str) -> None:
+    assert kind.typed == words
+
+
+def test_an_array_is_told_by_its_type_and_shape_and_an_empty_text_as_such() -> None:
+    with pytest.raises(InvalidInputError, match=r"or None, got an array float64 \(2, 3\)$"):
+        ROI.check("roi", np.zeros((2, 3)))
+    with pytest.raises(InvalidInputError, match=r"or None, got ''$"):
+        ROI.check("roi", "")
 
 
 def test_a_file_may_have_narrower_bounds_or_hold_none_of_it() -> None:

@@ -52,10 +52,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="steps that maps go through before regions and pictures are made of them, such as"
         " gaussian_sigma=2,min_component_area=30, or none; alone they need no images",
     )
+    pixels = parser.add_mutually_exclusive_group()
     for name, parameter in PIXEL_TARGETS.items():
-        parser.add_argument(
+        pixels.add_argument(
             f"--{name.replace('_', '-')}",
-            type=options.typed(parameter),
+            type=options.typed(parameter, bounded=False),
             metavar=parameter.metavar,
             help=f"{parameter.help} (from --normal)",
         )
@@ -74,10 +75,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _run(argv: Sequence[str] | None) -> int:
     args = build_parser().parse_args(argv)
+    from pyimgano.models.parameters import PIXEL_TARGETS
     from pyimgano.pipelines.calibrate import Operating, attach_postprocess, run_calibrate
     from pyimgano.reporting.files import check_target
     from pyimgano.reporting.table import text_table
 
+    for name, parameter in PIXEL_TARGETS.items():
+        options.check_bounds(f"--{name.replace('_', '-')}", parameter, getattr(args, name))
     detector = options.load_detector(args)
     check_target(args.output)
     if args.postprocess is not None:

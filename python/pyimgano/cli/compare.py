@@ -15,9 +15,10 @@ def build_parser() -> argparse.ArgumentParser:
         prog=PROG,
         description="Compare two benchmark runs on the same images: the difference of each figure"
         " with a paired 95 % interval and test, per category and over all.",
+        epilog="Exit code: 0 if the runs were compared, 2 if they cannot be.",
     )
     parser.add_argument("a", metavar="A", help="folder of results, or a results.json")
-    parser.add_argument("b", metavar="B", help="the other one")
+    parser.add_argument("b", metavar="B", help="that of the other run")
     parser.add_argument(
         "--metrics",
         nargs="+",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pyimgano.cli.options import typed
+from pyimgano.cli.options import check_bounds, typed
 from pyimgano.errors import InvalidInputError
-from pyimgano.utils.parameters import Choice, Either, Flag, Parameter, Unfit
+from pyimgano.utils.parameters import Choice, Either, Flag, Parameter
 
 if TYPE_CHECKING:
     from pyimgano.pipelines.comparison import ModelSpec
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _DEFAULT_MODEL = "patchcore"
 #: Goes before a parameter's name in the parsed arguments, where commands have names of their own.
 _PREFIX = "detector."
+#: Options of which at most one can be given, by the name of their set.
+_Sets: TypeAlias = dict[str, argparse._MutuallyExclusiveGroup]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def add_detector_options(
     of ``--model``.
     """
     group = parser.add_argument_group("detector") if group is None else group
+    sets: _Sets = {}
     if several:
         group.add_argument(
             "--model",
@@ -75,11 +78,11 @@ def add_detector_options(
     for name, uses in _uses(backbone).items():
         models = tuple(use.model for use in uses)
         if models[0] == _DEFAULT_MODEL:
-            _add_option(group, name, uses)
+            _add_option(group, name, uses, sets)
             continue
         if models not in groups:
             groups[models] = parser.add_argument_group(f"detector, only for {_some(models)}")
-        _add_option(groups[models], name, uses)
+        _add_option(groups[models], name, uses, sets)
     parser.set_defaults(default_backbone=backbone)
 
 
@@ -88,9 +91,10 @@ def add_options_of(
 ) -> None:
     """Options of a command for one model alone, but for parameters that it has no use for."""
     group = parser.add_argument_group("comparison")
+    sets: _Sets = {}
     for name, uses in _uses(backbone, [model]).items():
         if name not in without:
-            _add_option(group, name, uses)
+            _add_option(group, name, uses, sets)
     parser.set_defaults(model=model, default_backbone=backbone)
 
 
@@ -115,8 +119,15 @@ def _uses(backbone: str, models: Sequence[str] | None = None) -> dict[str, list[
     return found
 
 
-def _add_option(group: argparse._ArgumentGroup, name: str, uses: Sequence[_Use]) -> None:
+def _add_option(
+    group: argparse._ArgumentGroup, name: str, uses: Sequence[_Use], sets: _Sets
+) -> None:
     first = uses[0].parameter
+    target: argparse._ActionsContainer = group
+    if first.one_of:
+        if first.one_of not in sets:
+            sets[first.one_of] = group.add_mutually_exclusive_group()
+        target = sets[first.one_of]
     kinds = [use.parameter for i, use in enumerate(uses) if use.parameter not in _kinds(uses[:i])]
     kind = first if len(kinds) == 1 else Either(*kinds)
     settings: dict[str, Any] = {"metavar": first.metavar or name.upper()}
@@ -125,14 +136,14 @@ def _add_option(group: argparse._ArgumentGroup, name: str, uses: Sequence[_Use])
     elif isinstance(kind, Choice):
         settings = {"choices": kind.known}
     else:
-        settings["type"] = typed(kind)
+        settings["type"] = typed(kind, bounded=False)
     if kind.several:
         settings["nargs"] = "+"
     settings["help"] = (first.help + _defaults(uses)).replace("%", "%%")
     dashed = name.replace("_", "-")
     for flags in (first.flags or (f"--{dashed}",), (f"--detector-{dashed}",)):
         try:
-            group.add_argument(*flags, dest=_PREFIX + name, default=argparse.SUPPRESS, **settings)
+            target.add_argument(*flags, dest=_PREFIX + name, default=argparse.SUPPRESS, **settings)
             return
         except (argparse.ArgumentError, ValueError):
             continue  # an option of the command has that name, or no option can
@@ -209,11 +220,7 @@ def _checked(name: str, parameter: Parameter | None, value: Any) -> Any:
     """What was given for an option as one model has it; an error names the option."""
     if parameter is None:
         return value
-    if isinstance(value, list) and len(value) == 1:
-        try:
-            parameter.accept(value)
-        except Unfit:
-            value = value[0]  # other models take several words for it
-    option = (parameter.flags or ("--" + name.replace("_", "-"),))[0]
-    parameter.check(option, value)
+    if isinstance(value, list) and not parameter.several and len(value) == 1:
+        value = value[0]  # other models take several words for it
+    check_bounds((parameter.flags or ("--" + name.replace("_", "-"),))[0], parameter, value)
     return value

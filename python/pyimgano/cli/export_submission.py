@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--dtype",
         choices=get_args(FloatType),
         default="float16",
-        help="of the continuous images (default: %(default)s)",
+        help="number type of the continuous images (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite",

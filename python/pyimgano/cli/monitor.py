@@ -16,9 +16,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's parser."""
     parser = options.Parser(
         prog=PROG,
-        description="Tell from the records that predict wrote whether light, contrast, sharpness or"
-        " scores have left what they were, and since when. Records count in their order. A change"
-        " is told on standard error as soon as it is certain, the report comes at the end.",
+        description="Tell from the records of predict whether light, contrast, sharpness or scores"
+        " have drifted, and since when. Records are taken in the order in which they stand. A"
+        " change is told on standard error as soon as it is found; the report comes at the end.",
         epilog="Exit code: 0 if nothing has changed, 1 if something has, 2 for a mistake in the"
         " command or a line that is no record (the report on the lines before it is printed), 130"
         " if interrupted (likewise).",
@@ -29,16 +29,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--detector",
         metavar="FILE",
-        help="the detector's file: the records are compared with its training images from the first"
-        " on (default: later records with earlier ones)",
+        help="detector file: compare all records with its training images (default: later records"
+        " with earlier ones)",
     )
     parser.add_argument(
         "--false-alarm-every",
         type=int,
         default=10_000,
         metavar="N",
-        help="mean number of images, at least, until a change is told where there is none"
-        " (default: 10000)",
+        help="how many images pass, on average and at least, before a false alarm (default: 10000)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options.add_load_options(parser)

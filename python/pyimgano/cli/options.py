@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from pyimgano.errors import PyimganoError
-from pyimgano.utils.parameters import Parameter, Unfit
+from pyimgano.errors import InvalidInputError, PyimganoError
+from pyimgano.utils.parameters import Parameter, Unfit, brief
 from pyimgano.utils.text import printable
 
 #: Exit codes: everything worked; a category or an image failed; the user's mistake.
@@ -22,16 +22,33 @@ class Parser(argparse.ArgumentParser):
         super().error(printable(message))
 
 
-def typed(parameter: Parameter) -> Callable[[str], Any]:
-    """What :mod:`argparse` makes a value of a parameter with."""
+def typed(parameter: Parameter, *, bounded: bool = True) -> Callable[[str], Any]:
+    """What :mod:`argparse` makes a value of a parameter with.
+
+    ``bounded`` says whether it must be within the parameter's bounds; else :func:`check_bounds`
+    comes later, when every option is known.
+    """
 
     def convert(word: str) -> Any:
         try:
-            return parameter.parse(word)
+            value = parameter.parse(word)
         except Unfit as error:
             raise argparse.ArgumentTypeError(f"{word!r} is not {error.wanted}") from None
+        try:
+            return parameter.accept(value) if bounded else value
+        except Unfit:
+            raise argparse.ArgumentTypeError(f"{word!r} is not {parameter.typed}") from None
 
     return convert
+
+
+def check_bounds(option: str, parameter: Parameter, value: Any) -> None:
+    """Refuse a value that a parameter cannot have: an InvalidInputError names the option."""
+    try:
+        parameter.accept(value)
+    except Unfit:
+        got = "" if isinstance(value, (list, tuple)) else f", got {brief(value)}"
+        raise InvalidInputError(f"{option} must be {parameter.typed}{got}") from None
 
 
 def add_strict_option(parser: argparse._ActionsContainer) -> None:
@@ -48,20 +65,23 @@ def add_report_options(
     parser: argparse._ActionsContainer, shows: str, *, of_stream: bool = False
 ) -> None:
     """The page, and which images it has."""
-    parser.add_argument("--report", metavar="FILE", help=f"HTML page: {shows}")
+    from pyimgano.reporting.image_page import DEFAULT_IMAGES
+
+    parser.add_argument("--report", metavar="FILE.html", help=f"HTML page: {shows}")
     parser.add_argument(
         "--report-images",
         type=int,
-        default=200,
+        default=DEFAULT_IMAGES,
         metavar="N",
-        help="images with pictures on the page (default: 200)",
+        help=f"images with pictures on the page (default: {DEFAULT_IMAGES})",
     )
     if of_stream:
         parser.add_argument(
             "--report-order",
             choices=("worst", "last"),
             default="worst",
-            help="which these are: the highest scores, or the last images (default: worst)",
+            help="which images these are: those with the highest scores, or the last ones"
+            " (default: worst)",
         )
 
 
@@ -91,8 +111,8 @@ def add_load_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--engine",
         metavar="NAME",
-        help="run its network, ONNX, torchvision's, timm's or the embedded one, by this engine"
-        " (default: the one noted in the file; calibrate notes it in the new file)",
+        help="what runs the detector's network: an ONNX one, one of torchvision or timm, or the"
+        " embedded one (default: the one noted in the file; calibrate notes it in the new file)",
     )
 
 

@@ -15,7 +15,7 @@ from pyimgano.utils.parameters import Choice
 LIGHT = Choice(
     "match",
     none="as taken",
-    help="match: bring grey mean and deviation of each image to those of the good images",
+    help="match: bring each image's mean and deviation of grey to those of the good images",
 )
 #: One step of 8 bits: a smaller deviation is what rounding leaves, and is not stretched further.
 _LEAST = 1 / 255

@@ -15,7 +15,7 @@ from pyimgano.images.geometry import Size, resize_nearest
 from pyimgano.images.reading import inspect_mask, read_image
 from pyimgano.images.region import RegionOfInterest, check_aspect
 from pyimgano.types import ImageInput
-from pyimgano.utils.parameters import Parameter, Unfit
+from pyimgano.utils.parameters import Parameter, Unfit, joined
 from pyimgano.utils.text import shown
 
 #: What stands for a region that is found from the training images.
@@ -36,25 +36,26 @@ class Area(Parameter):
     auto: bool = False
 
     def _wanted(self) -> str:
-        word = f'"{AUTO}", ' if self.auto else ""
-        return f"{word}a picture or JSON file, or an array (H, W) of bool or integers"
+        return joined([*self._words(), "an array (H, W) of bool or integers"])
+
+    def _typed(self) -> str:
+        return joined(self._words())
+
+    def _words(self) -> list[str]:
+        return ["a picture", "a JSON file", *([f'"{AUTO}"'] if self.auto else [])]
+
+    def _plain(self, value: Any) -> Any:
+        return value  # as a list of numbers an array would take a hundred times the memory
 
     def _accept(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
             if value.ndim != 2 or value.dtype.kind not in "bui" or not value.size:
-                raise Unfit(f"an array {value.dtype} {value.shape}", self.wanted)
+                raise Unfit(value, self.wanted)
             return value
         path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
         if not isinstance(path, str) or not path or (path == AUTO and not self.auto):
             raise Unfit(value, self.wanted)
         return path
-
-    def check(self, name: str, value: Any) -> Any:
-        """An array stays one: as a list of numbers it would take a hundred times the memory."""
-        try:
-            return self.accept(value)
-        except Unfit as error:
-            raise InvalidInputError(f"{name} must be {error.wanted}, got {error.value}") from None
 
 
 ROI = Area(

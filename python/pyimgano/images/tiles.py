@@ -26,11 +26,14 @@ class _Tile(ListOf):
     def _wanted(self) -> str:
         return "(size, overlap) in pixels"
 
+    def _typed(self) -> str:
+        return "SIZE:OVERLAP in pixels"
+
     def _parse(self, word: str) -> Any:
         try:
             size, overlap = (int(part) for part in word.split(":"))
         except ValueError:
-            raise Unfit(word, "SIZE or SIZE:OVERLAP") from None
+            raise Unfit(word, self.typed) from None
         return size, overlap
 
 
@@ -48,12 +51,12 @@ TILE_OVERLAP = Count(
     _MOST,
     none="128, for small tiles a quarter",
     metavar="N",
-    help="pixels that neighbouring tiles have in common, at least",
+    help="pixels that neighbouring tiles share, at least",
 )
 SMALLEST_DEFECT = Count(
     1,
     2**15 - 1,
-    none="image_size counts",
+    none="--image-size decides",
     metavar="PX",
     help="side in pixels of the smallest defect to be found, in the image as it was taken: chooses"
     " the size that images are brought to in place of image_size, keeps their aspect, and cuts them"

@@ -66,7 +66,7 @@ NETWORK: Parameters = {
 #: Where a patch detector's features come from.
 FEATURES: Parameters = {
     "backbone": Either(
-        PathLike("the name of a network, an ONNX file"),
+        PathLike("the name of a network or an ONNX file"),
         Opaque("an object with info and layer_maps", is_backbone),
         metavar="NAME",
         help="'embedded' (no torch, no download), a torchvision network, timm:NAME, an ONNX"
@@ -75,8 +75,8 @@ FEATURES: Parameters = {
     ),
     "layers": NETWORK["layers"],
     "weights": Either(
-        PathLike("a file"),
-        Opaque("a torchvision enum or its name", lambda value: isinstance(value, Enum)),
+        PathLike("a file or the name of torchvision's weights"),
+        Opaque("torchvision's enum", lambda value: isinstance(value, Enum)),
         none=True,
         metavar="FILE",
         help="local weights file, or the name of torchvision's own",
@@ -111,6 +111,7 @@ PIXEL_TARGETS: Parameters = {
         1,
         open_low=True,
         open_high=True,
+        one_of="pixel threshold",
         none="no pixel threshold",
         metavar="P",
         help="learn a pixel threshold for masks: share of a good image's pixels that may exceed it",
@@ -120,6 +121,7 @@ PIXEL_TARGETS: Parameters = {
         1,
         open_low=True,
         open_high=True,
+        one_of="pixel threshold",
         none="no pixel threshold",
         metavar="P",
         help="learn a pixel threshold for masks: regions per good image that may exceed it",
@@ -134,8 +136,8 @@ PATCHES: Parameters = {
         0,
         1,
         metavar="SHARE",
-        help="share of the mean of the map around a place that is taken off it: 0.5 shows faint"
-        " defects better",
+        help="share of the map's local mean that is subtracted from it: 0.5 makes faint defects"
+        " stand out",
     ),
     "contamination": COMMON["contamination"],
     **PIXEL_TARGETS,
@@ -144,10 +146,10 @@ PATCHES: Parameters = {
         none="rust for the embedded network, opencv for an ONNX backbone, torch for a network of"
         " torchvision or timm",
         metavar="NAME",
-        help="what runs the backbone on the CPU: opencv (of its two engines the faster one, or"
-        " opencv-classic, opencv-new), onnxruntime, openvino or openvino-bf16; a network of"
-        " torchvision or timm is exported for it, once; the embedded network alone: rust, the"
-        " package's own convolutions",
+        help="what runs the backbone on the CPU: opencv (the faster of its two engines;"
+        " opencv-classic and opencv-new name one), onnxruntime, openvino or openvino-bf16, for"
+        " which a network of torchvision or timm is exported once; or rust, the package's own"
+        " convolutions, for the embedded network alone",
         stored=Choice(*ENGINES, none=True),
     ),
     "batch_size": COMMON["batch_size"],

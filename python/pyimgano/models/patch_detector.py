@@ -239,8 +239,8 @@ class PatchDetector(HeldOutThresholds):
 
     def check_params(self) -> None:
         """Check the parameters alone, those that the scorer declares among them."""
-        super().check_params()
         GoodMaps.asked_for(self)
+        super().check_params()
         check_declared(self.build_scorer() if self.SCORER is not None else self.scorer)
 
     def _fit(self, images: Sequence[ImageInput]) -> None:

@@ -53,7 +53,9 @@ class GaussianScorer(ParamsMixin):
     PARAMETERS: ClassVar[dict[str, Parameter]] = {
         "n_features": Count(1, 4096, metavar="N", help="channels used, out of all"),
         "selection": Choice(
-            "random", "principal", help="which: at random, or the axes of largest variance"
+            "random",
+            "principal",
+            help="which channels: random ones, or the axes of largest variance",
         ),
         "regularization": Number(
             0, 1e6, open_low=True, metavar="E", help="added to the variance of each channel"

@@ -48,7 +48,8 @@ class SubspaceScorer(ParamsMixin):
             1,
             open_low=True,
             metavar="V",
-            help="share of the patches' variance that is normal, whatever lies beside is not",
+            help="share of the patches' variance that counts as normal; what lies outside is"
+            " anomalous",
         ),
         "image_score": image_score_parameter(maps=False),
     }

@@ -26,8 +26,8 @@ TIMM_PREFIX = "timm:"
 POSITION_EMBEDDING = Choice(
     "authors",
     "timm",
-    help="how a vision transformer's table of positions is brought to the size of an image: as in"
-    " its authors' code (DINOv2), or as timm does for all",
+    help="how a vision transformer's position embedding is resized to the image: as in its"
+    " authors' code (DINOv2), or as timm does for all",
 )
 
 

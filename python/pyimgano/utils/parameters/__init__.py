@@ -4,7 +4,7 @@ A class names its parameters in ``PARAMETERS``. The check before a fit, the rule
 and the options of the command line with their help all come from there.
 """
 
-from pyimgano.utils.parameters.base import Parameter, Unfit
+from pyimgano.utils.parameters.base import Parameter, Unfit, brief, joined
 from pyimgano.utils.parameters.compound import Either, ListOf, Normalization, Size, Worded
 from pyimgano.utils.parameters.single import (
     Choice,
@@ -35,4 +35,6 @@ __all__ = [
     "Text",
     "Unfit",
     "Worded",
+    "brief",
+    "joined",
 ]

@@ -39,6 +39,8 @@ class Parameter(ABC):
         Names of that option; none: ``--`` and the parameter's name.
     metavar : str
         What ``--help`` shows for the value.
+    one_of : str
+        Name of a set of parameters, of which the command line takes one at most.
     """
 
     help: str = field(default="", compare=False)
@@ -47,6 +49,7 @@ class Parameter(ABC):
     option: bool = field(default=True, compare=False)
     flags: tuple[str, ...] = field(default=(), compare=False)
     metavar: str = field(default="", compare=False)
+    one_of: str = field(default="", compare=False)
 
     @property
     def several(self) -> bool:
@@ -57,6 +60,14 @@ class Parameter(ABC):
     def wanted(self) -> str:
         """What it may be, in words that follow "must be"."""
         return self._wanted() if self.none is False else f"{self._wanted()} or None"
+
+    @property
+    def typed(self) -> str:
+        """The same in the words of the command line, where None is an option that is left out.
+
+        Empty where no word stands for a value.
+        """
+        return self._typed()
 
     @property
     def in_file(self) -> Parameter | None:
@@ -78,7 +89,7 @@ class Parameter(ABC):
         error than a wrong value, for people set either by mistake.
         """
         try:
-            return self.accept(plain(value))
+            return self.accept(self._plain(value))
         except Unfit as error:
             raise InvalidInputError(
                 f"{name} must be {error.wanted}, got {brief(error.value)}"
@@ -96,8 +107,14 @@ class Parameter(ABC):
     @abstractmethod
     def _wanted(self) -> str: ...
 
+    def _typed(self) -> str:
+        return self._wanted()
+
     @abstractmethod
     def _accept(self, value: Any) -> Any: ...
+
+    def _plain(self, value: Any) -> Any:
+        return plain(value)
 
     def _parse(self, word: str) -> Any:
         return word
@@ -118,5 +135,7 @@ def joined(parts: Iterable[str]) -> str:
 
 def brief(value: object) -> str:
     """A value for a message, on one line of bearable length."""
+    if isinstance(value, np.ndarray):
+        return f"an array {value.dtype} {value.shape}"
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,6 +1,6 @@
 """Parameters made of several values, or of one of several kinds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,13 @@ class ListOf(Parameter):
         return True
 
     def _wanted(self) -> str:
-        n = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most:,}"
-        return f"a list of {n} values, each {self.item.wanted}"
+        return f"a list of {self._number()} values, each {self.item.wanted}"
+
+    def _typed(self) -> str:
+        return f"{self._number()} values, each {self.item.typed}"
+
+    def _number(self) -> str:
+        return f"{self.least}" if self.least == self.most else f"{self.least} to {self.most:,}"
 
     def _accept(self, value: Any) -> list[Any]:
         if not isinstance(value, (list, tuple)) or not self.least <= len(value) <= self.most:
@@ -56,21 +61,28 @@ class Either(Parameter):
         return any(kind.several for kind in self.kinds)
 
     def _wanted(self) -> str:
-        return joined(kind.wanted for kind in self.kinds)
+        return joined(dict.fromkeys(kind.wanted for kind in self._each()))
+
+    def _typed(self) -> str:
+        return joined(dict.fromkeys(kind.typed for kind in self._each() if kind.typed))
+
+    def _each(self) -> Iterator[Parameter]:
+        for kind in self.kinds:
+            yield from kind._each() if isinstance(kind, Either) else (kind,)
 
     def _accept(self, value: Any) -> Any:
-        return self._first(lambda kind: kind.accept(value), value)
+        return self._first(lambda kind: kind.accept(value), value, self.wanted)
 
     def _parse(self, word: str) -> Any:
-        return self._first(lambda kind: kind.parse(word), word)
+        return self._first(lambda kind: kind.parse(word), word, self.typed)
 
-    def _first(self, take: Callable[[Parameter], Any], value: Any) -> Any:
+    def _first(self, take: Callable[[Parameter], Any], value: Any, wanted: str) -> Any:
         for kind in self.kinds:
             try:
                 return take(kind)
             except Unfit:
                 continue
-        raise Unfit(value, self.wanted)
+        raise Unfit(value, wanted)
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,9 @@ class Worded(Parameter):
 
     def _wanted(self) -> str:
         return f'("{self.word}", value) with a value {self.item.wanted}'
+
+    def _typed(self) -> str:
+        return f"{self.word}:VALUE with VALUE {self.item.typed}"
 
     def _accept(self, value: Any) -> tuple[str, Any]:
         if not isinstance(value, (list, tuple)) or len(value) != 2 or value[0] != self.word:
@@ -109,8 +124,14 @@ class Size(Parameter):
     pixels: int = LONGEST_SIDE**2
 
     def _wanted(self) -> str:
+        return self._bounded("(height, width)")
+
+    def _typed(self) -> str:
+        return self._bounded("HEIGHTxWIDTH")
+
+    def _bounded(self, pair: str) -> str:
         bound = "" if self.pixels == LONGEST_SIDE**2 else f", of at most {self.pixels:,} pixels"
-        return f"an integer from 1 to {self.longest:,}, or (height, width){bound}"
+        return f"an integer from 1 to {self.longest:,}, or {pair}{bound}"
 
     def _accept(self, value: Any) -> int | tuple[int, int]:
         pair = value if isinstance(value, (list, tuple)) else (value, value)
@@ -141,6 +162,9 @@ class Normalization(Parameter):
     def _wanted(self) -> str:
         return '"imagenet" or (mean, std): three numbers, and three above 0'
 
+    def _typed(self) -> str:
+        return 'imagenet, "mean,std" or "m,m,m,s,s,s", with deviations above 0'
+
     def _accept(self, value: Any) -> str | list[list[float]]:
         if isinstance(value, str) and value == "imagenet":
             return value
@@ -162,5 +186,5 @@ class Normalization(Parameter):
         if len(values) == 2:
             values = [values[0]] * 3 + [values[1]] * 3
         if len(values) != 6:
-            raise Unfit(word, 'a normalization: give imagenet, "mean,std" or "m,m,m,s,s,s"')
+            raise Unfit(word, self.typed)
         return values[:3], values[3:]

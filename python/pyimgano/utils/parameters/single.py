@@ -188,6 +188,9 @@ class Opaque(Parameter):
     def _wanted(self) -> str:
         return self.what
 
+    def _typed(self) -> str:
+        return ""
+
     def _accept(self, value: Any) -> Any:
         if not self.fits(value):
             raise Unfit(value, self.wanted)
