@@ -73,3 +73,11 @@ def test_an_image_loose_in_the_public_set_is_counted(root: Path) -> None:
     dataset = load_dataset("mvtec_ad2", root, "can")
     assert len(dataset.samples("test")) == 4
     assert "1 image in test without a folder that gives its label" in dataset.left_out.describe()
+
+
+def test_as_another_set_the_error_names_its_test_folders(root: Path) -> None:
+    with pytest.raises(
+        DatasetError,
+        match="can/test does not exist .*there is 'test_private', .*'test_public', and 'test' is",
+    ):
+        load_dataset("mvtec", root, "can").get_test_paths()

@@ -180,10 +180,12 @@ class FolderLayout:
             return
         gone = isinstance(error_of(folder.parent), FileNotFoundError)
         there = [] if gone else visible_folders(folder.parent)  # says so where it is closed
+        if half == "test":  # beside training images and masks
+            there = [name for name in there if name.lower().startswith("test")]
         near = f"; there is {', '.join(map(repr, there))}, and {folder.name!r} is what is read"
         raise DatasetError(
             f"{self.name} category {category!r} has no {half} half: {shown(folder)}"
-            f" does not exist or is not a folder{near if there and half != 'test' else ''}"
+            f" does not exist or is not a folder{near if there else ''}"
         )
 
     def _check_kind(self, folder: Path) -> None:
