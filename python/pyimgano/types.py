@@ -90,24 +90,19 @@ class Prediction:
         return frame({**{k: [v] for k, v in row.items()}, "warnings": ["; ".join(self.warnings)]})
 
     def plot(self, image: NDArray[Any] | None = None, ax: Any = None) -> Any:
-        """Draw the anomaly map, over the image if that is given.
+        """Draw the anomaly map, over the image if that is given (extra ``plot``).
 
         Parameters
         ----------
         image : ndarray or None
             The image, (H, W) or (H, W, 3) RGB.
         ax : matplotlib.axes.Axes or None
-            Where to draw; None: a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            With what was drawn.
+            To draw in, and what is returned; None: those of a new figure.
 
         Raises
         ------
-        InvalidInputError, MissingDependencyError
-            There is no map; matplotlib is not installed (extra ``plot``).
+        InvalidInputError
+            There is no map.
         """
         from pyimgano.errors import InvalidInputError
         from pyimgano.utils.notebook import axes

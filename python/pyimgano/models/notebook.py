@@ -13,22 +13,17 @@ class InNotebooks(Fitted):
     """Held-out scores of the training images, as a picture and as a table."""
 
     def plot(self, ax: Any = None) -> Any:
-        """Histogram of the training images' scores, and the threshold.
+        """Histogram of the training images' scores, and the threshold (extra ``plot``).
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or None
-            Where to draw; None: a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            With what was drawn.
+            To draw in, and what is returned; None: those of a new figure.
 
         Raises
         ------
-        NotFittedError, MissingDependencyError
-            Nothing was learnt yet; matplotlib is not installed (extra ``plot``).
+        NotFittedError
+            Nothing was learnt yet.
         """
         self._check_fitted()
         drawn, scores = axes(ax), self.decision_scores_

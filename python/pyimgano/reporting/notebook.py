@@ -60,24 +60,19 @@ class InNotebooks:
         return frame({"category": [row.title for row in rows], **columns}).set_index("category")
 
     def plot(self, metric: str = "auroc", ax: Any = None) -> Any:
-        """A metric of each category as bars.
+        """A metric of each category as bars (extra ``plot``).
 
         Parameters
         ----------
         metric : str
             Its key.
         ax : matplotlib.axes.Axes or None
-            Where to draw; None: a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-            With what was drawn.
+            To draw in, and what is returned; None: those of a new figure.
 
         Raises
         ------
-        InvalidInputError, MissingDependencyError
-            No category has that metric; matplotlib is not installed (extra ``plot``).
+        InvalidInputError
+            No category has that metric.
         """
         if metric not in self._keys():
             known = ", ".join(self._keys()) or "none"
