@@ -1,4 +1,4 @@
-"""From distances on the patch grid to a map on the source image."""
+"""From distances on the patch grid to a map of what the network sees."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from pyimgano.images.preprocess import LoadedImage
 
 #: Pixels; more would blur any map to one value, and OpenCV's filters have an end.
 LARGEST_SIGMA = 100
@@ -19,7 +17,7 @@ CONTRAST_PATCHES = 23
 
 @dataclass(frozen=True)
 class PatchMapper:
-    """Bilinear upsampling, Gaussian smoothing, and the way back to the image's own size.
+    """Bilinear upsampling and Gaussian smoothing.
 
     As in PatchCore (Roth et al., CVPR 2022, section 3.3): up to the size that the features were
     taken at, smoothed there with a standard deviation in its pixels; 0 for none.
@@ -65,10 +63,6 @@ class PatchMapper:
         if self.gaussian_sigma > 0:
             up = cv2.GaussianBlur(up, (self.kernel, self.kernel), self.gaussian_sigma)
         return np.asarray(up, dtype=np.float32)
-
-    def to_source(self, distances: NDArray[np.float32], loaded: LoadedImage) -> NDArray[np.float32]:
-        """The map at the source image's size."""
-        return loaded.geometry.to_source(self.at_input(distances, loaded.geometry.size))
 
 
 def _around(distances: NDArray[np.float32]) -> NDArray[np.float32]:
