@@ -78,11 +78,13 @@ class RegionOfInterest:
         self.check(geometry.source)
         # Not by the source: images that are brought to one size have the same places.
         key = (geometry.resized, geometry.crop, shape, degrees)
-        if key not in self._known:
+        found = self._known.get(key)
+        if found is None:
+            found = self._on_grid(geometry, shape, degrees)
             if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[key] = self._on_grid(geometry, shape, degrees)
-        return self._known[key]
+                self._known.clear()  # another thread may ask at the same time
+            self._known[key] = found
+        return found
 
     def on_seen(self, geometry: Geometry) -> NDArray[np.bool_]:
         """The pixels inside of what a network sees of an image, bool (h, w), by :meth:`on_grid`."""
