@@ -29,7 +29,12 @@ from pyimgano.statistics import Interval
 
 #: What a report is, beside its plots.
 REPORT_FILES = (
-    *("report.html", "results.json", "results.csv", "images.csv", "results.md", "results.tex"),
+    "report.html",
+    "results.json",
+    "results.csv",
+    "images.csv",
+    "results.md",
+    "results.tex",
 )
 
 
