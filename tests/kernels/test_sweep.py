@@ -132,7 +132,7 @@ def test_a_missing_class_leaves_areas_undefined_and_counts_as_they_are() -> None
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"limits": [0.3, 0.0]}, "integration_limit must be above 0"),
+        ({"limits": [0.3, 0.0]}, "each of limits must be above 0 and at most 1, got 0"),
         ({"low_rates": (1e-4, 1e-5)}, "rates of AUPIMO must be above 0, rising"),
         ({"defects": [DefectPixels(1, np.array([0]), 1)]}, r"defects\[0\] is of image 1"),
         ({"defects": [DefectPixels(0, np.array([0]), 2)]}, "1 pixels and a saturation of 2"),

@@ -84,7 +84,7 @@ pub fn pixel_metrics<T: Score>(
     n_threads: Option<usize>,
     monitor: &dyn Monitor,
 ) -> Result<PixelMetrics> {
-    check_limit(integration_limit)?;
+    check_limit("integration_limit", integration_limit)?;
     with_scan(planes, n_threads, monitor, |scan| {
         Ok(match scan.figures(&[integration_limit], &[], |_, _| Ok(()))? {
             Some((metrics, _)) => metrics,
@@ -100,7 +100,7 @@ pub fn pixel_curves<T: Score>(
     n_threads: Option<usize>,
     monitor: &dyn Monitor,
 ) -> Result<Found> {
-    ask.limits.iter().try_for_each(|&limit| check_limit(limit))?;
+    ask.limits.iter().try_for_each(|&limit| check_limit("each of limits", limit))?;
     check_defects(planes, ask.defects)?;
     ask.low_rates.map_or(Ok(()), check_rates)?;
     with_scan(planes, n_threads, monitor, |scan| {
@@ -176,13 +176,11 @@ impl Curve {
     }
 }
 
-fn check_limit(integration_limit: f64) -> Result<()> {
-    if integration_limit > 0.0 && integration_limit <= 1.0 {
+fn check_limit(name: &str, limit: f64) -> Result<()> {
+    if limit > 0.0 && limit <= 1.0 {
         return Ok(());
     }
-    Err(Error::Argument(format!(
-        "integration_limit must be above 0 and at most 1, got {integration_limit}"
-    )))
+    Err(Error::Argument(format!("{name} must be above 0 and at most 1, got {limit}")))
 }
 
 impl<T: Score> Scan<'_, T> {
