@@ -1,7 +1,8 @@
-"""All metrics of one sweep: time beside the four of before, and what other rules make of them.
+"""All metrics of one sweep: time beside that of the usual four, and what other rules make of AUPRO.
 
-Figures of ``docs/metrics.md``: how far AUPRO and AUPIMO move on the same maps by what papers do
-differently, and how far anomalib's AUPIMO, on 300,000 thresholds, is from the exact one.
+The table of ``docs/metrics.md``: how far AUPRO moves on the same maps by what papers do
+differently. The last line says how far anomalib's AUPIMO, on 300,000 thresholds, is from the exact
+one.
 """
 
 from __future__ import annotations

@@ -71,6 +71,9 @@ class ConvolutionalNetwork:
     and AVX-512. Without them product and sum are each rounded on x86-64, which differs in the last
     digits. Threads may share a network.
 
+    Maps between the layers are kept from one run to the next, up to 384 MiB; what is above that is
+    freed when a run ends.
+
     Kernels of 3 x 3 with stride 1 go by Winograd's F(4 x 4, 3 x 3), which takes a quarter of the
     products. Its rounding errors are larger than those of plain sums: about 1e-6 of the largest
     value for each convolution.
