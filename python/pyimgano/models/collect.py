@@ -39,8 +39,6 @@ class Collected:
     digests: list[bytes] = field(default_factory=list)  #: SHA-256 of the pixels of each.
     #: Of each, see :mod:`~pyimgano.images.twins`.
     thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
-    #: Size (h, w) of the pixels of each.
-    sizes: list[tuple[int, int]] = field(default_factory=list)
     #: Which pixel of its source each of these is.
     geometries: list[Geometry] = field(default_factory=list)
     #: Why the others cannot be used, by position.
@@ -53,7 +51,6 @@ class Collected:
         self.digests.append(digest(loaded.pixels))
         white = np.float32(white_of(loaded.pixels, bit_depth))
         self.thumbnails.append(thumbnail(loaded.pixels) / white)
-        self.sizes.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
         self.geometries.append(loaded.geometry)
 
     def see(self, look: Look) -> None:

@@ -285,7 +285,7 @@ class PatchDetector(HeldOutThresholds):
             timer=timer,
         )
         self._remember(images, collected)
-        self.least_side_ = min(min(size) for size in collected.sizes)
+        self.least_side_ = min(min(one.size) for one in collected.geometries)
         self.training_set_ = fingerprint(collected.digests, self._training_pixels())
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
             scorer.finish(self.random_state, bar.to)
