@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -14,6 +15,7 @@ from pyimgano.errors import InvalidInputError
 from pyimgano.extend import COMMON, Choice, Count, Flag, ListOf, Parameter, Text
 from pyimgano.models import PatchCore
 from pyimgano.models.base import Detector
+from tests.cli.support import run
 
 COMMANDS = [benchmark, check_good, detect, fit]
 
@@ -196,3 +198,19 @@ def test_a_word_that_is_no_value_is_one_line(
     with pytest.raises(SystemExit):
         parser.parse_args(words)
     assert why in capsys.readouterr().err
+
+
+def test_no_option_is_told_in_words_of_python() -> None:
+    for name in list_models():
+        for parameter, declared in getattr(create_model(name), "PARAMETERS", {}).items():
+            if declared.option and not isinstance(declared, Flag):
+                found = re.search(r"\bNone\b|\bTrue\b|array|object|tuple|\(\w+, ", declared.typed)
+                assert (found, bool(declared.typed)) == (None, True), (name, parameter)
+
+
+def test_an_empty_word_is_told_with_its_quotes(tmp_path: Path, capsys: Any) -> None:
+    code, out, err = run(capsys, "fit", tmp_path, "-o", tmp_path / "x", "--roi", "")
+    assert (code, out) == (2, "")
+    assert err == (
+        "pyimgano fit: error: --roi must be a picture, a JSON file or \"auto\", got ''\n"
+    )
