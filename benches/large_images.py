@@ -3,9 +3,10 @@
     python benches/large_images.py FOLDER [--height 3000 --width 4000] [--smallest-defect 20]
 
 FOLDER takes the set of ``pyimgano synth --large`` (written if it is not there): per category 16
-good images to learn from, others to test, and defects of 20 and 40 pixels. Each kind of defect is
-compared with the good test images: AUROC, the share above the default threshold, and the share
-whose map is highest on the defect. "good flagged" is the share of good test images above it.
+good images to learn from, others to test, and strong and faint defects of 10 to 320 pixels. Each
+kind of defect is compared with the good test images: AUROC, the share above the default threshold,
+and the share whose map is highest on the defect. "good flagged" is the share of good test images
+above it.
 """
 
 import argparse
@@ -15,20 +16,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pyimgano.datasets.synthetic import LARGE_CATEGORIES, generate_large
+from pyimgano.datasets.synthetic import DEFECT_SIZES, LARGE_CATEGORIES, generate_large
 from pyimgano.evaluation import compute_auroc
 from pyimgano.models import PatchCore
 
 #: Strength and side of the defects.
-KINDS = (("strong", 20), ("faint", 40), ("faint", 20))
+KINDS = tuple((strength, side) for strength in ("strong", "faint") for side in DEFECT_SIZES)
 
 
 def write_set(folder: Path, category: str, size: tuple[int, int], n: int, seed: int) -> None:
-    """The images of a category, unless they are there."""
-    if (folder / category).exists():
-        return
-    counts = {"n_train": 16, "n_test_good": n}
+    """The images of a category that are not there."""
+    there = (folder / category / "train/good").exists()
+    counts = {"n_train": 0, "n_test_good": 0} if there else {"n_train": 16, "n_test_good": n}
     for strength, side in KINDS:
+        if (folder / category / "test" / f"{strength}_{side:03d}").exists():
+            continue
         generate_large(
             folder,
             categories=[category],

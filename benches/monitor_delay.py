@@ -1,7 +1,7 @@
 """How many images ``monitor`` takes until it is certain of a change, and where it says it began.
 
 Streams of normal values, shifted by some standard deviations after 200 images, and streams of
-warnings of which a share is marked after 200; the limits are those of the six signals together, at
+warnings of which a share is marked after 200; the limits are those of the eight signals together, at
 one false alarm in 10,000 images:
 
     python benches/monitor_delay.py
@@ -15,7 +15,7 @@ import numpy as np
 
 from pyimgano.calibration.drift import Change, Place, ShareTest, ValueTest
 
-LIMIT = 10_000 * 6.0
+LIMIT = 10_000 * 8.0
 STREAMS, BEFORE, MOST = 20, 200, 2_000
 
 

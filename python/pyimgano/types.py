@@ -46,8 +46,9 @@ class Prediction:
         attached, exceeds the detector's pixel threshold, else 0, whatever the label is. None where
         the detector has none or no map was asked for.
     health
-        ``brightness``, ``contrast`` and ``sharpness`` of the image, see
-        :class:`~pyimgano.images.health.ImageHealth`; None where they are not measured.
+        ``brightness``, ``contrast``, ``sharpness`` and white balance (``red_green``,
+        ``blue_green``) of the image, see :class:`~pyimgano.images.health.ImageHealth`; None where
+        they are not measured.
     """
 
     path: str | None

@@ -30,7 +30,7 @@ def test_a_steady_file_is_reported_with_exit_code_0(steady: Path, capsys) -> Non
     code, out, err = run(capsys, "monitor", steady)
     assert (code, err) == (0, "")
     assert out.splitlines()[0].startswith("100 records, 0 not scored, 0 with a defect (0.0 %)")
-    assert out.count("as before") == 6
+    assert out.count("as before") == 8
 
 
 def test_a_drift_is_told_at_once_and_in_the_report_with_exit_code_1(drifting: Path, capsys) -> None:
@@ -38,7 +38,7 @@ def test_a_drift_is_told_at_once_and_in_the_report_with_exit_code_1(drifting: Pa
     assert code == 1
     assert err.startswith("pyimgano monitor: brightness lower since about record ")
     assert "brightness  lower since about record " in out
-    assert out.count("as before") == 5
+    assert out.count("as before") == 7
 
 
 def test_json_has_the_same(drifting: Path, capsys) -> None:

@@ -35,6 +35,15 @@ def test_a_defect_is_as_large_and_as_strong_as_it_says(
     assert not change[far].any()
 
 
+def test_a_defect_may_be_a_third_of_the_image_and_no_more() -> None:
+    _, mask = large_image("cast", "test", 0, (96, 128), 0, side=32, strength=120)
+    rows, columns = np.nonzero(mask)
+    assert 32 <= rows.min() and rows.max() < 64
+    assert 32 <= columns.min() and columns.max() < 96
+    with pytest.raises(DatasetError, match="defect of 33 pixels needs an image of 99 at least"):
+        large_image("cast", "test", 0, (96, 128), 0, side=33, strength=120)
+
+
 @every_category
 def test_an_image_depends_on_seed_split_and_number_alone(category: str) -> None:
     one = large_image(category, "train/good", 1, SIZE, 3)[0]
@@ -73,7 +82,7 @@ def test_a_set_is_written_in_mvtec_s_layout(tmp_path: Path) -> None:
     [
         ({"categories": ["rug"]}, "unknown category 'rug'; known are cast, plate"),
         ({"strengths": ["weak"]}, "unknown strength 'weak'"),
-        ({"sizes": (220,)}, "too large"),
+        ({"sizes": (220,)}, "defect of 220 pixels needs an image of 660 at least, got 620 x 800"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(given, message: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.images.health import measure_health
+from pyimgano.images.health import LIGHT, measure_health
 from pyimgano.images.health_range import HealthRange
 from pyimgano.images.reading import read_image
 
@@ -47,6 +47,18 @@ def test_figures_of_a_known_image() -> None:
     assert (health.black, health.white) == (0.5, 0.5)
     # One edge: four times as many pixels four apart differ as neighbours.
     assert health.sharpness == pytest.approx((1 / 19) / (4 / 16), rel=0.05)
+
+
+def test_the_white_balance_is_red_and_blue_relative_to_green() -> None:
+    image = np.broadcast_to(np.array([150, 100, 50], np.uint8), (40, 40, 3))
+    light = measure_health(image).light()
+    assert tuple(light) == LIGHT
+    assert light["red_green"] == pytest.approx(1.5, rel=1e-3)
+    assert light["blue_green"] == pytest.approx(0.5, rel=2e-3)
+    darker = measure_health(image // 2).light()  # light alone does not change it
+    assert darker["red_green"] == pytest.approx(1.5, rel=1e-3)
+    grey = measure_health(image[..., 0]).light()
+    assert (grey["red_green"], grey["blue_green"]) == (None, None)
 
 
 def test_contrast_does_not_depend_on_the_light() -> None:

@@ -24,6 +24,8 @@ def record(i: int, **more: Any) -> dict[str, Any]:
         "brightness": 0.5 + 0.01 * rng.normal(),
         "contrast": 0.2 + 0.005 * rng.normal(),
         "sharpness": 0.6 + 0.005 * rng.normal(),
+        "red_green": 1.1 + 0.005 * rng.normal(),
+        "blue_green": 0.9 + 0.005 * rng.normal(),
     }
     plain = {"path": f"{i}.png", "label": None, "score": float(rng.normal(5, 0.3)), "predicted": 0}
     plain |= {"verdict": "ok", "threshold": 7.5, "ms": 3.0, "warnings": [], "health": health}
@@ -55,7 +57,7 @@ def test_a_steady_stream_has_no_drift_and_is_counted() -> None:
         "n_records": 102, "n_failed": 1, "n_scored": 101, "n_defects": 1, "n_warned": 1,
     }  # fmt: skip
     assert {name: one["n"] for name, one in data["signals"].items()} == {
-        "brightness": 101, "contrast": 101, "sharpness": 101,
+        "brightness": 101, "contrast": 101, "sharpness": 101, "red_green": 101, "blue_green": 101,
         "score": 100, "defects": 101, "warnings": 101,
     }  # fmt: skip
     assert all(one["drift"] is None for one in data["signals"].values())
@@ -80,6 +82,34 @@ def test_darker_photos_are_told_where_they_begin_and_nothing_else_is() -> None:
     assert drift.describe().removeprefix("brightness ") in monitor.lines()[1]
 
 
+def test_a_lamp_that_turns_yellow_is_told_by_blue_alone() -> None:
+    """Photos that are as bright and as sharp as before, with 10 % less blue from the 101st."""
+    yellow = [record(i) for i in range(100, 140)]
+    for one in yellow:
+        one["health"]["blue_green"] *= 0.9
+    monitor, (drift,) = watched(lines_of(*map(record, range(100)), *yellow))
+    assert (drift.signal, drift.change.rises) == ("blue_green", False)
+    assert 70 <= drift.change.begin.record <= 106
+    assert drift.describe().startswith("blue_green lower since about record ")
+    assert monitor.to_json()["signals"]["red_green"] == {"n": 140, "drift": None}
+
+
+def test_the_white_balance_of_photos_is_followed_from_what_was_learnt(tmp_path: Path) -> None:
+    detector = PatchCore(backbone="filterbank", image_size=(32, 48))
+    detector.fit([texture(i) for i in range(24)])
+    yellow = np.array([1.0, 1.0, 0.75])
+    for i in range(30):
+        write_image(tmp_path / f"{i:02d}.png", (texture(50 + i) * yellow).astype(np.uint8))
+    list(
+        PredictRun(detector, output=tmp_path / "out").records(sorted(map(str, tmp_path.glob("*"))))
+    )
+    _, told = watched(
+        io.BytesIO((tmp_path / "out/results.jsonl").read_bytes()), detector=detector
+    )
+    assert "blue_green" in {drift.signal for drift in told}
+    assert "red_green" not in {drift.signal for drift in told}
+
+
 def test_more_defects_and_more_warnings_are_told_as_shares() -> None:
     flagged = [
         record(i, predicted=1, score=9.0, warnings=["less sharp than any good photo: 0"])
@@ -100,10 +130,9 @@ def test_records_without_health_are_monitored_by_the_rest() -> None:
         del one["health"]
     monitor, told = watched(lines_of(*plain))
     assert told == []
-    assert monitor.lines()[1:4] == [
-        "brightness  not in these records",
-        "contrast    not in these records",
-        "sharpness   not in these records",
+    assert monitor.lines()[1:6] == [
+        f"{name:<10}  not in these records"
+        for name in ("brightness", "contrast", "sharpness", "red_green", "blue_green")
     ]
     without = record(1)
     without["health"]["sharpness"] = None  # an image without detail
@@ -123,7 +152,7 @@ def test_what_a_detector_has_learnt_is_what_its_first_records_are_compared_with(
     )
     found = (tmp_path / "out/results.jsonl").read_bytes()
     assert json.loads(found.splitlines()[0])["health"].keys() == {
-        "brightness", "contrast", "sharpness",
+        "brightness", "contrast", "sharpness", "red_green", "blue_green",
     }  # fmt: skip
     monitor, told = watched(io.BytesIO(found), detector=detector)
     (drift,) = [drift for drift in told if drift.signal == "brightness"]

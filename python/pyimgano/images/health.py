@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+#: The figures that drift with lamp and lens.
+LIGHT = ("brightness", "contrast", "sharpness", "red_green", "blue_green")
 #: Figures are taken at the last halving that leaves the longer side at least this long: single
 #: pixels count for sharpness; for light and colour a small picture will do.
 _SHARPNESS_SIDE, _LIGHT_SIDE = 1024, 128
@@ -60,12 +62,18 @@ class ImageHealth:
     bits: int | None = field(default=None, compare=False)
 
     def light(self) -> dict[str, float | None]:
-        """The figures that drift with lamp and lens: brightness, contrast, sharpness."""
-        return {
-            "brightness": self.brightness,
-            "contrast": self.contrast,
-            "sharpness": self.sharpness,
-        }
+        """The figures that drift with lamp and lens, by :data:`LIGHT`.
+
+        The last two are the white balance, as gains of red and blue set it: light of red and of
+        blue, each relative to that of green; None for a grey image.
+        """
+        red, green, blue = self.colour or (None, 1.0, None)
+        found = (
+            *(self.brightness, self.contrast, self.sharpness),
+            None if red is None else red / green,
+            None if blue is None else blue / green,
+        )
+        return dict(zip(LIGHT, found, strict=True))
 
 
 def measure_health(image: NDArray[Any], *, bit_depth: int | None = None) -> ImageHealth:

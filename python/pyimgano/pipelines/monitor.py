@@ -10,13 +10,12 @@ from typing import Any, BinaryIO
 
 from pyimgano.calibration.drift import Change, Place, ShareTest, ValueTest
 from pyimgano.errors import InvalidInputError
+from pyimgano.images.health import LIGHT
 from pyimgano.images.health_range import HealthTally
 from pyimgano.models.base import Detector
 from pyimgano.utils.text import counted, printable
 
-#: Figures of each photo that are followed, as records call them.
-_HEALTH = ("brightness", "contrast", "sharpness")
-_SIGNALS = (*_HEALTH, "score", "defects", "warnings")
+_SIGNALS = (*LIGHT, "score", "defects", "warnings")
 #: Bytes of a line: a record has a few hundred, with regions a few thousand.
 _LONGEST = 2**20
 
@@ -28,8 +27,8 @@ class Drift:
     Attributes
     ----------
     signal
-        ``"brightness"``, ``"contrast"``, ``"sharpness"``, ``"score"`` of images that are ok,
-        ``"defects"`` (share of images with one) or ``"warnings"`` (share of images with one).
+        ``"brightness"``, ``"contrast"``, ``"sharpness"``, ``"red_green"`` or ``"blue_green"``
+        (white balance) of the photo, ``"score"`` of images that are ok, ``"defects"`` (share of images with one) or ``"warnings"`` (share of images with one).
     change
         Where it began, and how the values changed; records count from 1.
     """
@@ -270,14 +269,14 @@ def _values(record: Mapping[str, Any]) -> dict[str, Any] | None:
         and isinstance(told, list)
         and all(isinstance(line, str) for line in told)
         and isinstance(health, dict)
-        and all(health.get(k) is None or _is_number(health[k]) for k in _HEALTH)
+        and all(health.get(k) is None or _is_number(health[k]) for k in LIGHT)
     ):
         raise InvalidInputError(
             "no record of predict: score, predicted, threshold, warnings or health are missing or"
             " of another kind"
         )
     return {
-        **{k: health.get(k) for k in _HEALTH},
+        **{k: health.get(k) for k in LIGHT},
         "score": None if predicted else score,
         "defects": int(predicted),
         "warnings": bool(told),
@@ -297,7 +296,8 @@ def _learnt(detector: Detector) -> dict[str, list[float]]:
     scores = detector.decision_scores_
     found = {"score": [float(x) for x in scores if x <= detector.threshold_]}
     images: Iterable[Any] = () if detector.health_ is None else detector.health_.images
-    for name in _HEALTH:
-        values = (getattr(one, name) for one in images)
+    lights = [one.light() for one in images]
+    for name in LIGHT:
+        values = (light[name] for light in lights)
         found[name] = [float(value) for value in values if value is not None]
     return found

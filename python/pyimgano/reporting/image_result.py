@@ -40,7 +40,7 @@ class ImageResult:
     warnings
         How the image is unlike the good ones.
     health
-        Its brightness, contrast and sharpness; None where that is not told.
+        Its brightness, contrast, sharpness and white balance; None where that is not told.
     regions
         Where the defects are: at least one where ``predicted`` is 1, else none; None where nobody
         looked.

@@ -7,11 +7,12 @@
 
 from .catalogue import CATEGORIES
 from .generate import generate_synthetic
-from .large import LARGE_CATEGORIES, generate_large, large_image
+from .large import DEFECT_SIZES, LARGE_CATEGORIES, generate_large, large_image
 from .render import Rendered, render_image
 
 __all__ = [
     "CATEGORIES",
+    "DEFECT_SIZES",
     "LARGE_CATEGORIES",
     "Rendered",
     "generate_large",

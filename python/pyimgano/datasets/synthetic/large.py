@@ -81,8 +81,7 @@ def generate_large(
     ):
         if unknown := [name for name in names if name not in known]:
             raise DatasetError(f"unknown {what} {unknown[0]!r}; known are {', '.join(known)}")
-    if 3 * max(sizes, default=0) > min(size):
-        raise DatasetError(f"defects of {max(sizes)} pixels are too large for {image_size}")
+    _check_side(max(sizes, default=0), size)
     splits: list[tuple[str, int, int, int]] = [
         ("train/good", n_train, 0, 0),
         ("test/good", n_test_good, 0, 0),
@@ -125,7 +124,13 @@ def large_image(
     ``side`` is that of the defect in pixels, 0 for none; ``strength`` the share of 255 by which it
     is darker or brighter than what is around it. The other parameters are those of the set and the
     image's place in it.
+
+    Raises
+    ------
+    DatasetError
+        The defect does not fit into the image.
     """
+    _check_side(side, size)
     key = (category, split, index)
     rng = image_rng(seed, *key, "scene")
     grey, part = _cast(rng, size) if category == "cast" else _plate(rng, size)
@@ -139,6 +144,15 @@ def large_image(
         shot = sensor.standard_normal(size, dtype=np.float32) * np.float32(_NOISE)
         picture[..., channel] = np.clip(grey * np.float32(tint) + shot + 0.5, 0, 255)
     return picture, mask
+
+
+def _check_side(side: int, size: Size) -> None:
+    if 3 * side > min(size):
+        height, width = size
+        raise DatasetError(
+            f"a defect of {side} pixels needs an image of {3 * side} at least, got {height} x"
+            f" {width}"
+        )
 
 
 def _cast(rng: np.random.Generator, size: Size) -> tuple[Field, Field]:
@@ -180,7 +194,9 @@ def _damage(
     height, width = grey.shape
     best, here = -1.0, (slice(0), slice(0))
     for _ in range(200):  # a plate has few places for large ones
-        top, left = (int(rng.integers(side, length - 2 * side)) for length in (height, width))
+        top, left = (
+            int(rng.integers(side, max(side + 1, length - 2 * side))) for length in (height, width)
+        )
         place = slice(top, top + side), slice(left, left + side)
         if (free := float(part[place].mean())) > best:
             best, here = free, place
