@@ -1,4 +1,4 @@
-"""What light does to a detector, and whether evening it out would help.
+"""What light and pose do to a detector, and whether evening out or changed copies would help.
 
 Learns from a category's training images as they are, and scores its test images with all pixels
 multiplied by a gain, as a lamp or an exposure time would:
@@ -7,9 +7,12 @@ multiplied by a gain, as a lamp or an exposure time would:
 
 ``--even`` compares ways to even the light out before the network sees an image: ``gain`` brings its
 mean grey value to the median of the training images', ``colour`` each channel's; ``match`` is the
-detector's own, of mean and standard deviation of grey (``light="match"``); ``copies`` has brighter
-and darker copies of the training images learnt (``references="brightness"``). With sets of
-``benches/relit.py`` training images are relit too: then a gain of 1 is the test.
+detector's own, of mean and standard deviation of grey (``light="match"``). ``copies`` has brighter
+and darker copies of the training images learnt (``references="brightness"``), ``small`` and
+``turned`` such that are turned (``"small_rotations"``, ``"rotations"``). With sets of
+``benches/relit.py`` training images are relit too: then a gain of 1 is the test. ``--turn`` turns
+each test image by an angle drawn from so many degrees either way, on its canvas, mirrored beyond
+its border.
 """
 
 from __future__ import annotations
@@ -28,10 +31,12 @@ from pyimgano.evaluation import compute_auroc
 from pyimgano.images.health import measure_health
 from pyimgano.images.health_range import HealthRange
 from pyimgano.images.reading import read_image
+from pyimgano.images.references import rotated
 
 Image = NDArray[Any]
 _GREY = np.array([0.299, 0.587, 0.114])
-WAYS = ("none", "gain", "colour", "match", "copies")
+REFERENCES = {"copies": "brightness", "small": "small_rotations", "turned": "rotations"}
+WAYS = ("none", "gain", "colour", "match", *REFERENCES)
 
 
 def times(image: Image, gain: float) -> Image:
@@ -68,6 +73,7 @@ def main() -> int:
     parser.add_argument("--category", nargs="+")
     parser.add_argument("--gains", nargs="+", type=float, default=[1.0])
     parser.add_argument("--even", nargs="+", choices=WAYS, default=["none"])
+    parser.add_argument("--turn", type=float, default=0.0, metavar="DEGREES")
     parser.add_argument("--target-fpr", type=float, default=0.1)
     args = parser.parse_args()
     print("| set | even | gain | image AUROC | defects found | false alarms | warned |")
@@ -77,6 +83,9 @@ def main() -> int:
         train = [read_image(path) for path in dataset.get_train_paths()]
         test = dataset.get_test_paths()
         images, labels = [read_image(path) for path in test.paths], np.array(test.labels)
+        angles = np.random.default_rng(0).uniform(-args.turn, args.turn, len(images))
+        if args.turn:
+            images = [rotated(image, a) for image, a in zip(images, angles, strict=True)]
         # Warnings are about photos as they were taken.
         health = HealthRange.of([measure_health(image) for image in train])
         for way in args.even:
@@ -86,7 +95,7 @@ def main() -> int:
                 backbone="embedded",
                 contamination=args.target_fpr,
                 light="match" if way == "match" else None,
-                references="brightness" if way == "copies" else "plain",
+                references=REFERENCES.get(way, "plain"),
             )
             detector.fit([even(image) for image in train])
             for gain in args.gains:

@@ -1,8 +1,8 @@
 """How many images ``monitor`` takes until it is certain of a change, and where it says it began.
 
 Streams of normal values, shifted by some standard deviations after 200 images, and streams of
-warnings of which a share is marked after 200; the limits are those of the eight signals together, at
-one false alarm in 10,000 images:
+warnings of which a share is marked after 200; the limits are those of the eight signals together,
+at one false alarm in 10,000 images:
 
     python benches/monitor_delay.py
 """

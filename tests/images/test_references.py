@@ -42,6 +42,19 @@ def test_eight_rotations_keep_the_canvas_and_mirror_at_its_borders() -> None:
     np.testing.assert_allclose(found[1][11:], 200 / 255, atol=1e-6)
 
 
+def test_small_rotations_are_by_half_and_all_of_the_degrees_either_way() -> None:
+    assert References("small_rotations", 0).turns() == [-10, -5, 5, 10]
+    few = References(("small_rotations", 3), 0)
+    assert (few.n_copies, few.turns()) == (4, [-3, -1.5, 1.5, 3])
+    image = np.zeros((101, 101), np.uint8)
+    image[50, 70:] = 255  # a line from near the centre to the right
+    found = copies(("small_rotations", 20), image)
+    for one, degrees in zip(found, (-20, -10, 10, 20), strict=True):
+        rows, columns = np.nonzero(one[..., 0] > 0.3)
+        angle = np.rad2deg(np.arctan2(50 - rows.mean(), columns.mean() - 50))  # counterclockwise
+        assert angle == pytest.approx(degrees, abs=1)
+
+
 def test_brightness_is_one_factor_for_each_image_by_the_seed() -> None:
     image = texture(0).astype(np.uint16) * 200
     plain = NATIVE.load(image).pixels
@@ -58,7 +71,18 @@ def test_brightness_is_one_factor_for_each_image_by_the_seed() -> None:
     assert len({round(factor, 4) for factor in factors}) == 3
 
 
-@pytest.mark.parametrize("kind", [("rotations", 1), ("rotations", 2.5), "rotation", ("top", 3), 8])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ("rotations", 1),
+        ("rotations", 2.5),
+        "rotation",
+        ("top", 3),
+        8,
+        ("small_rotations", 0),
+        ("small_rotations", 46),
+    ],
+)
 def test_other_kinds_are_refused(kind: Any) -> None:
     from pyimgano.errors import InvalidInputError
     from pyimgano.models import PatchCore

@@ -103,9 +103,7 @@ def test_the_white_balance_of_photos_is_followed_from_what_was_learnt(tmp_path: 
     list(
         PredictRun(detector, output=tmp_path / "out").records(sorted(map(str, tmp_path.glob("*"))))
     )
-    _, told = watched(
-        io.BytesIO((tmp_path / "out/results.jsonl").read_bytes()), detector=detector
-    )
+    _, told = watched(io.BytesIO((tmp_path / "out/results.jsonl").read_bytes()), detector=detector)
     assert "blue_green" in {drift.signal for drift in told}
     assert "red_green" not in {drift.signal for drift in told}
 

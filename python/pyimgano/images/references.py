@@ -13,13 +13,15 @@ from pyimgano.types import ImageInput
 from pyimgano.utils.parameters import Choice, Count, Either, Worded
 
 #: Eight rotations with the image itself, as AnomalyDINO has them; brightness as SuperADD.
-_ROTATIONS, _BRIGHTNESS = 8, 0.2
+_ROTATIONS, _SMALL_ROTATION, _BRIGHTNESS = 8, 10, 0.2
 REFERENCES = Either(
-    Choice("plain", "rotations", "brightness"),
+    Choice("plain", "rotations", "small_rotations", "brightness"),
     Worded("rotations", Count(2, 360)),
+    Worded("small_rotations", Count(1, 45)),
     metavar="KIND",
     help="copies of the good images to learn from beside them: plain (none), rotations,"
-    " rotations:N or brightness",
+    " rotations:N, small_rotations (by up to 10 degrees either way), small_rotations:DEGREES or"
+    " brightness",
 )
 
 
@@ -41,9 +43,7 @@ class References:
     @property
     def n_copies(self) -> int:
         """Copies of each image, without the image itself."""
-        if not isinstance(self.kind, str):
-            return int(self.kind[1]) - 1
-        return {"plain": 0, "rotations": _ROTATIONS - 1, "brightness": 1}[self.kind]
+        return len(self.turns())
 
     def copies(
         self, image: ImageInput, number: int, preprocessor: ImagePreprocessor
@@ -54,8 +54,7 @@ class References:
         mirrored borders, in the light of the image. Brightness is a factor from 0.8 to 1.2, drawn
         for each image, on what the preprocessor gives.
         """
-        n = self.n_copies
-        if n == 0:
+        if not self.n_copies:
             return
         _, array = preprocessor.read(image)
         if self.kind == "brightness":
@@ -68,12 +67,14 @@ class References:
 
     def turns(self) -> list[float]:
         """By how many degrees each copy is turned, counterclockwise."""
-        n = self.n_copies
-        return (
-            [0.0] * n
-            if self.kind == "brightness"
-            else [360.0 * i / (n + 1) for i in range(1, n + 1)]
-        )
+        kind, value = (self.kind, None) if isinstance(self.kind, str) else self.kind
+        if kind == "rotations":
+            n = value or _ROTATIONS
+            return [360.0 * i / n for i in range(1, n)]
+        if kind == "small_rotations":
+            most = value or _SMALL_ROTATION
+            return [most * share for share in (-1.0, -0.5, 0.5, 1.0)]
+        return [0.0] if kind == "brightness" else []
 
 
 def rotated(

@@ -74,9 +74,10 @@ class PatchDetector(HeldOutThresholds):
         images are seen as they were taken.
     references : str or tuple
         Copies of the training images to learn from beside them: ``"rotations"`` (by 45 degrees
-        each, with the image itself 8), ``("rotations", n)``, ``"brightness"`` (one copy, brighter
-        or darker by up to a fifth); ``"plain"``: none. They never count for the threshold, and are
-        left out with their image.
+        each, with the image itself 8), ``("rotations", n)``, ``"small_rotations"`` (4, by 5 and 10
+        degrees either way), ``("small_rotations", degrees)`` (by so many and half of them),
+        ``"brightness"`` (one copy, brighter or darker by up to a fifth); ``"plain"``: none. They
+        never count for the threshold, and are left out with their image.
     projection : int, str or None
         Principal axes of the training patches that are kept, centred and not whitened: a number,
         or ``"auto"`` (for 99 % of the variance, at most 128). The images then pass the backbone

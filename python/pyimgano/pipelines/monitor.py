@@ -28,7 +28,8 @@ class Drift:
     ----------
     signal
         ``"brightness"``, ``"contrast"``, ``"sharpness"``, ``"red_green"`` or ``"blue_green"``
-        (white balance) of the photo, ``"score"`` of images that are ok, ``"defects"`` (share of images with one) or ``"warnings"`` (share of images with one).
+        (white balance), ``"score"`` of images that are ok, ``"defects"`` (share of images with one)
+        or ``"warnings"`` (share of images with one).
     change
         Where it began, and how the values changed; records count from 1.
     """
