@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::pruned::{PAIR, Sight, Tile};
+use super::tile::{PAIR, Sight, Tile};
 use super::topk::Found;
 use crate::ball_tree::Ball;
 use crate::bounds::half;

@@ -17,9 +17,10 @@ use rayon::prelude::*;
 use super::answers::{Slot, tile_size};
 use super::bank::Bank;
 use super::index::{SMALL, check_bank, check_columns, check_groups};
-use super::pruned::{self, Buffers, TOGETHER, Tile};
+use super::pruned::{Buffers, TOGETHER};
 use super::query_batch::QueryBatch;
 use super::structure::Structure;
+use super::tile::{TILE, Tile};
 use super::{dense, topk::TopK};
 use crate::ball_tree::{BallTree, split};
 use crate::principal_axes::centre_of;
@@ -158,7 +159,7 @@ impl GroupIndex {
     }
 
     fn bounded(&self, batch: &QueryBatch<'_>, own: Option<&[i64]>, out: &mut [f32]) -> Result<()> {
-        let size = tile_size(batch.queries.rows(), pruned::TILE);
+        let size = tile_size(batch.queries.rows(), TILE);
         let groups = self.ids.len();
         let mut parts =
             memory::collected(out.chunks_mut(size * groups).enumerate().map(|(tile, out)| Part {

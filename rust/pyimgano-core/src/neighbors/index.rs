@@ -8,6 +8,7 @@ use super::answers::{Neighbors, Slot, slots};
 use super::bank::Bank;
 use super::query_batch::QueryBatch;
 use super::structure::Structure;
+use super::tile::TILE;
 use super::{dense, plain, pruned};
 use crate::principal_axes::centre_of;
 use crate::simd::Simd;
@@ -159,7 +160,7 @@ impl KnnIndex {
         let sum =
             |slots: &[Slot<'_>]| slots.iter().fold(SearchStats::default(), |a, b| a + b.stats);
         let mut stats = SearchStats::default();
-        let mut slots = slots(batch, pruned::TILE, out)?;
+        let mut slots = slots(batch, TILE, out)?;
         if let Some(structure) = self.structure.as_ref().filter(|_| batch.k <= FEW) {
             let (answered, given_up) = (AtomicUsize::new(0), AtomicUsize::new(0));
             let even = slots.len().div_ceil(rayon::current_num_threads()).max(1);

@@ -42,6 +42,7 @@ mod quantized_queries;
 mod quantized_rows;
 mod query_batch;
 mod structure;
+mod tile;
 mod topk;
 
 pub use answers::Neighbors;

@@ -66,7 +66,7 @@ proptest! {
                 let mut bytes = QuantizedRows::of(&projections, &index.bank.rows, &progress).expect("runs");
                 bytes.add_rows(&index.bank, simd, &progress).expect("runs");
                 let mut got = empty();
-                let mut slots = slots(&batch, pruned::TILE, &mut got).expect("runs");
+                let mut slots = slots(&batch, TILE, &mut got).expect("runs");
                 dense::answer(&index.bank, Some(&bytes), &batch, &mut slots).expect("runs");
                 prop_assert_eq!(&got, &expected);
             }
