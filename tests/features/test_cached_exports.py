@@ -20,6 +20,7 @@ from pyimgano.errors import (
     UnknownNameError,
     WeightsError,
 )
+from pyimgano.features.backbones import cache
 from pyimgano.features.backbones.onnx import cached
 from pyimgano.features.backbones.onnx.engines import FLOAT32_ENGINES
 from pyimgano.features.build import build_features
@@ -89,8 +90,9 @@ def test_an_export_is_made_once(folder: Path, exports: list[object]) -> None:
     agree(resnet())
     agree(resnet())
     assert len(exports) == 1
-    (file,) = folder.iterdir()
+    (file,), (facts,) = folder.glob("*.export"), folder.glob("*.network")
     assert stat.S_ISREG(file.stat().st_mode)
+    assert sorted(folder.iterdir()) == sorted([file, facts])
 
 
 def test_what_changes_the_model_is_an_export_of_its_own(
@@ -107,13 +109,13 @@ def test_what_changes_the_model_is_an_export_of_its_own(
         {"weights": tmp_path / "twice.pth", "pretrained": True},
     ):
         agree(resnet(**given))
-    assert len(exports) == len(list(folder.iterdir())) == 4
+    assert len(exports) == len(list(folder.glob("*.export"))) == 4
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "changed", "folder"])
 def test_a_damaged_file_is_made_anew(folder: Path, exports: list[object], damage: str) -> None:
     resnet()
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.export")
     content = file.read_bytes()
     file.unlink()
     if damage == "folder":
@@ -137,7 +139,7 @@ def test_a_folder_that_cannot_be_made_is_a_warning(tmp_path: Path, folder: Path)
 
 def test_where_exports_are_kept() -> None:
     home = Path.home()
-    folder = cached.cache_folder
+    folder = cache.cache_folder
     assert folder({"PYIMGANO_CACHE": "here", "XDG_CACHE_HOME": "/x"}, "linux") == Path("here")
     assert folder({"XDG_CACHE_HOME": "/x"}, "linux") == Path("/x/pyimgano")
     assert folder({}, "linux") == home / ".cache/pyimgano"

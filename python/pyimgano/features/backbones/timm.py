@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from difflib import get_close_matches
 from math import lcm
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.backbones.base import BackboneInfo
+from pyimgano.features.backbones.known import Blocks, Request
 from pyimgano.features.backbones.timm_layers import Layer, choose_layers, is_transformer, strides
 from pyimgano.features.backbones.timm_weights import downloading, read_weights
-from pyimgano.features.backbones.torch_network import TorchBackbone, torch_and
+from pyimgano.features.backbones.torch_network import Made, TorchBackbone, torch_and
 from pyimgano.features.backbones.weights import fill, origin
 from pyimgano.features.normalization import Normalization, resolve_normalization
 from pyimgano.utils.parameters import Choice
@@ -89,7 +90,7 @@ class TimmBackbone(TorchBackbone):
         name: str,
         *,
         layers: Sequence[str] | None = None,
-        blocks: Callable[[int], Sequence[int] | None] | None = None,
+        blocks: Blocks | None = None,
         weights: Any = None,
         pretrained: bool = True,
         normalization: Normalization | None = None,
@@ -101,23 +102,31 @@ class TimmBackbone(TorchBackbone):
         POSITION_EMBEDDING.check("position_embedding", position_embedding)
         if not pretrained and weights is not None:
             raise InvalidInputError("pretrained=False and weights=... exclude each other")
-        torch, timm = torch_and("timm", extra="timm", backbone=title, device=device)
         self.device = device
-        network = _build(torch, timm, title, weights, pretrained)
-        config, by_authors = network.pretrained_cfg, position_embedding == "authors"
-        chosen = choose_layers(network, title, layers, blocks)
+        mean_std = None if normalization is None else resolve_normalization(normalization)
+        request = Request("timm", title, layers, weights, pretrained, mean_std, position_embedding)
+        self.get_ready(request, blocks, engine)
+
+    def make(self, request: Request, blocks: Blocks | None) -> Made:
+        """See :meth:`TorchBackbone.make`."""
+        title, positions = request.name, request.position_embedding
+        torch, timm = torch_and("timm", extra="timm", backbone=title, device=self.device)
+        network = _build(torch, timm, title, request.weights, request.pretrained)
+        config, by_authors = network.pretrained_cfg, positions == "authors"
+        chosen = choose_layers(network, title, request.layers, blocks)
         size_multiple, fixed_size = _sizes(network)
-        self.body, source = _filled(network, chosen, title, weights, pretrained, by_authors)
-        self.body.eval().to(device)
-        self.info = BackboneInfo(
+        body, source = _filled(
+            network, chosen, title, request.weights, request.pretrained, by_authors
+        )
+        info = BackboneInfo(
             title,
             tuple(layer.info for layer in chosen),
-            resolve_normalization(normalization or (config["mean"], config["std"])),
+            resolve_normalization(request.normalization or (config["mean"], config["std"])),
             size_multiple=size_multiple,
-            origin={**source, "position_embedding": position_embedding},
+            origin={**source, "position_embedding": positions},
             fixed_size=fixed_size,
         )
-        self.run_by(engine)
+        return Made(body.eval().to(self.device), info)
 
 
 def _build(torch: Any, timm: Any, title: str, weights: Any, pretrained: bool) -> Any:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import copy
 import hashlib
 import threading
-from dataclasses import replace
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import InvalidInputError, WeightsError
 from pyimgano.features.backbones.base import BackboneInfo
+from pyimgano.features.backbones.known import (
+    AskedBlocks,
+    Blocks,
+    Known,
+    Request,
+    recall,
+    remember,
+)
 from pyimgano.features.backbones.onnx.engines import DEFAULT_ENGINE, ENGINES
 from pyimgano.features.device import check_device
 from pyimgano.registry import unknown_name
@@ -31,7 +41,17 @@ _MOST_SIZES = 4
 _EXPORTING = threading.Lock()
 
 
-class TorchBackbone:
+@dataclass(frozen=True)
+class Made:
+    """A network of torch, ready to compute."""
+
+    body: nn.Module  #: A batch in, a dict of the layers' outputs out.
+    info: BackboneInfo
+    #: Layers whose channels are the last axis; of all others they are the second.
+    channels_last: frozenset[str] = frozenset()
+
+
+class TorchBackbone(ABC):
     """A network of torch, cut after the last layer in use.
 
     Attributes
@@ -39,7 +59,9 @@ class TorchBackbone:
     info : BackboneInfo
         ``origin`` says where the weights came from, with the SHA-256 of a file.
     body : torch.nn.Module
-        The network: a batch in, a dict of the layers' outputs out.
+        The network: a batch in, a dict of the layers' outputs out. Where an engine runs it, and an
+        earlier run has exported it, it is made when it is first asked for: torch is not imported
+        before.
     device : str
         Where it computes.
     engine : str or None
@@ -47,11 +69,56 @@ class TorchBackbone:
     """
 
     info: BackboneInfo
-    body: nn.Module
     device: str
     engine: str | None = None
-    #: Layers whose channels are the last axis; of all others they are the second.
-    channels_last: frozenset[str] = frozenset()
+
+    @abstractmethod
+    def make(self, request: Request, blocks: Blocks | None) -> Made:
+        """Have torch build what is asked for, on the device."""
+
+    def get_ready(self, request: Request, blocks: Blocks | None, engine: str | None) -> None:
+        """Make the network, or recall what an earlier run knew of it if an engine runs it."""
+        self._request, self._known = request, None
+        if engine is not None:
+            self._check_engine(engine)
+            self._known = recall(request, blocks)
+        if self._known is not None:
+            self.info = self._known.info
+            # By their names from now on: whoever chose among the blocks need not be kept.
+            self._request = replace(request, layers=[one.name for one in self.info.layers])
+            self.run_by(engine)
+            return
+        asked = AskedBlocks(blocks)
+        self._take(self.make(request, asked))
+        if engine is None:
+            return
+        found = Known(self.info, self.has_positions, self.parameters_sha256())
+        self.run_by(engine)
+        remember(request, found, asked)
+
+    def _take(self, made: Made) -> None:
+        self.body, self.info, self._channels_last = made.body, made.info, made.channels_last
+
+    @cached_property
+    def body(self) -> nn.Module:
+        """The network."""
+        made = self.make(self._request, None)
+        self._channels_last = made.channels_last
+        if (wanted := self.parameters_sha256()) != (found := _sha256(made.body)):
+            raise WeightsError(
+                f"the parameters of {self.info.name} changed since an export of it was taken from"
+                f" the cache: their SHA-256 is {found}, and was {wanted}"
+            )
+        return made.body
+
+    def _check_engine(self, engine: str) -> None:
+        if engine not in ENGINES:
+            raise unknown_name("engine", engine, ENGINES)
+        if str(self.device) != "cpu":
+            raise InvalidInputError(
+                f"engine={engine!r} computes on the CPU: leave out device={str(self.device)!r}, or"
+                " the engine"
+            )
 
     def run_by(self, engine: str | None) -> None:
         """Have an engine run the network, as an ONNX model; None: torch, as it does already.
@@ -72,13 +139,7 @@ class TorchBackbone:
         """
         if engine is None:
             return
-        if engine not in ENGINES:
-            raise unknown_name("engine", engine, ENGINES)
-        if str(self.device) != "cpu":
-            raise InvalidInputError(
-                f"engine={engine!r} computes on the CPU: leave out device={str(self.device)!r}, or"
-                " the engine"
-            )
+        self._check_engine(engine)
         self._exports: dict[Size | None, OnnxBackbone] = {}
         if not self.has_positions:
             self._exported(engine, None)
@@ -136,7 +197,7 @@ class TorchBackbone:
                 f"layer {layer!r} of {self.info.name} gives {shape}, not a feature map"
                 " (n, channels, height, width): choose a convolutional layer"
             )
-        return output.permute(0, 3, 1, 2) if layer in self.channels_last else output
+        return output.permute(0, 3, 1, 2) if layer in self._channels_last else output
 
     def body_at(self, height: int, width: int) -> nn.Module:
         """A copy of the body for images of one size alone, which can be exported.
@@ -181,16 +242,22 @@ class TorchBackbone:
     @property
     def has_positions(self) -> bool:
         """Whether it is a vision transformer, whose export is for images of one size alone."""
+        if self._known is not None:
+            return self._known.has_positions
         return hasattr(self.body, "fix") and self.info.size_multiple > 1
 
     def parameters_sha256(self) -> str:
         """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
-        found = hashlib.sha256()
-        for name, tensor in sorted(self.body.state_dict().items()):
-            array = np.ascontiguousarray(tensor.cpu().numpy())
-            found.update(f"{name}{array.dtype.str}{array.shape}".encode())
-            found.update(array.data)
-        return found.hexdigest()
+        return _sha256(self.body) if self._known is None else self._known.parameters_sha256
+
+
+def _sha256(body: nn.Module) -> str:
+    found = hashlib.sha256()
+    for name, tensor in sorted(body.state_dict().items()):
+        array = np.ascontiguousarray(tensor.cpu().numpy())
+        found.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        found.update(array.data)
+    return found.hexdigest()
 
 
 def torch_and(module: str, *, extra: str, backbone: str, device: str) -> tuple[Any, ModuleType]:

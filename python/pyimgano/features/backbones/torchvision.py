@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyimgano.errors import InvalidInputError, UnknownNameError
 from pyimgano.features.backbones.base import BackboneInfo
+from pyimgano.features.backbones.known import Blocks, Request
 from pyimgano.features.backbones.named import list_backbones
-from pyimgano.features.backbones.torch_network import TorchBackbone, torch_and
+from pyimgano.features.backbones.torch_network import Made, TorchBackbone, torch_and
 from pyimgano.features.backbones.torchvision_layers import Facts, find_facts
 from pyimgano.features.backbones.torchvision_weights import load_weights
 from pyimgano.features.normalization import Normalization, resolve_normalization
@@ -63,33 +64,39 @@ class TorchvisionBackbone(TorchBackbone):
         backbone: str = "wide_resnet50_2",
         *,
         layers: Sequence[str] | None = None,
-        blocks: Callable[[int], Sequence[int] | None] | None = None,
+        blocks: Blocks | None = None,
         weights: Any = None,
         pretrained: bool = True,
         normalization: Normalization = "imagenet",
         device: str = "cpu",
         engine: str | None = None,
     ) -> None:
-        torch, models = torch_and(
-            "torchvision.models", extra="torch", backbone=backbone, device=device
-        )
         self.device = device
         mean_std = resolve_normalization(normalization)
-        network = _build(models, torch, backbone)
-        names = _resolve_layers(models, network, backbone, layers, blocks)
-        self.body, facts = _cut(models, network, backbone, names)
-        self.channels_last = facts.last
-        origin = load_weights(self.body, backbone=backbone, weights=weights, pretrained=pretrained)
-        self.info = BackboneInfo(
-            backbone,
+        request = Request("torchvision", backbone, layers, weights, pretrained, mean_std)
+        self.get_ready(request, blocks, engine)
+
+    def make(self, request: Request, blocks: Blocks | None) -> Made:
+        """See :meth:`TorchBackbone.make`."""
+        name = request.name
+        torch, models = torch_and(
+            "torchvision.models", extra="torch", backbone=name, device=self.device
+        )
+        network = _build(models, torch, name)
+        layers = _resolve_layers(models, network, name, request.layers, blocks)
+        body, facts = _cut(models, network, name, layers)
+        origin = load_weights(
+            body, backbone=name, weights=request.weights, pretrained=request.pretrained
+        )
+        info = BackboneInfo(
+            name,
             facts.layers,
-            mean_std,
+            resolve_normalization(request.normalization or "imagenet"),
             size_multiple=facts.size_multiple,
             origin=origin,
             fixed_size=facts.only_size,
         )
-        self.body.eval().to(device)
-        self.run_by(engine)
+        return Made(body.eval().to(self.device), info, facts.last)
 
 
 def _build(models: Any, torch: Any, backbone: str) -> nn.Module:
@@ -110,7 +117,7 @@ def _resolve_layers(
     network: nn.Module,
     backbone: str,
     layers: Sequence[str] | None,
-    blocks: Callable[[int], Sequence[int] | None] | None,
+    blocks: Blocks | None,
 ) -> tuple[str, ...]:
     known = [name for name, _ in network.named_modules() if name]
     if layers is None:
