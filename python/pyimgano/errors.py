@@ -74,7 +74,7 @@ class ThresholdWarning(UserWarning):
 
 
 class RegionWarning(UserWarning):
-    """No region of interest was found in the good images; the whole image counts."""
+    """No region of interest, or no foreground, was found in good images: they count whole."""
 
 
 class PluginWarning(UserWarning):

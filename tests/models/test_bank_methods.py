@@ -55,15 +55,56 @@ def test_anomalydino_s_preset_is_the_recipe() -> None:
         assert found.score == pytest.approx(far.max(), rel=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("size", "seen"),
+    [((100, 228), (448, 1021)), ((300, 150), (896, 448)), ((600, 900), (448, 672))],
+)
+def test_anomalydino_s_preset_keeps_the_aspect_and_cuts_right_and_bottom(
+    size: tuple[int, int], seen: tuple[int, int]
+) -> None:
+    image = texture(0, size)
+    detector = AnomalyDINO(backbone=Cells(14), preset="paper", references="plain").fit([image] * 2)
+    loaded = detector._preprocessor.load(image)
+    assert loaded.geometry.resized == seen
+    kept = tuple(side // 14 * 14 for side in seen)
+    assert loaded.pixels.shape == (*kept, 3)
+    grown = seen[0] > size[0]
+    large = cv2.resize(
+        image.astype(np.float32) / 255,
+        seen[::-1],
+        interpolation=cv2.INTER_LINEAR if grown else cv2.INTER_AREA,
+    )
+    np.testing.assert_allclose(loaded.pixels, large[: kept[0], : kept[1]], atol=1e-5)
+    assert detector.get_anomaly_map(image).shape == size
+
+
 def test_superadd_s_preset_learns_brighter_and_darker_copies_and_smooths_nothing() -> None:
-    detector = SuperADD(backbone=Cells(8), preset="paper", image_size=SIDE).fit(TRAIN)
-    assert [len(bank.memory_bank_) for bank in detector.scorer_.banks_] == [2 * 3 * 400] * 2
+    detector = SuperADD(backbone=Cells(8), preset="paper", image_size=32).fit(TRAIN)
+    side = 96  # five eighths of 160 are 100, and in whole patches 96
+    assert [len(bank.memory_bank_) for bank in detector.scorer_.banks_] == [2 * 3 * 12 * 12] * 2
     found = next(detector.iter_predict([TEST[1]]))
     rows, shape = detector._extract_patch_features(TEST[1])
     (scores,) = detector.scorer_.score([PatchGrid(rows, shape)])
-    expected = cv2.resize(scores.distances, (SIDE, SIDE))
-    np.testing.assert_allclose(found.anomaly_map, expected, rtol=1e-6)
-    assert found.score == pytest.approx(np.sort(expected, axis=None)[-25:].mean(dtype=float))
+    seen = cv2.resize(scores.distances, (side, side))
+    np.testing.assert_allclose(found.anomaly_map, cv2.resize(seen, (SIDE, SIDE)), rtol=1e-6)
+    assert found.score == pytest.approx(np.sort(seen, axis=None)[-9:].mean(dtype=float))
+
+
+@pytest.mark.parametrize("length", [40, 41, 64, 65, 88, 100, 160])
+def test_superadd_s_preset_cuts_tiles_as_the_paper_does(length: int) -> None:
+    """A side of so many patches of 16 pixels, in tiles of 40 that overlap by 8 at each side."""
+    features = SuperADD(backbone=Cells(16), preset="paper")
+    tiled = features._seeing(features._build_features())
+    windows = [across for _, across in tiled._tiles((640, 16 * length))]
+    n = -(-(length - 40) // (40 - 2 * 8)) + 1
+    starts = [i * (length - 40) // max(1, n - 1) for i in range(n)]
+    assert [one.start // 16 for one in windows] == starts
+    for one, start in zip(windows, starts, strict=True):
+        before = [s + 40 - start for s in starts if s < start]
+        after = [start + 40 - s for s in starts if s > start]
+        first = start + (-(-before[-1] // 2) if before else 0)
+        last = start + 40 - (after[0] // 2 if after else 0)
+        assert (one.first // 16, one.last // 16) == (first, last)
 
 
 @pytest.mark.parametrize("cls", [AnomalyDINO, SuperADD])

@@ -116,7 +116,7 @@ def test_twins_and_learnt_images_are_known_on_tiles() -> None:
         ({"tiles": (64, 70)}, "tile_overlap must be smaller than the tiles"),
         ({"tiles": (64, 8), "tile_overlap": 8}, "leave out tile_overlap"),
         ({"tile_overlap": 8}, "tile_overlap is for tiles"),
-        ({"tiles": 64, "preset": "paper"}, "preset='paper' squashes"),
+        ({"tiles": 64, "preset": "paper"}, "preset='paper' says how"),
         ({"smallest_defect": 9, "resize_mode": "squash"}, "smallest_defect keeps the aspect"),
         ({"smallest_defect": 9, "image_size": 512}, "leave out image_size=512, or smallest_defect"),
         ({"smallest_defect": 9, "image_size": None}, "leave out image_size=None"),
@@ -144,7 +144,9 @@ def test_a_size_that_no_tiles_fit_is_refused_without_images(size: Any) -> None:
 )
 def test_the_preset_of_no_detector_goes_with_tiles(model: str, given: Any) -> None:
     detector: Any = create_model(model, backbone="embedded", preset="paper", **given)
-    with pytest.raises(InvalidInputError, match="preset='paper' squashes whole images"):
+    with pytest.raises(
+        InvalidInputError, match="preset='paper' says how images are resized and cut"
+    ):
         detector.validate()
 
 

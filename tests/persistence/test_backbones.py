@@ -282,11 +282,11 @@ def test_a_transformer_goes_inside_at_the_size_of_the_preset(
     pytest.importorskip("onnx", reason="needs the extra export")
     pytest.importorskip("timm", reason="needs the extra timm")
     detector = create_model(
-        "anomalydino", backbone="timm:test_vit", pretrained=False, preset="paper"
+        "subspacead", backbone="timm:test_vit", pretrained=False, preset="paper"
     ).fit(normal[:2])
     detector.save(tmp_path / "part", embed_backbone=True)
     loaded = pyimgano.load(tmp_path / "part")
-    assert loaded.features_.backbone.info.fixed_size == (448, 448)
+    assert loaded.features_.backbone.info.fixed_size == (672, 672)
     found = loaded.decision_function(normal[:1])
     np.testing.assert_allclose(found, detector.decision_function(normal[:1]), rtol=1e-3, atol=1e-5)
 

@@ -30,12 +30,16 @@ class PatchGrid:
     within
         bool (H, W) of a larger grid whose patches at these places the rows are, in its order; the
         grid is then one row of them. None: the patches are the whole grid.
+    scored
+        bool, of the shape of the whole grid: the patches that count in a score; those elsewhere are
+        learnt, and score 0. None: all count.
     """
 
     rows: NDArray[np.float32]
     shape: tuple[int, int]
     parts: tuple[int, ...] = ()
     within: NDArray[np.bool_] | None = None
+    scored: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, array: NDArray[np.float32]) -> Self:
@@ -48,7 +52,7 @@ class PatchGrid:
         if places.all():
             return self
         rows = self.rows[places.ravel()]
-        return type(self)(rows, (1, len(rows)), self.parts, places)
+        return type(self)(rows, (1, len(rows)), self.parts, places, self.scored)
 
     @property
     def array(self) -> NDArray[np.float32]:

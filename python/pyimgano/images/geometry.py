@@ -83,6 +83,16 @@ class Geometry:
         top, left = (outer[0] - inner[0]) // 2, (outer[1] - inner[1]) // 2
         return cls(source, outer, (top, left, *inner))
 
+    @classmethod
+    def covering(cls, source: Size, box: Size, multiple: int) -> Self:
+        """The geometry of an image at the smallest size that covers a box and keeps the aspect, cut
+        at the right and the bottom to multiples, of which there is one at least.
+        """
+        share = max(b / s for b, s in zip(box, source, strict=True))
+        height, width = (max(multiple, int(s * share + 1e-6)) for s in source)
+        crop = (0, 0, height // multiple * multiple, width // multiple * multiple)
+        return cls(source, (height, width), crop)
+
     @property
     def size(self) -> Size:
         """Height and width of the network's input."""

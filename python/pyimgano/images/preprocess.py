@@ -113,9 +113,11 @@ class ImagePreprocessor:
         Files with more pixels are refused before they are decoded.
     resize_mode
         ``"squash"``: to exactly that size; ``"fit"``: to the largest size within it that keeps the
-        aspect.
+        aspect; ``"cover"``: to the smallest such size that covers it, cropped at the right and the
+        bottom.
     multiple
-        With ``"fit"``, what both sides are rounded to a multiple of.
+        What both sides are made a multiple of: by rounding with ``"fit"``, by the crop with
+        ``"cover"``.
     share
         In place of ``resize``, for ``"fit"``: the share of an image's own height and width that it
         is brought to.
@@ -137,7 +139,7 @@ class ImagePreprocessor:
             1, 16, none="all 16", metavar="B", help="bits used in 16-bit images, such as 12"
         ),
         "max_pixels": Count(metavar="N", help="larger images are refused before they are decoded"),
-        "resize_mode": Choice("squash", "fit"),
+        "resize_mode": Choice("squash", "fit", "cover"),
         "multiple": Count(),
         "share": Number(0, 1, open_low=True, none=True),
         "as_stored": Flag(),
@@ -223,6 +225,8 @@ class ImagePreprocessor:
     def geometry(self, source: tuple[int, int]) -> Geometry:
         """What an image of that height and width is brought to."""
         size = self._size
+        if self.resize_mode == "cover":
+            return Geometry.covering(source, size or source, self.multiple)
         if self.resize_mode == "fit":
             if self.share is not None:
                 size = (round(source[0] * self.share), round(source[1] * self.share))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 _BLUR, _MARGIN = 1 / 128, 1 / 32
 #: The two classes must explain this share of the variance of the log deviations. Of a normal law
 #: the best two explain 2 / pi, 0.64.
-_LEAST_SEPARATION = 0.7
+LEAST_SEPARATION = 0.7
 #: A region of less or more than these shares of the image is none.
 _LEAST, _MOST = 0.02, 0.95
 
@@ -39,14 +39,14 @@ def varying_region(images: Iterable[NDArray[np.float32]]) -> NDArray[np.bool_] |
         return None
     variance = np.maximum(squares / n - (total / n) ** 2, 0).sum(axis=2)
     logs = np.log(np.sqrt(variance) + 1e-4)
-    level, separation = _otsu(logs)
-    if separation < _LEAST_SEPARATION:
+    level, separation = otsu(logs)
+    if separation < LEAST_SEPARATION:
         return None
     inside = _filled((logs > level).astype(np.uint8))
     return inside if _LEAST <= inside.mean() <= _MOST else None
 
 
-def _otsu(values: NDArray[np.float64]) -> tuple[float, float]:
+def otsu(values: NDArray[np.float64]) -> tuple[float, float]:
     """The level that splits values in two classes, and the share of the variance between them."""
     ordered = np.sort(values, axis=None)
     n = np.arange(1, ordered.size)

@@ -30,8 +30,10 @@ class AnomalyDINO(PatchDetector):
         ``("top", 0.01)``: mean of the largest 1 % of the distances; ``"max"``, ``"map_max"``,
         ``("map_top", share)``: the largest, and the same of the pixels of the map.
     preset
-        ``"paper"``: images are squared to 448 x 448, and all patches of the images and of seven
-        turned copies are kept, whatever ``coreset_ratio`` and ``references`` say.
+        ``"paper"``: the shorter side of each image is brought to 448 pixels, and what is beyond
+        whole patches is cut off at the right and the bottom; all patches of the images and of seven
+        turned copies are kept, whatever ``coreset_ratio`` and ``references`` say. The paper's mask
+        of the foreground, which it has for some objects, is ``foreground=10`` beside it.
     **common
         All other parameters of :class:`~pyimgano.models.PatchDetector`, but for ``scorer``.
 
@@ -77,3 +79,6 @@ class AnomalyDINO(PatchDetector):
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
         return (self.image_size, None) if self.preset is None else (448, None)
+
+    def _mode(self) -> str:
+        return super()._mode() if self.preset is None else "cover"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pyimgano.errors import ImageReadError, InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid
 from pyimgano.features.base import extract_patches
+from pyimgano.features.patches.foreground import marked
 from pyimgano.features.patches.projection import Projection, projected
 from pyimgano.images.geometry import Geometry
 from pyimgano.images.health import ImageHealth
@@ -41,6 +42,8 @@ class Collected:
     thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
     #: Which pixel of its source each of these is.
     geometries: list[Geometry] = field(default_factory=list)
+    #: How many of them have no patches that stand out as foreground.
+    n_whole: int = 0
     #: Why the others cannot be used, by position.
     errors: dict[int, ImageReadError] = field(default_factory=dict)
 
@@ -181,6 +184,7 @@ def collect(
     references: References,
     projection: Projection | None,
     region: RegionOfInterest | None,
+    foreground: str | float | None,
     *,
     batch_size: int,
     skip_bad: bool,
@@ -206,11 +210,12 @@ def collect(
             # Without skip_bad an error ends the fit: then only look for further unreadable files.
             if batch and (skip_bad or not found.errors):
                 with timer.stage("backbone"):
-                    extracted = _extract(features, batch, projection, region)
+                    extracted = _extract(features, batch, projection, region, foreground)
                 for i, grid in extracted.items():
                     if isinstance(grid, InvalidInputError):
                         found.errors[i] = ImageReadError(f"cannot use {_name(images, i)}: {grid}")
                         continue
+                    scored = grid.scored
                     with timer.stage("learn"):
                         if not found.kept:
                             scorer.begin(len(images) * (1 + references.n_copies), grid)
@@ -223,6 +228,7 @@ def collect(
                         with timer.stage("learn"):
                             scorer.add(grid)
                     found.add(i, batch[i], preprocessor.bit_depth)
+                    found.n_whole += scored is None
             advance(stop - start)
     found.check(len(images), skip_bad=skip_bad)
     return found
@@ -233,11 +239,12 @@ def _extract(
     batch: dict[int, LoadedImage],
     projection: Projection | None,
     region: RegionOfInterest | None,
+    foreground: str | float | None,
 ) -> dict[int, PatchGrid | InvalidInputError]:
     """Features by position, or why an image has none, such as one that is too small."""
     try:
         pixels = [loaded.pixels for loaded in batch.values()]
-        grids = projected(features, pixels, projection)
+        grids = marked(projected(features, pixels, projection), foreground)
         pairs = zip(batch.values(), grids, strict=True)
         found = [inside(region, grid, loaded.geometry) for loaded, grid in pairs]
     except NoPatchInsideError:
@@ -248,7 +255,9 @@ def _extract(
         # Which of them is to blame does not show.
         each = ({i: loaded} for i, loaded in batch.items())
         return {
-            i: one for b in each for i, one in _extract(features, b, projection, region).items()
+            i: one
+            for b in each
+            for i, one in _extract(features, b, projection, region, foreground).items()
         }
     return dict(zip(batch, found, strict=True))
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from pyimgano.features.backbones.base import is_backbone
 from pyimgano.features.backbones.embedded.engines import ENGINES
 from pyimgano.features.backbones.timm import POSITION_EMBEDDING
+from pyimgano.features.patches.foreground import FOREGROUND
 from pyimgano.features.patches.projection import PROJECTION
 from pyimgano.images.light import LIGHT
 from pyimgano.images.preprocess import ImagePreprocessor
@@ -103,6 +104,7 @@ FEATURES: Parameters = {
     "smallest_defect": SMALLEST_DEFECT,
     "roi": ROI,
     "ignore": IGNORE,
+    "foreground": FOREGROUND,
 }
 #: What asks for a pixel threshold; at most one of the two.
 PIXEL_TARGETS: Parameters = {

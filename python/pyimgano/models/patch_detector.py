@@ -67,6 +67,11 @@ class PatchDetector(HeldOutThresholds):
         The part of the images that counts, and a part that does not: a picture that is black
         outside, a JSON file of polygons, or an array (H, W), of the images' aspect at any size.
         What lies outside is neither learnt nor scored. ``roi="auto"``: where good images differ.
+    foreground : float, str or None
+        Score the patches of the part alone, told in each image by the first principal axis of its
+        own patches: those above this level (AnomalyDINO's with DINOv2: 10), or ``"auto"``, which
+        splits them in two where they are far apart. All others score 0; they are learnt. An image
+        in which no part stands out is scored whole, and a fit warns how many are.
     light : str or None
         ``"match"``: bring each image, before the network sees it, to the light of the training
         images, by a gain and an offset: mean and deviation of its grey values, inside ``roi``, to
@@ -175,6 +180,7 @@ class PatchDetector(HeldOutThresholds):
         smallest_defect: int | None = None,
         roi: Any = None,
         ignore: Any = None,
+        foreground: str | float | None = None,
         normalization: Any = "imagenet",
         position_embedding: str = "authors",
         device: str = "cpu",
@@ -197,14 +203,13 @@ class PatchDetector(HeldOutThresholds):
     ) -> None:
         self.backbone = backbone
         self.scorer = scorer
-        self.layers = layers
-        self.weights = weights
+        self.layers, self.weights = layers, weights
         self.pretrained = pretrained
         self.image_size = image_size
         self.resize_mode = resize_mode
         self.tiles, self.tile_overlap = tiles, tile_overlap
         self.smallest_defect = smallest_defect
-        self.roi, self.ignore = roi, ignore
+        self.roi, self.ignore, self.foreground = roi, ignore, foreground
         self.normalization = normalization
         self.position_embedding = position_embedding
         self.device = device
@@ -280,12 +285,14 @@ class PatchDetector(HeldOutThresholds):
             references,
             self.projection_,
             self.region_,
+            self.foreground,
             batch_size=self._images_at_once(),
             skip_bad=self.on_bad_image == "skip",
             verbose=self.verbose,
             timer=timer,
         )
         self._remember(images, collected)
+        self._check_foreground(collected)
         self.least_side_ = min(min(one.size) for one in collected.geometries)
         self.training_set_ = fingerprint(collected.digests, self._training_pixels())
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchExtractor, PatchGrid, build_features
-from pyimgano.features.base import spacing_of
+from pyimgano.features.base import Spacing, spacing_of
 from pyimgano.features.build import BackboneLike, takes
+from pyimgano.features.patches.foreground import marked
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.features.patches.pooling import POOLED, Aggregation
 from pyimgano.features.patches.projection import Projection, projected
@@ -66,6 +67,7 @@ class PatchFeatures(ComparedPatches):
     projection: int | str | None
     random_state: int
     light: str | None
+    foreground: str | float | None
     local_contrast: float
 
     features_: PatchExtractor
@@ -126,7 +128,8 @@ class PatchFeatures(ComparedPatches):
     def _extract(self, batch: Sequence[LoadedImage], timer: StageTimer) -> list[PatchGrid]:
         with timer.stage("backbone"):
             pixels = [loaded.pixels for loaded in batch]
-            return projected(self._seeing(self.features_), pixels, self.projection_)
+            grids = projected(self._seeing(self.features_), pixels, self.projection_)
+            return marked(grids, self.foreground)
 
     @abstractmethod
     def _share_drawn(self, images: Sequence[ImageInput]) -> float:
@@ -166,7 +169,7 @@ class PatchFeatures(ComparedPatches):
     @property
     def is_tiled(self) -> bool:
         """Whether images are cut into tiles where they are larger than one."""
-        return self.tiles is not None or self.smallest_defect is not None
+        return self._in_use("tiles") is not None or self.smallest_defect is not None
 
     def _given_sides(self) -> tuple[int, int] | None:
         """Height and width that images are brought into, where it is said and no defect decides."""
@@ -175,13 +178,12 @@ class PatchFeatures(ComparedPatches):
 
     def _tile(self) -> tuple[int | str, int | None]:
         """Size and overlap of tiles, as far as they are given."""
-        if isinstance(self.tiles, (tuple, list)):
+        tiles = self._in_use("tiles")
+        if isinstance(tiles, (tuple, list)):
             if self.tile_overlap is not None:
-                raise InvalidInputError(
-                    f"tiles={self.tiles!r} has the overlap: leave out tile_overlap"
-                )
-            return self.tiles
-        return self.tiles or "auto", self.tile_overlap
+                raise InvalidInputError(f"tiles={tiles!r} has the overlap: leave out tile_overlap")
+            return tiles[0], tiles[1]
+        return tiles or "auto", self.tile_overlap
 
     def _seeing(self, features: PatchExtractor) -> PatchExtractor:
         """The extractor, of tiles where images are cut into such."""
@@ -205,10 +207,8 @@ class PatchFeatures(ComparedPatches):
     def _build_preprocessor(self) -> ImagePreprocessor:
         size, crop = self._sizes()
         mode, multiple, share = self._mode(), 1, None
-        if mode == "fit" and (spacing := spacing_of(self.features_)) is not None:
-            multiple = spacing.repeats
-            if self.smallest_defect is not None:
-                share = min(1.0, _PATCHES_PER_DEFECT * spacing.patch / self.smallest_defect)
+        if mode != "squash" and (spacing := spacing_of(self.features_)) is not None:
+            multiple, share = spacing.repeats, self._share(spacing)
         return ImagePreprocessor(
             size,
             center_crop=crop,
@@ -219,6 +219,12 @@ class PatchFeatures(ComparedPatches):
             share=share,
             as_stored=self.is_tiled,
         )
+
+    def _share(self, spacing: Spacing) -> float | None:
+        """The share of its own sides that each image is brought to; None: a size decides."""
+        if self.smallest_defect is None:
+            return None
+        return min(1.0, _PATCHES_PER_DEFECT * spacing.patch / self.smallest_defect)
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
         """What images are brought to, and the centred crop after that."""
@@ -251,10 +257,11 @@ class PatchFeatures(ComparedPatches):
 
     def _build_features(self) -> PatchExtractor:
         # Not in check_params: detector files with both can still be loaded.
-        if self.preset is not None and (self.is_tiled or self.resize_mode == "fit"):
+        ours = ("tiles", "smallest_defect", "resize_mode")
+        if self.preset is not None and any(getattr(self, name) is not None for name in ours):
             raise InvalidInputError(
-                f"preset={self.preset!r} squashes whole images: leave it out, or tiles,"
-                " smallest_defect and resize_mode"
+                f"preset={self.preset!r} says how images are resized and cut: leave it out, or"
+                " tiles, smallest_defect and resize_mode"
             )
         if self.smallest_defect is not None and "image_size" in self.changed_params():
             raise InvalidInputError(

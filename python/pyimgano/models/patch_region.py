@@ -21,6 +21,7 @@ from pyimgano.images.region_files import (
     draw_region,
     read_area,
 )
+from pyimgano.models.collect import Collected
 from pyimgano.models.patch_features import PatchFeatures
 from pyimgano.types import ImageInput
 
@@ -56,6 +57,31 @@ class PatchRegion(PatchFeatures):
             detector.region_ = RegionOfInterest.from_state(ours)
             detector.roi = detector.region_.mask
         return detector
+
+    def check_params(self) -> None:
+        """Check the parameters, the rule of the image score among them."""
+        super().check_params()
+        if self.foreground is None:
+            return
+        rule = getattr(self.build_scorer(), "image_score", None)
+        if rule is None:
+            raise InvalidInputError("foreground needs a scorer that has an image_score")
+        if rule == "reweighted":
+            raise InvalidInputError(
+                "foreground leaves patches out of the image's score, which re-weighting does not:"
+                " set image_score to max, or the largest share"
+            )
+
+    def _check_foreground(self, collected: Collected) -> None:
+        """Warn of training images in which no patch stands out."""
+        n, whole = len(collected.kept), collected.n_whole
+        if self.foreground is not None and whole:
+            warnings.warn(
+                f"foreground={self.foreground!r} finds no part in {whole} of {n} good images:"
+                " such images are scored whole",
+                RegionWarning,
+                stacklevel=5,
+            )
 
     def _drawn(self) -> tuple[Drawn | None, Drawn | None]:
         """``roi`` and ``ignore`` as they were drawn; None for what is not."""

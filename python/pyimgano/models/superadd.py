@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from pyimgano.features.base import Spacing
 from pyimgano.features.patches.pooling import Aggregation
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
 from pyimgano.models.patch_detector import PatchDetector
@@ -11,6 +12,10 @@ from pyimgano.neighbors import NearestNeighbors
 from pyimgano.scorers.image_score import ImageScore, image_score_parameter
 from pyimgano.scorers.layer_banks import LayerBanksScorer
 from pyimgano.types import ImageSize
+
+#: Of the paper: what images are brought to, and size and overlap of tiles. An overlap of 128 pixels
+#: is one at each side of a tile there: of two tiles that meet it is twice as much.
+_SHARE, _TILES = 0.625, (640, 256)
 
 
 class SuperADD(PatchDetector):
@@ -30,8 +35,9 @@ class SuperADD(PatchDetector):
         ``("map_top", 0.001)``: mean of the largest 0.1 % of the pixels of the map; ``"map_max"``,
         ``"max"``, ``("top", share)``: the largest of these, and the same of patches.
     preset
-        ``"paper"``: a brighter or darker copy of each image is learnt from too, all patches are
-        kept and the map is not smoothed, whatever the parameters say.
+        ``"paper"``: images are brought to five eighths of their own size and cut into tiles of 640
+        pixels, a brighter or darker copy of each is learnt from too, all patches are kept and the
+        map is not smoothed, whatever the parameters say.
     **common
         All other parameters of :class:`~pyimgano.models.PatchDetector`, but for ``scorer``.
 
@@ -53,6 +59,7 @@ class SuperADD(PatchDetector):
     SCORER = LayerBanksScorer
     AGGREGATION = Aggregation(pooled=False)
     PAPER: ClassVar[dict[str, Any]] = {
+        "tiles": _TILES,
         "coreset_ratio": 1.0,
         "references": "brightness",
         "gaussian_sigma": 0.0,
@@ -81,4 +88,7 @@ class SuperADD(PatchDetector):
         return (3, 5, 8, 10) if depth == 12 else [depth * i // 4 - 1 for i in (1, 2, 3, 4)]
 
     def _sizes(self) -> tuple[ImageSize, int | None]:
-        return self.image_size, None
+        return (self.image_size, None) if self.preset is None else (None, None)
+
+    def _share(self, spacing: Spacing) -> float | None:
+        return super()._share(spacing) if self.preset is None else _SHARE

@@ -37,7 +37,8 @@ def _export(detector: Any, features: Any, least: int | None = None) -> OnnxBackb
     elif backbone.has_positions and size is None:
         raise InvalidInputError(
             f"embed_backbone=True: the ONNX model of {backbone.info.name} takes images of one"
-            " size, and here each has its own: set image_size without resize_mode, or tiles"
+            " size, and here each has its own: set image_size without resize_mode and preset, or"
+            " tiles"
         )
     exported: OnnxBackbone = backbone.to_onnx(used_at=size)
     return exported

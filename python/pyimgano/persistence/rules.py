@@ -26,6 +26,7 @@ OLDER_PARAMETERS = {
     "smallest_defect": None,
     "light": None,
     "local_contrast": 0.0,
+    "foreground": None,
     "false_pixels": None,
     "false_regions": None,
 }

@@ -1,7 +1,8 @@
 """A scorer whose answers are checked, for it may be anybody's."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,21 @@ from numpy.typing import NDArray
 from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchGrid
 from pyimgano.scorers.base import PatchScorer, PatchScores
+from pyimgano.scorers.image_score import summarise
 from pyimgano.utils.foreign import asked
 from pyimgano.utils.parameters.base import brief, plain
 
-#: The shape of an image's grid, and of which larger one it is a part.
-_Places = tuple[tuple[int, int], NDArray[np.bool_] | None]
+
+class _Places(NamedTuple):
+    """The shape of an image's grid, of which larger one it is a part, and which places count."""
+
+    shape: tuple[int, int]
+    within: NDArray[np.bool_] | None
+    scored: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, grid: PatchGrid) -> Self:
+        return cls(grid.shape, grid.within, grid.scored)
 
 
 class CheckedScorer:
@@ -21,7 +32,9 @@ class CheckedScorer:
 
     What the other raises, or gives that cannot be true, is one :class:`InvalidInputError` that
     names its class. Of grids that are part of a larger one (:attr:`PatchGrid.within`) it gives the
-    distances on that one, NaN where nothing was scored, and -1 for what it was compared with.
+    distances on that one, NaN where nothing was scored, and -1 for what it was compared with. Where
+    places do not count (:attr:`PatchGrid.scored`) distances are 0, also in the score of the image,
+    which then follows from them by the ``image_score`` of the scorer.
     """
 
     def __init__(self, scorer: PatchScorer) -> None:
@@ -47,7 +60,7 @@ class CheckedScorer:
     def add(self, grid: PatchGrid) -> None:
         """Take the next one."""
         asked(self._name, self.scorer.add, grid)
-        self._places.append((grid.shape, grid.within))
+        self._places.append(_Places.of(grid))
 
     def finish(self, random_state: int, progress: Callable[[int, int], None]) -> None:
         """Learn."""
@@ -56,7 +69,7 @@ class CheckedScorer:
     def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
         """Score images."""
         found = asked(self._name, self.scorer.score, grids)
-        return self._checked(found, [(grid.shape, grid.within) for grid in grids])
+        return self._checked(found, [_Places.of(grid) for grid in grids])
 
     def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
         """Score the training images."""
@@ -67,12 +80,11 @@ class CheckedScorer:
         if not isinstance(found, list | tuple) or len(found) != len(places):
             n = len(found) if isinstance(found, list | tuple) else type(found).__name__
             raise InvalidInputError(f"{self._name} gave {n} scores for {len(places)} images")
-        return [self._one(one, *where) for one, where in zip(found, places, strict=True)]
+        return [self._one(one, where) for one, where in zip(found, places, strict=True)]
 
-    def _one(
-        self, one: Any, shape: tuple[int, int], within: NDArray[np.bool_] | None
-    ) -> PatchScores:
+    def _one(self, one: Any, where: _Places) -> PatchScores:
         """Scores of an image as they are stored and written: a plain float, and an array."""
+        shape, within = where.shape, where.within
         if not isinstance(one, PatchScores):
             raise InvalidInputError(f"{self._name} gave {type(one).__name__}, not PatchScores")
         image, array = plain(one.image), np.asarray(one.distances)
@@ -94,7 +106,20 @@ class CheckedScorer:
                 places = np.full((*within.shape, 2), -1, np.int32)
                 places[within] = nearest[0]
                 nearest = places
-        return PatchScores(float(image), array, nearest)
+        whole_image = PatchScores(float(image), array, nearest)
+        return (
+            whole_image if where.scored is None else self._of_foreground(whole_image, where.scored)
+        )
+
+    def _of_foreground(self, found: PatchScores, scored: NDArray[np.bool_]) -> PatchScores:
+        left = ~scored & ~np.isnan(found.distances)
+        distances = np.where(left, np.float32(0), found.distances)
+        nearest = found.nearest
+        if nearest is not None:
+            nearest = np.where(left[..., None], np.int32(-1), nearest)
+        rule = self.scorer.image_score  # type: ignore[attr-defined] # the detector checks it
+        image = summarise(distances[~np.isnan(distances)], rule)
+        return replace(found, image=image, distances=distances, nearest=nearest)
 
     def _nearest(self, given: Any, shape: tuple[int, int]) -> NDArray[np.int32] | None:
         if given is None:

@@ -1,7 +1,7 @@
 """Patches on the axes along which those of the training images vary most."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -64,7 +64,7 @@ class Projection:
                 f" images {len(self.mean)}"
             )
         rows = (grid.rows - self.mean) @ self.axes
-        return PatchGrid(np.asarray(rows, np.float32), grid.shape, within=grid.within)
+        return replace(grid, rows=np.asarray(rows, np.float32), parts=())
 
 
 def projected(
