@@ -68,6 +68,7 @@ docs/choosing-photos
 docs/production
 docs/sorting
 docs/thresholds
+docs/clusters
 docs/images
 docs/small-defects
 docs/ignoring-the-background

@@ -29,6 +29,7 @@ NOT_RUN = {
         "needs the full sets, takes hours",
     ],
     "benchmark-sets.md": ["needs the full set, takes hours"],
+    "clusters.md": ["needs a cluster", "needs a cluster"],
     "embedded-network.md": ["trains for hours"],
     "few-shot.md": ["needs the full set"],
     "production.md": ["needs a camera"],

@@ -53,6 +53,10 @@ class OutputError(PyimganoError, OSError):
     """A result could not be written."""
 
 
+class WorkerError(PyimganoError, RuntimeError):
+    """A process or a machine that worked for this one was lost, and its work with it."""
+
+
 class MissingDependencyError(PyimganoError, ImportError):
     """An optional package is needed and is not there, or is broken."""
 

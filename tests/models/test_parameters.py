@@ -45,7 +45,7 @@ def parameters() -> list[Any]:
 
 @pytest.mark.parametrize(("cls", "name"), parameters())
 def test_a_value_that_cannot_be_is_an_error_that_names_the_parameter(cls: type, name: str) -> None:
-    for value in ODD:
+    for value in (one for one in ODD if (name, one) != ("n_jobs", -1)):
         detector = cls(**{name: value})  # set as it is: `clone` needs that
         with pytest.raises(PyimganoError, match=name) as caught:
             detector.fit([texture(0, (16, 16))])

@@ -12,7 +12,7 @@ import pytest
 
 from pyimgano import _rust
 from pyimgano.errors import OutputError
-from pyimgano.pipelines.parallel import limit_threads, run_each
+from pyimgano.utils.parallel import limit_threads, run_each
 from tests.features.onnx_support import tiny
 from tests.pipelines.test_benchmark_run import bench
 from tests.pipelines.test_resume import same

@@ -42,7 +42,7 @@ def build_parser(prog: str = PROG) -> argparse.ArgumentParser:
     _add_run_options(run)
     _add_output_options(run)
     detector_options.add_detector_options(
-        parser, detector, backbone="wide_resnet50_2", several=True
+        parser, detector, backbone="wide_resnet50_2", several=True, without=("n_jobs",)
     )
     return parser
 

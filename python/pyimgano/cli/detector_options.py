@@ -47,6 +47,7 @@ def add_detector_options(
     backbone: str,
     several: bool = False,
     model_group: argparse._MutuallyExclusiveGroup | None = None,
+    without: Collection[str] = (),
 ) -> None:
     """Options for the parameters of every registered model; those not given are left to it.
 
@@ -54,7 +55,7 @@ def add_detector_options(
     then called ``--detector-NAME``. The default model's options go to ``group``, others to a group
     for the models that have them; ``backbone`` is the command's own default, ``several`` says
     whether it takes several models, ``model_group`` holds an option that stands in the place
-    of ``--model``.
+    of ``--model``, ``without`` are parameters that the command has no use for.
     """
     group = parser.add_argument_group("detector") if group is None else group
     sets: _Sets = {}
@@ -77,6 +78,8 @@ def add_detector_options(
     groups = {}
     for name, uses in _uses(backbone).items():
         models = tuple(use.model for use in uses)
+        if name in without:
+            continue
         if models[0] == _DEFAULT_MODEL:
             _add_option(group, name, uses, sets)
             continue

@@ -8,24 +8,24 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from pyimgano.errors import ImageReadError, InvalidInputError
-from pyimgano.features import PatchExtractor, PatchGrid
-from pyimgano.features.base import extract_patches
-from pyimgano.features.patches.foreground import marked
-from pyimgano.features.patches.projection import Projection, projected
+from pyimgano.errors import ImageReadError
+from pyimgano.features.patches.projection import Projection
 from pyimgano.images.geometry import Geometry
 from pyimgano.images.health import ImageHealth
 from pyimgano.images.light import Light
-from pyimgano.images.pixels import white_of
-from pyimgano.images.preprocess import ImagePreprocessor, LoadedImage
+from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.images.reading import join_errors
-from pyimgano.images.references import References
-from pyimgano.images.region import NoPatchInsideError, RegionOfInterest
-from pyimgano.images.twins import Look, digest, group_twins, thumbnail
+from pyimgano.images.twins import Look, group_twins
+from pyimgano.models.training_reader import (
+    Known,
+    TrainingReader,
+    Unusable,
+    batches_of,
+    read_each,
+)
 from pyimgano.scorers.base import PatchScorer
 from pyimgano.types import ImageInput
 from pyimgano.utils.progress import track
-from pyimgano.utils.text import shown
 from pyimgano.utils.timing import StageTimer
 
 
@@ -47,14 +47,13 @@ class Collected:
     #: Why the others cannot be used, by position.
     errors: dict[int, ImageReadError] = field(default_factory=dict)
 
-    def add(self, position: int, loaded: LoadedImage, bit_depth: int | None = None) -> None:
-        """Note an image that is used; ``bit_depth`` of stored pixels."""
+    def add(self, position: int, known: Known) -> None:
+        """Note an image that is used."""
         self.kept.append(position)
-        self.health.append(loaded.health)
-        self.digests.append(digest(loaded.pixels))
-        white = np.float32(white_of(loaded.pixels, bit_depth))
-        self.thumbnails.append(thumbnail(loaded.pixels) / white)
-        self.geometries.append(loaded.geometry)
+        self.health.append(known.health)
+        self.digests.append(known.digest)
+        self.thumbnails.append(known.thumbnail)
+        self.geometries.append(known.geometry)
 
     def see(self, look: Look) -> None:
         """Note what an image looks like that was read by others."""
@@ -79,36 +78,31 @@ def readable_images(images: Sequence[ImageInput]) -> Collected:
     found = Collected()
     for i, image in enumerate(images):
         try:
-            found.add(i, preprocessor.load(image))
+            found.add(i, Known.of(preprocessor.load(image)))
         except ImageReadError as error:
             found.errors[i] = error
     return found
 
 
 def fit_features(
-    features: PatchExtractor,
-    images: Sequence[ImageInput],
-    preprocessor: ImagePreprocessor,
-    *,
-    random_state: int,
-    timer: StageTimer,
+    reader: TrainingReader, images: Sequence[ImageInput], *, random_state: int, timer: StageTimer
 ) -> None:
     """Let an extractor learn from the images that can be used; :func:`collect` names the others."""
-    usable = _usable(images, preprocessor, features, None, timer)
+    usable = (one for batch in batches_of(images, 1) for one in reader.usable(batch, timer))
     first = next(usable, None)
     if first is not None:
         with timer.stage("backbone"):
             pixels = (one.pixels for one in chain([first], usable))
-            features.fit(pixels, random_state=random_state)
+            reader.features.fit(pixels, random_state=random_state)
 
 
 def fit_projection(
-    features: PatchExtractor,
+    reader: TrainingReader,
     images: Sequence[ImageInput],
-    preprocessor: ImagePreprocessor,
     n: int | str | None,
-    region: RegionOfInterest | None,
     *,
+    batch_size: int,
+    n_jobs: int | None,
     timer: StageTimer,
 ) -> Projection | None:
     """The principal axes of the patches that count of all usable images; None for ``n=None``.
@@ -117,76 +111,33 @@ def fit_projection(
     """
     if n is None:
         return None
-    usable = _usable(images, preprocessor, features, region, timer)
-    if (first := next(usable, None)) is None:
+    found = read_each(reader, "patches", images, batch_size, n_jobs, timer)
+    if (first := next(found, None)) is None:
         return None
-    with timer.stage("backbone"):
-        every = chain([first], usable)
-        found = (
-            inside(region, grid, one.geometry)
-            for one in every
-            for grid in extract_patches(features, [one.pixels])
-        )
-        return Projection.fit(found, n)
+    return Projection.fit(chain([first], found), n)
 
 
 def lights_of(
+    reader: TrainingReader,
     images: Sequence[ImageInput],
-    preprocessor: ImagePreprocessor,
-    features: PatchExtractor,
-    region: RegionOfInterest | None,
     *,
+    batch_size: int,
+    n_jobs: int | None,
     timer: StageTimer,
 ) -> Iterator[Light]:
     """The light inside the region of every image that can be used; :func:`collect` names the
     others.
     """
-    for loaded in _usable(images, preprocessor, features, region, timer):
-        with timer.stage("decode"):
-            counted = None if region is None else region.on_seen(loaded.geometry)
-            yield Light.of(loaded.pixels, preprocessor.bit_depth, counted)
-
-
-def inside(
-    region: RegionOfInterest | None, grid: PatchGrid, geometry: Geometry, degrees: float = 0.0
-) -> PatchGrid:
-    """Those patches of an image that count, of one turned by so many degrees.
-
-    An image of another aspect, or without such a patch, is an InvalidInputError.
-    """
-    return grid if region is None else grid.only(region.on_grid(geometry, grid.shape, degrees))
-
-
-def _usable(
-    images: Sequence[ImageInput],
-    preprocessor: ImagePreprocessor,
-    features: PatchExtractor,
-    region: RegionOfInterest | None,
-    timer: StageTimer,
-) -> Iterator[LoadedImage]:
-    for image in images:
-        try:
-            with timer.stage("decode"):
-                loaded = preprocessor.load(image)
-            features.check_size(*loaded.pixels.shape[:2])
-            if region is not None:
-                region.check(loaded.size)
-        except (ImageReadError, InvalidInputError):
-            continue
-        yield loaded
+    return read_each(reader, "lights", images, batch_size, n_jobs, timer)
 
 
 def collect(
+    reader: TrainingReader,
     images: Sequence[ImageInput],
-    preprocessor: ImagePreprocessor,
-    features: PatchExtractor,
     scorer: PatchScorer,
-    references: References,
-    projection: Projection | None,
-    region: RegionOfInterest | None,
-    foreground: str | float | None,
     *,
     batch_size: int,
+    n_jobs: int | None,
     skip_bad: bool,
     verbose: bool,
     timer: StageTimer,
@@ -197,71 +148,27 @@ def collect(
     one.
     """
     found = Collected()
+
+    def is_lost() -> bool:
+        """Without skip_bad an error ends the fit: then only look for further unreadable files."""
+        return bool(found.errors) and not skip_bad
+
+    taken = read_each(reader, "take", images, batch_size, n_jobs, timer, look_only=is_lost)
     with track(len(images), "reading training images", verbose) as advance:
-        for start in range(0, len(images), batch_size):
-            batch: dict[int, LoadedImage] = {}
-            stop = min(start + batch_size, len(images))
-            for i in range(start, stop):
-                try:
-                    with timer.stage("decode"):
-                        batch[i] = preprocessor.load(images[i])
-                except ImageReadError as error:
-                    found.errors[i] = error
-            # Without skip_bad an error ends the fit: then only look for further unreadable files.
-            if batch and (skip_bad or not found.errors):
-                with timer.stage("backbone"):
-                    extracted = _extract(features, batch, projection, region, foreground)
-                for i, grid in extracted.items():
-                    if isinstance(grid, InvalidInputError):
-                        found.errors[i] = ImageReadError(f"cannot use {_name(images, i)}: {grid}")
-                        continue
-                    scored = grid.scored
-                    with timer.stage("learn"):
-                        if not found.kept:
-                            scorer.begin(len(images) * (1 + references.n_copies), grid)
-                        scorer.add(grid)
-                    copies = references.copies(images[i], i, preprocessor)
-                    for copy, degrees in zip(copies, references.turns(), strict=True):
-                        with timer.stage("backbone"):
-                            (grid,) = projected(features, [copy], projection)
-                            grid = inside(region, grid, batch[i].geometry, degrees)
-                        with timer.stage("learn"):
-                            scorer.add(grid)
-                    found.add(i, batch[i], preprocessor.bit_depth)
-                    found.n_whole += scored is None
-            advance(stop - start)
+        for one in taken:
+            advance(1)
+            if isinstance(one, Unusable):
+                found.errors[one.number] = one.error
+            if isinstance(one, Unusable) or is_lost():
+                continue
+            with timer.stage("learn"):
+                if not found.kept:
+                    scorer.begin(len(images) * (1 + reader.references.n_copies), one.grid)
+                scorer.add(one.grid)
+            for copy in one.copies:
+                with timer.stage("learn"):
+                    scorer.add(copy)
+            found.add(one.number, one.known)
+            found.n_whole += one.grid.scored is None
     found.check(len(images), skip_bad=skip_bad)
     return found
-
-
-def _extract(
-    features: PatchExtractor,
-    batch: dict[int, LoadedImage],
-    projection: Projection | None,
-    region: RegionOfInterest | None,
-    foreground: str | float | None,
-) -> dict[int, PatchGrid | InvalidInputError]:
-    """Features by position, or why an image has none, such as one that is too small."""
-    try:
-        pixels = [loaded.pixels for loaded in batch.values()]
-        grids = marked(projected(features, pixels, projection), foreground)
-        pairs = zip(batch.values(), grids, strict=True)
-        found = [inside(region, grid, loaded.geometry) for loaded, grid in pairs]
-    except NoPatchInsideError:
-        raise
-    except InvalidInputError as error:
-        if len(batch) == 1:
-            return dict.fromkeys(batch, error)
-        # Which of them is to blame does not show.
-        each = ({i: loaded} for i, loaded in batch.items())
-        return {
-            i: one
-            for b in each
-            for i, one in _extract(features, b, projection, region, foreground).items()
-        }
-    return dict(zip(batch, found, strict=True))
-
-
-def _name(images: Sequence[ImageInput], i: int) -> str:
-    image = images[i]
-    return f"image {i}" if isinstance(image, np.ndarray) else f"image {shown(image)}"

@@ -155,6 +155,15 @@ PATCHES: Parameters = {
         stored=Choice(*ENGINES, none=True),
     ),
     "batch_size": COMMON["batch_size"],
+    "n_jobs": Either(
+        Count(1),
+        Choice(-1),
+        none="1",
+        stored=False,  # where it is loaded there may be another
+        flags=("--jobs",),
+        metavar="N",
+        help="processes that read good images and compute their features, -1 for one per core",
+    ),
     "bit_depth": ImagePreprocessor.PARAMETERS["bit_depth"],
     "max_pixels": ImagePreprocessor.PARAMETERS["max_pixels"],
     "pretrained": NETWORK["pretrained"],

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
-from pyimgano.images.preprocess import LoadedImage, each_image
 from pyimgano.images.twins import fingerprint
-from pyimgano.models.batches import in_batches
-from pyimgano.models.collect import collect, fit_features, fit_projection, inside
+from pyimgano.models.collect import collect, fit_features, fit_projection
 from pyimgano.models.fitted import FittedState
-from pyimgano.models.held_out import HeldOutThresholds
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
+from pyimgano.models.patch_predictions import PatchPredictions
 from pyimgano.models.pixel_threshold import GoodMaps
-from pyimgano.scorers.base import PatchScorer, PatchScores, is_scorer
+from pyimgano.models.training_reader import TrainingReader
+from pyimgano.scorers.base import PatchScorer, is_scorer
 from pyimgano.scorers.checked import CheckedScorer
 from pyimgano.scorers.image_score import patch_rule
 from pyimgano.scorers.memory_bank import MemoryBankScorer
-from pyimgano.types import ImageInput, ImageSize, Prediction
+from pyimgano.types import ImageInput, ImageSize
 from pyimgano.utils.parameters import Opaque
 from pyimgano.utils.params import check_declared, cloned, take_common
 from pyimgano.utils.progress import track
 from pyimgano.utils.timing import StageTimer
 
 
-class PatchDetector(HeldOutThresholds):
+class PatchDetector(PatchPredictions):
     """Any extractor of patch features with any scorer.
 
     Parameters
@@ -101,8 +100,10 @@ class PatchDetector(HeldOutThresholds):
         convolutions. A network of torchvision or timm is exported for it once (extra ``export``),
         see ``docs/onnx.md``. None: ``"rust"`` for the embedded network, ``"opencv"`` for an ONNX
         backbone, torch for those of torchvision and timm.
-    batch_size : int
-        Images per forward pass.
+    batch_size, n_jobs : int; int or None
+        Images per forward pass. Processes that read images and compute features, in a fit and where
+        many are predicted: -1 one per core, None 1 or what ``joblib.parallel_config`` says, such as
+        a Dask or Ray cluster; see ``docs/clusters.md``.
     random_state : int
         Seed of everything that is drawn.
     contamination : float
@@ -185,6 +186,7 @@ class PatchDetector(HeldOutThresholds):
         position_embedding: str = "authors",
         device: str = "cpu",
         batch_size: int = 8,
+        n_jobs: int | None = None,
         random_state: int = 0,
         contamination: float = 0.1,
         false_pixels: float | None = None,
@@ -213,7 +215,7 @@ class PatchDetector(HeldOutThresholds):
         self.normalization = normalization
         self.position_embedding = position_embedding
         self.device = device
-        self.batch_size = batch_size
+        self.batch_size, self.n_jobs = batch_size, n_jobs
         self.random_state = random_state
         self.contamination = contamination
         self.false_pixels, self.false_regions = false_pixels, false_regions
@@ -222,8 +224,7 @@ class PatchDetector(HeldOutThresholds):
         self.preset = preset
         self.gaussian_sigma, self.local_contrast = gaussian_sigma, local_contrast
         self.bit_depth, self.max_pixels = bit_depth, max_pixels
-        self.on_bad_image = on_bad_image
-        self.verbose = verbose
+        self.on_bad_image, self.verbose = on_bad_image, verbose
         self.engine = engine
 
     def __init_subclass__(cls) -> None:
@@ -265,32 +266,16 @@ class PatchDetector(HeldOutThresholds):
         scorer, features = CheckedScorer(self.scorer_), self._seeing(self.features_)
         self.light_ = self._learn_light(images, features, timer)
         self._preprocessor = self._in_light(self._preprocessor)
+        reader = TrainingReader(self._preprocessor, features, self.region_)
         if features.needs_fit:
-            fit_features(
-                features,
-                images,
-                self._preprocessor,
-                random_state=self.random_state,
-                timer=timer,
-            )
-        self.projection_ = fit_projection(
-            features, images, self._preprocessor, self.projection, self.region_, timer=timer
-        )
+            fit_features(reader, images, random_state=self.random_state, timer=timer)
+        how: Any = {"batch_size": self._images_at_once(), "n_jobs": self.n_jobs, "timer": timer}
+        self.projection_ = fit_projection(reader, images, self.projection, **how)
         references = self._references()
-        collected = collect(
-            images,
-            self._preprocessor,
-            features,
-            scorer,
-            references,
-            self.projection_,
-            self.region_,
-            self.foreground,
-            batch_size=self._images_at_once(),
-            skip_bad=self.on_bad_image == "skip",
-            verbose=self.verbose,
-            timer=timer,
-        )
+        learnt: Any = {"projection": self.projection_, "references": references}
+        reader = replace(reader, **learnt, foreground=self.foreground)
+        how |= {"skip_bad": self.on_bad_image == "skip", "verbose": self.verbose}
+        collected = collect(reader, images, scorer, **how)
         self._remember(images, collected)
         self._check_foreground(collected)
         self.least_side_ = min(min(one.size) for one in collected.geometries)
@@ -300,36 +285,6 @@ class PatchDetector(HeldOutThresholds):
         with timer.stage("threshold"):
             self._fit_thresholds(collected, scorer, 1 + references.n_copies)
         self.timings_ = timer.seconds
-
-    def iter_predict(
-        self, X: Iterable[ImageInput], *, with_maps: bool = True
-    ) -> Iterator[Prediction]:
-        """Predictions one by one, in order, in one backbone pass.
-
-        ``anomaly_map`` is float32 (H, W) at the image's own size, None with ``with_maps=False``. An
-        unreadable file is an ImageReadError after everything before it was yielded.
-        """
-        self._check_fitted()
-        timer, scorer = StageTimer(self.timings_), CheckedScorer(self.scorer_)
-
-        def run(batch: Sequence[ImageInput]) -> Iterable[tuple[LoadedImage, PatchScores]]:
-            with timer.stage("decode"):
-                loaded = [self._preprocessor.load(image) for image in batch]
-            grids = self._extract(loaded, timer)
-            with timer.stage("score"):
-                pairs = zip(grids, loaded, strict=True)
-                scores = scorer.score([inside(self.region_, a, b.geometry) for a, b in pairs])
-            return zip(loaded, scores, strict=True)
-
-        for loaded, found in in_batches(each_image(X), self._images_at_once(), run):
-            score, anomaly_map = found.image, None
-            if with_maps or self._scores_maps():
-                with timer.stage("map"):
-                    at_input = self._mapper.at_input(found.distances, loaded.geometry.size)
-                    score = self._score(found, self._counted(at_input, loaded.geometry))
-                    if with_maps:
-                        anomaly_map = self._at_source(at_input, loaded.geometry)
-            yield self._prediction(loaded.path, score, anomaly_map, loaded.health, found.nearest)
 
     def get_state(self) -> FittedState:
         """What was learnt, and the scorer."""

@@ -69,6 +69,7 @@ class PatchFeatures(ComparedPatches):
     light: str | None
     foreground: str | float | None
     local_contrast: float
+    n_jobs: int | None
 
     features_: PatchExtractor
     #: Principal axes of the training patches, where these are asked for.

@@ -11,6 +11,7 @@ from pyimgano.images.light import Light
 from pyimgano.images.preprocess import ImagePreprocessor
 from pyimgano.models.collect import lights_of
 from pyimgano.models.patch_region import PatchRegion
+from pyimgano.models.training_reader import TrainingReader
 from pyimgano.types import ImageInput
 from pyimgano.utils.timing import StageTimer
 
@@ -44,7 +45,9 @@ class PatchLight(PatchRegion):
         """The light of those images that can be used; None if there is none to match."""
         if self.light is None:
             return None
-        found = list(lights_of(images, self._preprocessor, features, self.region_, timer=timer))
+        reader = TrainingReader(self._preprocessor, features, self.region_)
+        how: Any = {"batch_size": self._images_at_once(), "n_jobs": self.n_jobs, "timer": timer}
+        found = list(lights_of(reader, images, **how))
         return Light.typical(found) if found else None  # reading them says which and why
 
     def _in_light(self, preprocessor: ImagePreprocessor) -> ImagePreprocessor:

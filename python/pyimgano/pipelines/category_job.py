@@ -8,8 +8,8 @@ from pyimgano.datasets import Dataset
 from pyimgano.errors import OutputError, PyimganoError
 from pyimgano.pipelines.checkpoints import Checkpoints, images_digest
 from pyimgano.pipelines.evaluate import evaluate_category
-from pyimgano.pipelines.parallel import moved
 from pyimgano.pipelines.shots import draw_shots
+from pyimgano.pipelines.worker_paths import moved
 from pyimgano.reporting.results import CategoryResult
 from pyimgano.utils.text import printable
 

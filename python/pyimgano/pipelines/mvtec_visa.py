@@ -21,8 +21,8 @@ from pyimgano.models import create_model
 from pyimgano.pipelines.category_job import Job, run_job
 from pyimgano.pipelines.checkpoints import Checkpoints, Key, ReportFile, fingerprint, keys
 from pyimgano.pipelines.evaluate import evaluate_category
-from pyimgano.pipelines.parallel import absolute_parameters, count_workers, run_each
 from pyimgano.pipelines.shots import check_enough, check_shots
+from pyimgano.pipelines.worker_paths import absolute_parameters
 from pyimgano.registry import unknown_name
 from pyimgano.reporting.gallery import gallery_folder
 from pyimgano.reporting.map_files import FOLDER as MAPS
@@ -31,6 +31,7 @@ from pyimgano.reporting.output_folder import OutputFolder
 from pyimgano.reporting.report import REPORT_FILES
 from pyimgano.reporting.results import BenchmarkResult, CategoryResult, folder_name
 from pyimgano.statistics.units import check_resamples
+from pyimgano.utils.parallel import count_workers, run_each
 from pyimgano.utils.text import shown
 
 __all__ = [
@@ -295,7 +296,8 @@ def _run_all(
 
 def _parameters(detector: Any) -> dict[str, Any]:
     """Those of a detector; what changes no result is no parameter of the run."""
-    return {k: v for k, v in detector.get_params().items() if k not in ("verbose", "spill_dir")}
+    nothing = ("verbose", "spill_dir", "n_jobs")
+    return {k: v for k, v in detector.get_params().items() if k not in nothing}
 
 
 def _prepared(

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,9 +26,13 @@ class StageTimer:
         try:
             yield
         finally:
-            spent = time.perf_counter() - start
-            with self._lock:
-                self.seconds[name] = self.seconds.get(name, 0.0) + spent
+            self.add({name: time.perf_counter() - start})
+
+    def add(self, spent: Mapping[str, float]) -> None:
+        """Add seconds that were spent elsewhere, by stage."""
+        with self._lock:
+            for name, seconds in spent.items():
+                self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
 def reset_peak_memory() -> None:

@@ -1,20 +1,16 @@
-"""Categories side by side, in whatever joblib runs them on, and their paths as workers see them."""
+"""Work side by side, in whatever joblib runs it on, with each worker's share of the cores."""
 
-import base64
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from pyimgano.errors import InvalidInputError
-from pyimgano.features.build import is_onnx
-from pyimgano.reporting.image_result import ImageResult, path_fields
 from pyimgano.utils.optional_deps import optional_import
-from pyimgano.utils.parameters import Either, Parameter, PathLike
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,17 +32,24 @@ def run_each(work: Callable[[T], R], items: Sequence[T], n_jobs: int | None = No
     cores. With several, each worker gets its share of the machine's cores as threads.
     """
     n_workers = min(count_workers(n_jobs), max(1, len(items)))
-    if n_workers == 1 and not _inside_cluster():
+    if n_workers == 1 and not inside_cluster():
         yield from map(work, items)
         return
-    from joblib import Parallel, cpu_count, delayed
+    from joblib import Parallel, delayed
 
-    n_threads = max(1, int(cpu_count()) // n_workers)
+    n_threads = threads_each(n_workers)
     pool = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="all")
     yield from pool(delayed(_limited)(work, item, n_threads) for item in items)
 
 
-def _inside_cluster() -> bool:
+def threads_each(n_workers: int) -> int:
+    """Threads of each of so many workers on this machine."""
+    from joblib import cpu_count
+
+    return max(1, int(cpu_count()) // n_workers)
+
+
+def inside_cluster() -> bool:
     """Whether the caller chose a backend that runs work elsewhere."""
     from joblib import parallel
 
@@ -56,8 +59,17 @@ def _inside_cluster() -> bool:
 
 
 def _limited(work: Callable[[T], R], item: T, n_threads: int) -> R:
-    with limit_threads(n_threads):
+    with alone(n_threads):
         return work(item)
+
+
+@contextmanager
+def alone(n_threads: int) -> Iterator[None]:
+    """In a worker: with so many threads, and without workers of its own."""
+    from joblib import parallel_config
+
+    with limit_threads(n_threads), parallel_config(backend="sequential"):
+        yield
 
 
 @dataclass
@@ -118,37 +130,3 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ.pop(name, None)
     else:
         os.environ[name] = value
-
-
-def absolute_parameters(detector: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """A detector's parameters, relative paths among them as seen from this process.
-
-    A parameter is a path where its declaration says so and the file or folder is there; other text
-    is a name, such as that of a network.
-    """
-    declared = getattr(type(detector), "PARAMETERS", {})
-
-    def place(name: str, value: Any) -> Any:
-        is_text = isinstance(value, (str, os.PathLike)) and _takes_path(declared.get(name))
-        if not is_text or (name == "backbone" and not is_onnx(value)):
-            return value
-        return os.path.abspath(value) if os.path.exists(value) else value
-
-    return {name: place(name, value) for name, value in given.items()}
-
-
-def moved(image: ImageResult, root: str, to: str) -> ImageResult:
-    """An image with its path below another root: how a result tells of the one it was given."""
-    raw = image.path
-    if image.path_base64:
-        raw = os.fsdecode(base64.b64decode(image.path_base64))
-    whole = os.path.join(root, "")
-    if root == to or not raw.startswith(whole):
-        return image
-    fields: dict[str, Any] = path_fields(os.path.join(to, raw[len(whole) :]))
-    return replace(image, **fields)
-
-
-def _takes_path(kind: Parameter | None) -> bool:
-    kinds = kind.kinds if isinstance(kind, Either) else (kind,)
-    return any(isinstance(one, PathLike) for one in kinds)
