@@ -71,6 +71,7 @@ docs/thresholds
 docs/clusters
 docs/images
 docs/small-defects
+docs/many-patches
 docs/ignoring-the-background
 docs/light-and-pose
 docs/onnx

@@ -63,6 +63,7 @@ class KnnIndex:
         bank: NDArray[np.float32],
         groups: NDArray[np.int64] | None = None,
         n_threads: int | None = None,
+        copy: bool = True,
     ) -> KnnIndex: ...
     def query(
         self,
@@ -71,8 +72,9 @@ class KnnIndex:
         groups: NDArray[np.int64] | None = None,
         n_threads: int | None = None,
         counts: dict[str, int] | None = None,
+        bank: NDArray[np.float32] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
-    def content(self) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]: ...
+    def content(self) -> tuple[NDArray[np.float32] | None, NDArray[np.int64] | None]: ...
     @property
     def shape(self) -> tuple[int, int]: ...
 

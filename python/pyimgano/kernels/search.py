@@ -32,7 +32,8 @@ def greedy_coreset(
     Parameters
     ----------
     features : array-like of float32, shape (n, d)
-        Finite values of any magnitude. Used in place where C-contiguous, never written to.
+        Finite values of any magnitude. Used in place where C-contiguous, never written to: an array
+        of :class:`numpy.memmap`, read-only or not, stays in its file.
     n_samples : int
         Number of rows to pick, 1 to n.
     start : int, optional
@@ -102,17 +103,22 @@ class KnnIndex:
     Parameters
     ----------
     bank : array-like of float32, shape (n, d)
-        The rows to search, finite, at least one. The index keeps its own copy.
+        The rows to search, finite, at least one.
     groups : array-like of int, shape (n,), optional
         An id per row. A query skips the rows of its own group: a training image's patches can so
         be scored against those of all other images.
     n_threads : int, optional
         Threads to build with: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
+    copy : bool, optional
+        Whether the index has its own copy of the rows. Without one it reads `bank` at every query,
+        which must stay as it is: an array that has changed gives arbitrary answers. Default: rows
+        in a file (a C-contiguous :class:`numpy.memmap`) are not copied, all others are.
 
     Raises
     ------
     InvalidInputError
-        (a ValueError) on a bad shape, no rows, NaN or infinity.
+        (a ValueError) on a bad shape, no rows, NaN or infinity; with `copy` False also where `bank`
+        is not C-contiguous and aligned.
     InvalidTypeError
         (a TypeError) if `bank` is not float32; the message names the cast.
 
@@ -120,7 +126,7 @@ class KnnIndex:
     -----
     Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row, and where the CPU
     has AVX-512 VNNI about 110 bytes and one per column in their place (400 while they are made);
-    8 bytes per row with `groups`.
+    8 bytes per row with `groups`. Without a copy the same but for that, and the same answers.
 
     It can be copied and pickled: the rows go along, the rest is built anew on arrival, on as many
     threads as are the default there.
@@ -139,14 +145,23 @@ class KnnIndex:
         *,
         groups: ArrayLike | None = None,
         n_threads: int | None = None,
+        copy: bool | None = None,
     ) -> None:
         rows, ids = float32_rows("bank", bank), group_ids(groups)
-        self._index = _rust.KnnIndex(rows, ids, threads(n_threads))
+        usable = isinstance(bank, np.ndarray) and np.may_share_memory(rows, bank)
+        copied = not (usable and isinstance(bank, np.memmap)) if copy is None else copy
+        if not (copied or usable):
+            raise InvalidInputError("bank must be a C-contiguous array where copy is False")
+        self._rows = None if copied else rows
+        if copied:
+            self._index = _rust.KnnIndex(rows, ids, threads(n_threads))
+        else:
+            self._index = _rust.KnnIndex(rows, ids, threads(n_threads), copy=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles hold the rows; the index is built anew of them, and answers alike."""
         rows, groups = self._index.content()
-        return _rebuilt, (rows, groups)
+        return _rebuilt, (self._rows if rows is None else rows, groups)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -201,7 +216,10 @@ class KnnIndex:
         """
         rows, ids = float32_rows("queries", queries), group_ids(groups)
         k = at_least("k", k, 1)
-        return self._index.query(rows, k, ids, threads(n_threads), *counters(stats))
+        counts = counters(stats)
+        if self._rows is None:
+            return self._index.query(rows, k, ids, threads(n_threads), *counts)
+        return self._index.query(rows, k, ids, threads(n_threads), *counts, bank=self._rows)
 
 
 def _rebuilt(bank: NDArray[np.float32], groups: NDArray[np.int64] | None) -> KnnIndex:

@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 use crate::convert::{Signals, add_stats, matrix, slice, to_py};
 
 type Answer<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray2<i64>>);
-type Content<'py> = (Bound<'py, PyArray2<f32>>, Option<Bound<'py, PyArray1<i64>>>);
+type Content<'py> = (Option<Bound<'py, PyArray2<f32>>>, Option<Bound<'py, PyArray1<i64>>>);
 
 /// See `pyimgano.kernels.KnnIndex`.
 #[pyclass(frozen, module = "pyimgano._rust")]
@@ -17,21 +17,23 @@ pub struct KnnIndex(neighbors::KnnIndex);
 #[pymethods]
 impl KnnIndex {
     #[new]
-    #[pyo3(signature = (bank, groups=None, n_threads=None))]
+    #[pyo3(signature = (bank, groups=None, n_threads=None, copy=true))]
     fn new(
         py: Python<'_>,
         bank: PyReadonlyArray2<'_, f32>,
         groups: Option<PyReadonlyArray1<'_, i64>>,
         n_threads: Option<usize>,
+        copy: bool,
     ) -> PyResult<Self> {
         let bank = matrix("bank", &bank)?;
         let groups = groups.as_ref().map(|ids| slice("groups", ids)).transpose()?;
-        Signals::new(None)
-            .run(py, |monitor| neighbors::KnnIndex::new(bank, groups, n_threads, monitor))
-            .map(Self)
+        let make = if copy { neighbors::KnnIndex::new } else { neighbors::KnnIndex::in_place };
+        Signals::new(None).run(py, |monitor| make(bank, groups, n_threads, monitor)).map(Self)
     }
 
-    #[pyo3(signature = (queries, k, groups=None, n_threads=None, counts=None))]
+    /// `bank` is given exactly where the index has no copy of it.
+    #[pyo3(signature = (queries, k, groups=None, n_threads=None, counts=None, bank=None))]
+    #[allow(clippy::too_many_arguments)] // Those of Python, and its token.
     fn query<'py>(
         &self,
         py: Python<'py>,
@@ -40,11 +42,14 @@ impl KnnIndex {
         groups: Option<PyReadonlyArray1<'py, i64>>,
         n_threads: Option<usize>,
         counts: Option<&Bound<'py, PyDict>>,
+        bank: Option<PyReadonlyArray2<'py, f32>>,
     ) -> PyResult<Answer<'py>> {
+        let bank = bank.as_ref().map(|rows| matrix("bank", rows)).transpose()?;
         let queries = matrix("queries", &queries)?;
         let groups = groups.as_ref().map(|ids| slice("groups", ids)).transpose()?;
-        let (found, stats) = Signals::new(None)
-            .run(py, |monitor| self.0.query_with_stats(queries, k, groups, n_threads, monitor))?;
+        let (found, stats) = Signals::new(None).run(py, |monitor| {
+            self.0.query_with_stats(bank, queries, k, groups, n_threads, monitor)
+        })?;
         add_stats(counts, stats)?;
         let shape = [queries.rows(), k];
         let distances = PyArray1::from_vec(py, found.distances).reshape(shape)?;
@@ -52,10 +57,11 @@ impl KnnIndex {
         Ok((distances, indices))
     }
 
-    /// What the index was made of: its rows, and their groups.
+    /// What the index was made of: its rows, if it has a copy of them, and their groups.
     fn content<'py>(&self, py: Python<'py>) -> PyResult<Content<'py>> {
         let (data, groups) = py.detach(|| Ok((self.0.data()?, self.0.groups()?))).map_err(to_py)?;
-        let rows = PyArray1::from_vec(py, data).reshape([self.0.rows(), self.0.cols()])?;
+        let shape = [self.0.rows(), self.0.cols()];
+        let rows = data.map(|data| PyArray1::from_vec(py, data).reshape(shape)).transpose()?;
         Ok((rows, groups.map(|ids| PyArray1::from_vec(py, ids))))
     }
 

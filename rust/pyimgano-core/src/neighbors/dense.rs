@@ -29,7 +29,7 @@ const SELDOM: usize = 8;
 ///
 /// `bytes` of the bank are scanned first, if there are any.
 pub(super) fn answer(
-    bank: &Bank,
+    bank: &Bank<'_>,
     bytes: Option<&QuantizedRows>,
     batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
@@ -56,7 +56,7 @@ pub(super) struct Panel {
 
 impl Panel {
     /// Packs block `b` and returns its bias.
-    fn pack(&mut self, bank: &Bank, b: usize) -> Result<[f32; PANEL]> {
+    fn pack(&mut self, bank: &Bank<'_>, b: usize) -> Result<[f32; PANEL]> {
         let d = bank.cols;
         memory::resize(&mut self.values, d * PANEL, 0.0)?;
         memory::resize(&mut self.centred, d * PANEL, 0.0)?;
@@ -66,7 +66,7 @@ impl Panel {
         let count = places.len();
         for (r, place) in places.enumerate() {
             let row = &mut self.centred[r * d..(r + 1) * d];
-            subtract(bank.values(place), &bank.centre, row);
+            subtract(bank.values(place), bank.centre, row);
             let squared = square(row);
             bias[r] = -half(squared);
             self.longest = self.longest.max(squared);
@@ -103,7 +103,7 @@ struct Active {
 
 /// Answers the queries of the slots by the rows of `blocks`, on this thread.
 pub(super) fn scan(
-    bank: &Bank,
+    bank: &Bank<'_>,
     bytes: Option<&QuantizedRows>,
     batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
@@ -120,7 +120,7 @@ pub(super) fn scan(
             let query = slot.first + i;
             let at = centred.len();
             centred.resize(at + d, 0.0);
-            subtract(batch.queries.row(query), &bank.centre, &mut centred[at..]);
+            subtract(batch.queries.row(query), bank.centre, &mut centred[at..]);
             let norm = square(&centred[at..]);
             let bound = slot.bounds.get(i).copied().unwrap_or(f64::INFINITY);
             let top = TopK::new(batch.k, bank.rows.len(), bound)?;
@@ -200,7 +200,7 @@ impl Active {
     #[inline]
     fn refine(
         &mut self,
-        bank: &Bank,
+        bank: &Bank<'_>,
         batch: &QueryBatch<'_>,
         place: usize,
         stats: &mut SearchStats,

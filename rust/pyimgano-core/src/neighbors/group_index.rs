@@ -15,7 +15,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::answers::{Slot, tile_size};
-use super::bank::Bank;
+use super::bank::Order;
 use super::index::{SMALL, check_bank, check_columns, check_groups};
 use super::pruned::{Buffers, TOGETHER};
 use super::query_batch::QueryBatch;
@@ -32,7 +32,9 @@ use crate::{Error, Matrix, Monitor, Result, SearchStats, bounds, check, memory};
 /// Rows in groups, which tells how near each group comes to a query.
 #[derive(Debug, Clone)]
 pub struct GroupIndex {
-    bank: Bank,
+    order: Order,
+    /// The rows in that order.
+    data: Vec<f32>,
     structure: Option<Structure>,
     ids: Vec<i64>,
     /// Of each group the blocks that hold its rows.
@@ -91,11 +93,12 @@ impl GroupIndex {
         } else {
             (centre_of(bank)?, None, filled_up(&members, end)?)
         };
-        let bank = Bank::gathered(bank, rows, None, centre, progress)?;
+        let order = Order { cols: bank.cols(), rows, groups: None, centre };
+        let data = order.gathered(bank, progress)?;
         if let Some(structure) = &mut structure {
-            structure.complete(&bank, simd, progress)?;
+            structure.complete(&order.placed(&data), simd, progress)?;
         }
-        Ok(Self { bank, structure, ids, blocks, largest })
+        Ok(Self { order, data, structure, ids, blocks, largest })
     }
 
     /// The ids of the groups, ascending: the order of the answers.
@@ -112,7 +115,7 @@ impl GroupIndex {
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<Vec<f32>> {
-        check_columns(queries, self.bank.cols)?;
+        check_columns(queries, self.order.cols)?;
         check_groups("queries", own, queries.rows())?;
         let cells = queries.rows().checked_mul(self.ids.len());
         let Some(cells) = cells.filter(|cells| cells.checked_mul(4).is_some()) else {
@@ -138,6 +141,7 @@ impl GroupIndex {
 
     /// Every distance in float64, see `plain`.
     fn plain(&self, batch: &QueryBatch<'_>, own: Option<&[i64]>, out: &mut [f32]) -> Result<()> {
+        let bank = self.order.placed(&self.data);
         out.par_chunks_mut(self.ids.len()).enumerate().try_for_each(|(q, out)| {
             let query = batch.queries.row(q);
             for ((out, blocks), id) in out.iter_mut().zip(&self.blocks).zip(&self.ids) {
@@ -148,7 +152,7 @@ impl GroupIndex {
                 for b in blocks.clone() {
                     batch.progress.check()?;
                     for place in b * PANEL..(b + 1) * PANEL {
-                        let other = self.bank.values(place);
+                        let other = bank.values(place);
                         squared = squared.min(batch.simd.squared_distance(query, other));
                     }
                 }
@@ -182,10 +186,11 @@ impl GroupIndex {
         own: Option<&[i64]>,
         parts: &mut [Part<'_>],
     ) -> Result<()> {
+        let bank = self.order.placed(&self.data);
         let mut tiles = vec![];
         if let Some(structure) = &self.structure {
             for part in parts.iter() {
-                tiles.push(Tile::new(&self.bank, structure, batch, part.first, part.count)?);
+                tiles.push(Tile::new(&bank, structure, batch, part.first, part.count)?);
             }
         }
         let (mut buffers, mut panel) = (Buffers::new(), dense::Panel::default());
@@ -255,7 +260,8 @@ impl GroupIndex {
             })
             .collect();
         let bytes = self.structure.as_ref().and_then(Structure::bytes);
-        dense::scan(&self.bank, bytes, batch, &mut slots, self.blocks[g].clone(), panel)?;
+        let bank = self.order.placed(&self.data);
+        dense::scan(&bank, bytes, batch, &mut slots, self.blocks[g].clone(), panel)?;
         for (t, (distances, _)) in which.into_iter().zip(&found) {
             for (q, distance) in distances[..parts[t].count].iter().enumerate() {
                 parts[t].out[q * self.ids.len() + g] = *distance;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::answers::{Neighbors, Slot, slots};
-use super::bank::Bank;
+use super::bank::{Bank, Order};
 use super::query_batch::QueryBatch;
 use super::structure::Structure;
 use super::tile::TILE;
@@ -22,9 +22,13 @@ pub(super) const SMALL: usize = 1024;
 const FEW: usize = 256;
 
 /// A bank of rows that answers nearest-neighbour queries.
+///
+/// It has a copy of the rows, or leaves them where they are: then they come along with each query.
 #[derive(Debug, Clone)]
 pub struct KnnIndex {
-    bank: Bank,
+    order: Order,
+    /// The rows in that order.
+    data: Option<Vec<f32>>,
     structure: Option<Structure>,
     largest: f32,
 }
@@ -37,18 +41,39 @@ impl KnnIndex {
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<Self> {
+        Self::with(bank, true, groups, n_threads, monitor)
+    }
+
+    /// An index of `bank`'s rows, which are not copied: memory follows their number, and a byte for
+    /// each value. It is asked by [`KnnIndex::query_in_place`], with the same rows.
+    pub fn in_place(
+        bank: Matrix<'_>,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
+        Self::with(bank, false, groups, n_threads, monitor)
+    }
+
+    fn with(
+        bank: Matrix<'_>,
+        copied: bool,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let rows = bank.rows();
         check_bank(bank, groups)?;
         let simd = Simd::from_env()?;
         task::run(n_threads, monitor, 1, |progress| {
             let largest = check::finite("bank", bank, simd, progress)?;
             let useful = rows >= SMALL && bounds::RANGE.contains(&largest);
-            Self::build(bank, groups, largest, useful, simd, progress)
+            Self::build((bank, copied), groups, largest, useful, simd, progress)
         })
     }
 
     fn build(
-        bank: Matrix<'_>,
+        (bank, copied): (Matrix<'_>, bool),
         groups: Option<&[i64]>,
         largest: f32,
         structured: bool,
@@ -62,38 +87,44 @@ impl KnnIndex {
         } else {
             (centre_of(bank)?, None, memory::collected(0..bank.rows() as u32)?)
         };
-        let bank = Bank::gathered(bank, rows, groups, centre, progress)?;
+        let groups = groups
+            .map(|ids| memory::collected(rows.iter().map(|row| ids[*row as usize])))
+            .transpose()?;
+        let order = Order { cols: bank.cols(), rows, groups, centre };
+        let data = if copied { Some(order.gathered(bank, progress)?) } else { None };
         if let Some(structure) = &mut structure {
+            let bank = data.as_ref().map_or(order.in_place(bank), |data| order.placed(data));
             structure.complete(&bank, simd, progress)?;
         }
-        Ok(Self { bank, structure, largest })
+        Ok(Self { order, data, structure, largest })
     }
 
     /// Number of rows of the bank.
     pub fn rows(&self) -> usize {
-        self.bank.rows.len()
+        self.order.rows.len()
     }
 
     /// Number of columns of the bank.
     pub fn cols(&self) -> usize {
-        self.bank.cols
+        self.order.cols
     }
 
-    /// The rows as they were given: another index of them answers the same.
-    pub fn data(&self) -> Result<Vec<f32>> {
-        let mut data = memory::zeros(self.bank.data.len())?;
-        for (place, row) in self.bank.rows.iter().enumerate() {
-            let start = *row as usize * self.bank.cols;
-            data[start..start + self.bank.cols].copy_from_slice(self.bank.values(place));
+    /// The rows as they were given, if they were copied: another index of them answers the same.
+    pub fn data(&self) -> Result<Option<Vec<f32>>> {
+        let Some(ordered) = &self.data else { return Ok(None) };
+        let mut data = memory::zeros(ordered.len())?;
+        for (row, values) in self.order.rows.iter().zip(ordered.chunks_exact(self.cols())) {
+            let start = *row as usize * self.cols();
+            data[start..start + self.cols()].copy_from_slice(values);
         }
-        Ok(data)
+        Ok(Some(data))
     }
 
     /// The group of each row as they were given.
     pub fn groups(&self) -> Result<Option<Vec<i64>>> {
-        let Some(ordered) = &self.bank.groups else { return Ok(None) };
+        let Some(ordered) = &self.order.groups else { return Ok(None) };
         let mut groups = memory::filled(ordered.len(), 0)?;
-        for (row, group) in self.bank.rows.iter().zip(ordered) {
+        for (row, group) in self.order.rows.iter().zip(ordered) {
             groups[*row as usize] = *group;
         }
         Ok(Some(groups))
@@ -108,24 +139,42 @@ impl KnnIndex {
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<Neighbors> {
-        self.query_with_stats(queries, k, groups, n_threads, monitor).map(|(found, _)| found)
+        self.query_with_stats(None, queries, k, groups, n_threads, monitor).map(|(found, _)| found)
     }
 
-    /// As [`KnnIndex::query`], and what the lower bounds spared it.
+    /// As [`KnnIndex::query`], for an index made by [`KnnIndex::in_place`] of the rows of `bank`. Where
+    /// they have changed since, what is found is arbitrary.
+    pub fn query_in_place(
+        &self,
+        bank: Matrix<'_>,
+        queries: Matrix<'_>,
+        k: usize,
+        groups: Option<&[i64]>,
+        n_threads: Option<usize>,
+        monitor: &dyn Monitor,
+    ) -> Result<Neighbors> {
+        let answer = self.query_with_stats(Some(bank), queries, k, groups, n_threads, monitor);
+        answer.map(|(found, _)| found)
+    }
+
+    /// As [`KnnIndex::query`], or with a `bank` as [`KnnIndex::query_in_place`], and what the lower
+    /// bounds spared it.
     pub fn query_with_stats(
         &self,
+        bank: Option<Matrix<'_>>,
         queries: Matrix<'_>,
         k: usize,
         groups: Option<&[i64]>,
         n_threads: Option<usize>,
         monitor: &dyn Monitor,
     ) -> Result<(Neighbors, SearchStats)> {
+        let bank = self.bank(bank)?;
         check_columns(queries, self.cols())?;
         if k == 0 {
             return Err(Error::Argument("k must be at least 1, got 0".into()));
         }
         check_groups("queries", groups, queries.rows())?;
-        match (&self.bank.groups, groups) {
+        match (bank.groups, groups) {
             (Some(_), None) => {
                 return Err(Error::Argument("the bank has groups: queries need groups too".into()));
             }
@@ -148,15 +197,41 @@ impl KnnIndex {
             let mut out = Neighbors { distances, indices: memory::filled(cells, -1)? };
             let batch = QueryBatch { queries, k, groups, simd, progress };
             let stats = if bounds::RANGE.contains(&largest) {
-                self.bounded(&batch, &mut out)?
+                self.bounded(&bank, &batch, &mut out)?
             } else {
-                plain::answer(&self.bank, &batch, &mut out.distances, &mut out.indices)?
+                plain::answer(&bank, &batch, &mut out.distances, &mut out.indices)?
             };
             Ok((out, stats))
         })
     }
 
-    fn bounded(&self, batch: &QueryBatch<'_>, out: &mut Neighbors) -> Result<SearchStats> {
+    /// The rows to search: the index's own, or those that come along.
+    fn bank<'a>(&'a self, outside: Option<Matrix<'a>>) -> Result<Bank<'a>> {
+        match (&self.data, outside) {
+            (Some(data), None) => Ok(self.order.placed(data)),
+            (None, Some(all)) if (all.rows(), all.cols()) == (self.rows(), self.cols()) => {
+                Ok(self.order.in_place(all))
+            }
+            (None, Some(all)) => Err(Error::Argument(format!(
+                "bank must have the shape ({}, {}) that the index was made of, got ({}, {})",
+                self.rows(),
+                self.cols(),
+                all.rows(),
+                all.cols()
+            ))),
+            (Some(_), Some(_)) => {
+                Err(Error::Argument("bank is given, but the index has a copy of its rows".into()))
+            }
+            (None, None) => Err(Error::Argument("bank is missing: the index has no copy".into())),
+        }
+    }
+
+    fn bounded(
+        &self,
+        bank: &Bank<'_>,
+        batch: &QueryBatch<'_>,
+        out: &mut Neighbors,
+    ) -> Result<SearchStats> {
         let sum =
             |slots: &[Slot<'_>]| slots.iter().fold(SearchStats::default(), |a, b| a + b.stats);
         let mut stats = SearchStats::default();
@@ -170,7 +245,7 @@ impl KnnIndex {
                 if given_up.load(Ordering::Relaxed) > 2 * answered.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                pruned::answer(&self.bank, structure, batch, slots)?;
+                pruned::answer(bank, structure, batch, slots)?;
                 let good = slots.iter().filter(|slot| slot.answered).count();
                 answered.fetch_add(good, Ordering::Relaxed);
                 given_up.fetch_add(slots.len() - good, Ordering::Relaxed);
@@ -180,7 +255,7 @@ impl KnnIndex {
             slots.retain(|slot| !slot.answered);
         }
         let bytes = self.structure.as_ref().and_then(Structure::bytes);
-        dense::answer(&self.bank, bytes, batch, &mut slots)?;
+        dense::answer(bank, bytes, batch, &mut slots)?;
         Ok(stats + sum(&slots))
     }
 }

@@ -9,7 +9,7 @@ use crate::{Result, SearchStats};
 
 /// Answers all queries of the batch, and tells what that took.
 pub(super) fn answer(
-    bank: &Bank,
+    bank: &Bank<'_>,
     batch: &QueryBatch<'_>,
     distances: &mut [f32],
     indices: &mut [i64],

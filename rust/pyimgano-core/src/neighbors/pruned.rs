@@ -26,7 +26,7 @@ pub(super) const TOGETHER: usize = 8;
 /// Answers the slots' queries, and marks those it did: where a dense scan looks cheaper, it leaves
 /// `bounds` to start that from.
 pub(super) fn answer(
-    bank: &Bank,
+    bank: &Bank<'_>,
     structure: &Structure,
     batch: &QueryBatch<'_>,
     slots: &mut [Slot<'_>],
@@ -95,7 +95,7 @@ impl Buffers {
 
 /// As [`Tile::prune_rows`], on bytes; returns what that took and what it pruned.
 fn prune_quantized(
-    bank: &Bank,
+    bank: &Bank<'_>,
     (asked, bytes): (&QuantizedBatch, &QuantizedRows),
     b: usize,
     (mut mask, limits): (u64, &[i32; PANEL]),

@@ -31,13 +31,13 @@ impl QuantizedQueries {
     }
 
     /// Adds a query.
-    pub fn push(&mut self, row: &[f32], bytes: &QuantizedRows, bank: &Bank, simd: Simd) {
+    pub fn push(&mut self, row: &[f32], bytes: &QuantizedRows, bank: &Bank<'_>, simd: Simd) {
         self.buffer.clear();
         self.buffer.resize(bytes.stride, 0);
         let out = self.buffer.as_chunks_mut::<LANES>().0;
         self.facts.push(simd.vectorize(
             #[inline(always)]
-            || whole(row, &bank.centre, 0, out),
+            || whole(row, bank.centre, 0, out),
         ));
         self.rows.extend(self.buffer.iter().map(|x| *x as i8));
         self.sums.push(128 * self.buffer.iter().map(|x| i32::from(*x as i8)).sum::<i32>());
@@ -139,7 +139,7 @@ impl QuantizedBatch {
     /// `rows`, one after the other, and their `projections`.
     pub fn new(
         bytes: &QuantizedRows,
-        bank: &Bank,
+        bank: &Bank<'_>,
         rows: &[f32],
         projections: &Projected,
         simd: Simd,

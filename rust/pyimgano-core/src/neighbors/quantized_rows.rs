@@ -191,7 +191,7 @@ impl QuantizedRows {
     }
 
     /// Adds the bytes of the rows. Runs on the current pool.
-    pub fn add_rows(&mut self, bank: &Bank, simd: Simd, progress: &Progress) -> Result<()> {
+    pub fn add_rows(&mut self, bank: &Bank<'_>, simd: Simd, progress: &Progress) -> Result<()> {
         let n = bank.rows.len();
         self.stride = bank.cols.next_multiple_of(BYTES);
         self.rows = memory::zeros(n * self.stride)?;
@@ -207,7 +207,7 @@ impl QuantizedRows {
                 let out = out.as_chunks_mut::<LANES>().0;
                 *facts = simd.vectorize(
                     #[inline(always)]
-                    || whole(bank.values(place), &bank.centre, 128, out),
+                    || whole(bank.values(place), bank.centre, 128, out),
                 );
                 Ok(())
             })

@@ -18,8 +18,8 @@ pub struct QueryBatch<'a> {
 impl QueryBatch<'_> {
     /// Whether the row at `place` counts for query `q`.
     #[inline]
-    pub fn eligible(&self, bank: &Bank, q: usize, place: usize) -> bool {
-        match (self.groups, &bank.groups) {
+    pub fn eligible(&self, bank: &Bank<'_>, q: usize, place: usize) -> bool {
+        match (self.groups, bank.groups) {
             (Some(own), Some(theirs)) => own[q] != theirs[place],
             _ => true,
         }

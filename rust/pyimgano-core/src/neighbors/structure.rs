@@ -61,7 +61,7 @@ impl Structure {
     }
 
     /// Bytes are completed by the rows themselves, once these are in their places.
-    pub fn complete(&mut self, bank: &Bank, simd: Simd, progress: &Progress) -> Result<()> {
+    pub fn complete(&mut self, bank: &Bank<'_>, simd: Simd, progress: &Progress) -> Result<()> {
         match &mut self.projections {
             Kept::Quantized(bytes) => bytes.add_rows(bank, simd, progress),
             Kept::Exact(_) => Ok(()),

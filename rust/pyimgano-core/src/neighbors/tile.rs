@@ -29,7 +29,7 @@ pub(super) enum Sight<'a> {
 
 /// What a tile has found out about its queries.
 pub(super) struct Tile<'a> {
-    pub(super) bank: &'a Bank,
+    pub(super) bank: &'a Bank<'a>,
     pub(super) batch: &'a QueryBatch<'a>,
     pub(super) structure: &'a Structure,
     pub(super) first: usize,
@@ -52,7 +52,7 @@ pub(super) struct Tile<'a> {
 
 impl<'a> Tile<'a> {
     pub fn new(
-        bank: &'a Bank,
+        bank: &'a Bank<'a>,
         structure: &'a Structure,
         batch: &'a QueryBatch<'a>,
         first: usize,

@@ -58,6 +58,9 @@ pub fn neighbours(case: u64) {
     }
     let index = index.expect("good input");
     let found = index.query(queries.matrix(), k, own, threads, &Silent).expect("good input");
+    let in_place = KnnIndex::in_place(bank.matrix(), theirs, threads, &Silent).expect("good input");
+    let same = in_place.query_in_place(bank.matrix(), queries.matrix(), k, own, threads, &Silent);
+    assert_eq!(found, same.expect("good input"));
     for q in 0..m {
         let query = queries.matrix().row(q);
         let mut all: Vec<(f64, i64)> = (0..n)

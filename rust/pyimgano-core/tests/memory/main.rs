@@ -71,6 +71,9 @@ fn neighbors() {
         every_refusal_is_an_error("index", || {
             KnnIndex::new(rows, Some(&ids), Some(2), &Silent).map(|index| index.rows())
         });
+        every_refusal_is_an_error("index in place", || {
+            KnnIndex::in_place(rows, Some(&ids), Some(2), &Silent).map(|index| index.rows())
+        });
         let index = KnnIndex::new(rows, None, Some(2), &Silent).expect("there is memory");
         every_refusal_is_an_error("query", || index.query(asked, 1, None, Some(2), &Silent));
         let some = asked.slice(0, 90);
