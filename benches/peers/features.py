@@ -62,21 +62,33 @@ def extract(
     weights: Path = WEIGHTS,
 ) -> np.ndarray:
     """Patch features float32 (rows, dims) of ``root/category/split``, cached in a temp folder."""
-    import cv2
-    import torch
-    import torchvision
-
     if dims not in (384, 1024):
         raise SystemExit("--dims must be 384 or 1024")
     paths = sorted((Path(root) / category / split).glob("*.png"))[:limit]
     if not paths:
         raise SystemExit(f"no images in {Path(root) / category / split}")
-    key = repr((size, dims, [str(p.resolve()) for p in paths], Path(weights).stat().st_size))
+    key = [size, dims, [p.resolve() for p in paths], Path(weights).stat().st_size]
+    return cached("features", key, lambda: _extracted(paths, size, dims, weights))
+
+
+def cached(name: str, key: object, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """What `make` returned for that key, from a file in a temp folder if there is one."""
     cache = Path(tempfile.gettempdir()) / "pyimgano-bench"
     cache.mkdir(exist_ok=True)
-    file = cache / f"features-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
+    file = cache / f"{name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.npy"
     if file.exists():
         return np.load(file)
+    made = make()
+    partial = file.with_suffix(f".{os.getpid()}.npy")
+    np.save(partial, made)
+    partial.replace(file)
+    return made
+
+
+def _extracted(paths: list[Path], size: int, dims: int, weights: Path) -> np.ndarray:
+    import cv2
+    import torch
+    import torchvision
 
     net = torchvision.models.resnet18(weights=None)
     missing = net.load_state_dict(torch.load(weights, weights_only=True), strict=False).missing_keys
@@ -92,11 +104,7 @@ def extract(
             tensor = torch.from_numpy(scaled.astype(np.float32)).permute(2, 0, 1)[None]
             maps = _embed(net, tensor, dims)[0]
             rows.append(maps.permute(1, 2, 0).reshape(-1, dims).numpy())
-    features = np.ascontiguousarray(np.concatenate(rows))
-    partial = file.with_suffix(f".{os.getpid()}.npy")
-    np.save(partial, features)
-    partial.replace(file)
-    return features
+    return np.ascontiguousarray(np.concatenate(rows))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,6 @@ Usage: python benches/peers/results.py [--root DIR] [--weights FILE] [--only NAM
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -19,6 +18,7 @@ import common
 
 common.limit_threads()
 
+import approximate  # noqa: E402
 import banks  # noqa: E402
 import components  # noqa: E402
 import coreset  # noqa: E402
@@ -27,21 +27,28 @@ import end_to_end  # noqa: E402
 import groups  # noqa: E402
 import knn  # noqa: E402
 import latency  # noqa: E402
+import scale  # noqa: E402
 import scaling  # noqa: E402
 
 import features as real  # noqa: E402
 
 BENCHES = Path(__file__).resolve().parents[1]
-CACHE = BENCHES.parent / "out" / "bench-peers"
+PAGE = BENCHES / "RESULTS.md"
 
 Rows = list[dict[str, Any]]
 
 
-def sections(root: Path, weights: Path) -> dict[str, tuple[str, Callable[[], Rows]]]:
+def sections(
+    root: Path, weights: Path, folder: Path | None
+) -> dict[str, tuple[str, Callable[[], Rows]]]:
     """Title and measurement of each part, in the order of the page."""
     return {
         "coreset": ("Greedy coreset", lambda: coreset.run(root, weights)),
         "knn": ("Exact nearest neighbours", lambda: knn.run(root, weights)),
+        "approximate": (
+            "Approximate indices at recall 0.99",
+            lambda: approximate.run(root, weights),
+        ),
         "banks": ("Banks of few-shot methods", lambda: banks.run(root, weights)),
         "groups": ("Nearest row of every group", lambda: groups.run(root, weights)),
         "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
@@ -49,6 +56,7 @@ def sections(root: Path, weights: Path) -> dict[str, tuple[str, Callable[[], Row
         "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights)),
         "latency": ("One image at a time", lambda: latency.run(root, weights)),
         "scaling": ("How cost grows", lambda: scaling.run(root, weights)),
+        "scale": ("Rows by the million, in a file", lambda: scale.run(root, weights, folder)),
     }
 
 
@@ -104,35 +112,45 @@ def plot(rows: Rows, target: Path) -> None:
     figure.savefig(target, dpi=110)
 
 
+def parts_of(page: str) -> dict[str, str]:
+    """What a page has below each of its headings of the second level."""
+    parts = {}
+    for part in ("\n" + page).split("\n## ")[1:]:
+        title, _, text = part.partition("\n")
+        parts[title] = text.strip()
+    return parts
+
+
+def measured(title: str, measure: Callable[[], Rows]) -> str:
+    """The text of a part, and of its plot if it has one."""
+    print(f"== {title}", flush=True)
+    rows = measure()
+    common.report(rows, None)
+    load = os.getloadavg()[0]
+    text = f"Commit {commit()}, load average {load:.1f} at the end.\n\n{markdown(rows)}"
+    if title == "How cost grows":
+        plot(rows, BENCHES / "scaling.png")
+        text += "\n\n![Seconds as one quantity after the other is doubled](scaling.png)"
+    return text
+
+
 def main() -> int:
-    """Measure what is asked for, then write the page from everything measured so far."""
+    """Measure what is asked for; the other parts of the page stay as they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     real.add_arguments(parser)
     parser.add_argument("--only", nargs="+", help="measure only these parts, keep the others")
+    parser.add_argument("--folder", type=Path, help="where large files are kept for the next run")
     args = parser.parse_args()
-    CACHE.mkdir(parents=True, exist_ok=True)
-    parts = sections(args.root, args.weights)
+    parts = sections(args.root, args.weights, args.folder)
+    texts = parts_of(PAGE.read_text()) if PAGE.exists() else {}
+    page = [(BENCHES / "method.md").read_text().strip(), f"CPU: {cpu_name()}, 2 threads."]
     for name, (title, measure) in parts.items():
-        if args.only and name not in args.only:
-            continue
-        print(f"== {title}", flush=True)
-        rows = measure()
-        common.report(rows, None)
-        stamp = {"commit": commit(), "load": os.getloadavg()[0], "rows": rows}
-        (CACHE / f"{name}.json").write_text(json.dumps(stamp, indent=1))
-    page = [(BENCHES / "method.md").read_text().strip(), "", f"CPU: {cpu_name()}, 2 threads.", ""]
-    for name, (title, _) in parts.items():
-        file = CACHE / f"{name}.json"
-        if not file.exists():
-            continue
-        found = json.loads(file.read_text())
-        made = f"Commit {found['commit']}, load average {found['load']:.1f} at the end."
-        page += [f"## {title}", "", made, "", markdown(found["rows"]), ""]
-        if name == "scaling":
-            plot(found["rows"], BENCHES / "scaling.png")
-            page += ["![Seconds as one quantity after the other is doubled](scaling.png)", ""]
-    (BENCHES / "RESULTS.md").write_text("\n".join(page))
-    print(BENCHES / "RESULTS.md")
+        if not args.only or name in args.only:
+            texts[title] = measured(title, measure)
+        if title in texts:
+            page += [f"## {title}", texts[title]]
+    PAGE.write_text("\n\n".join(page) + "\n")
+    print(PAGE)
     return 0
 
 

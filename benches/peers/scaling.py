@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -22,9 +23,17 @@ def _timed(kernel: str, varied: str, value: int, call, repeats: int) -> dict[str
 
 
 def run(root=real.ROOT, weights=real.WEIGHTS, repeats: int | None = None) -> list[dict[str, Any]]:
-    """One row per kernel, varied quantity and value."""
+    """One row per kernel, varied quantity and value, with the exponent since the value before."""
     repeats = repeats or 3
-    return [*search_rows(root, weights, repeats), *map_rows(repeats)]
+    rows = [*search_rows(root, weights, repeats), *map_rows(repeats)]
+    last: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        before = last.get((row["kernel"], row["varied"]))
+        if before:
+            growth = math.log(row["seconds"] / before["seconds"])
+            row["exponent"] = growth / math.log(row["value"] / before["value"])
+        last[row["kernel"], row["varied"]] = row
+    return rows
 
 
 def search_rows(root, weights, repeats: int) -> list[dict[str, Any]]:
