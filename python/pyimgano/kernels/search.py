@@ -216,10 +216,10 @@ class KnnIndex:
         """
         rows, ids = float32_rows("queries", queries), group_ids(groups)
         k = at_least("k", k, 1)
-        counts = counters(stats)
+        counts = next(iter(counters(stats)), None)
         if self._rows is None:
-            return self._index.query(rows, k, ids, threads(n_threads), *counts)
-        return self._index.query(rows, k, ids, threads(n_threads), *counts, bank=self._rows)
+            return self._index.query(rows, k, ids, threads(n_threads), counts)
+        return self._index.query(rows, k, ids, threads(n_threads), counts, self._rows)
 
 
 def _rebuilt(bank: NDArray[np.float32], groups: NDArray[np.int64] | None) -> KnnIndex:
