@@ -146,8 +146,15 @@ def test_a_dask_cluster_serves_and_a_worker_that_dies_is_made_up_for(
     with joblib.parallel_config("dask"):
         found = create_model("patchcore", backbone=backbone, **SIZE).fit(files)
         scores = found.decision_function(files)
+        dask.wait_for_workers(2, timeout=60)
+        blocks = create_model("patchcore", backbone=Deadly(tmp_path / "again", forever=False))
+        blocks.set_params(coreset_block=3, **SIZE).fit(files)
     assert (tmp_path / "died").exists()
+    assert (tmp_path / "again").exists()
     assert_same(found, alone)
+    assert_same(
+        blocks, create_model("patchcore", backbone=Cells(), coreset_block=3, **SIZE).fit(files)
+    )
     np.testing.assert_array_equal(scores, alone.decision_function(files))
 
 

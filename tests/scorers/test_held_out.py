@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pyimgano.kernels import greedy_coreset
+from pyimgano.scorers.coresets import select_coreset
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.held_out import score_held_out
-from pyimgano.scorers.memory_bank import select_coreset
 from tests.scorers.support import bank_of, score
 
 GRID = (6, 6)

@@ -8,7 +8,7 @@ import pytest
 from pyimgano.errors import InvalidInputError, NotFittedError, UnknownNameError
 from pyimgano.features import PatchGrid
 from pyimgano.scorers import MemoryBankScorer, register_scorer
-from pyimgano.scorers.memory_bank import select_coreset
+from pyimgano.scorers.coresets import select_coreset
 from pyimgano.scorers.reweighting import reweight
 from tests.scorers.support import bank_of, score
 

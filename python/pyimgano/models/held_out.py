@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import ThresholdWarning
+from pyimgano.models.block_fit import BlockFit
 from pyimgano.models.collect import Collected
 from pyimgano.models.patch_light import PatchLight
 from pyimgano.models.pixel_threshold import GoodMaps
 from pyimgano.models.threshold import held_out_threshold
-from pyimgano.scorers.base import PatchScorer, PatchScores
+from pyimgano.scorers.base import PatchScores
+from pyimgano.scorers.checked import CheckedScorer
 from pyimgano.scorers.image_score import ImageScore, is_of_map, summarise
 
 
@@ -23,7 +25,9 @@ class HeldOutThresholds(PatchLight):
     #: What the score of an image is, where that is a parameter.
     image_score: ImageScore
 
-    def _fit_thresholds(self, collected: Collected, scorer: PatchScorer, n_each: int) -> None:
+    def _fit_thresholds(
+        self, collected: Collected, scorer: CheckedScorer | BlockFit, n_each: int
+    ) -> None:
         """The thresholds; the scorer has ``n_each`` images for one, the first is the image."""
         groups, good = collected.groups, GoodMaps.asked_for(self)
         nothing = np.full(len(groups), np.nan)  # one picture leaves nothing to score it with

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pyimgano.features import PatchExtractor
 from pyimgano.features.build import BackboneLike
 from pyimgano.images.twins import fingerprint
+from pyimgano.models.block_fit import BlockFit
 from pyimgano.models.collect import collect, fit_features, fit_projection
 from pyimgano.models.fitted import FittedState
 from pyimgano.models.parameters import FEATURES, PATCHES, Parameters
@@ -275,15 +276,22 @@ class PatchDetector(PatchPredictions):
         learnt: Any = {"projection": self.projection_, "references": references}
         reader = replace(reader, **learnt, foreground=self.foreground)
         how |= {"skip_bad": self.on_bad_image == "skip", "verbose": self.verbose}
-        collected = collect(reader, images, scorer, **how)
+        learner: CheckedScorer | BlockFit = scorer
+        bank = self.scorer_
+        if isinstance(bank, MemoryBankScorer) and bank.coreset_block is not None:
+            how |= {"block": bank.coreset_block, "random_state": self.random_state}
+            learner = BlockFit(reader, images, bank, **how)
+            collected = learner.collect()
+        else:
+            collected = collect(reader, images, scorer, **how)
         self._remember(images, collected)
         self._check_foreground(collected)
         self.least_side_ = min(min(one.size) for one in collected.geometries)
         self.training_set_ = fingerprint(collected.digests, self._training_pixels())
         with timer.stage("learn"), track(1, "learning the patches", self.verbose) as bar:
-            scorer.finish(self.random_state, bar.to)
+            learner.finish(self.random_state, bar.to)
         with timer.stage("threshold"):
-            self._fit_thresholds(collected, scorer, 1 + references.n_copies)
+            self._fit_thresholds(collected, learner, 1 + references.n_copies)
         self.timings_ = timer.seconds
 
     def get_state(self) -> FittedState:

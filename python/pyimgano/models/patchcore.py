@@ -15,7 +15,7 @@ from pyimgano.scorers.memory_bank import MemoryBankScorer
 #: Of the scorer: those that are parameters of the detector as well.
 _SCORER: Parameters = {
     name: MemoryBankScorer.PARAMETERS[name]
-    for name in ("coreset_ratio", "n_neighbors", "knn_backend", "spill_dir")
+    for name in ("coreset_ratio", "coreset_block", "n_neighbors", "knn_backend", "spill_dir")
 }
 
 
@@ -27,7 +27,7 @@ class PatchCore(PatchDetector):
 
     Parameters
     ----------
-    coreset_ratio, n_neighbors, knn_backend, spill_dir
+    coreset_ratio, coreset_block, n_neighbors, knn_backend, spill_dir
         As in :class:`~pyimgano.scorers.MemoryBankScorer`.
     image_score
         ``"reweighted"``, as in the paper; ``"max"``, ``("top", share)``: the largest distance of a
@@ -59,6 +59,7 @@ class PatchCore(PatchDetector):
         self,
         *,
         coreset_ratio: float = 0.1,
+        coreset_block: int | None = None,
         n_neighbors: int = 9,
         knn_backend: str | NearestNeighbors = "auto",
         spill_dir: str | os.PathLike[str] | None = None,
@@ -67,6 +68,7 @@ class PatchCore(PatchDetector):
     ) -> None:
         super().__init__(**common)
         self.coreset_ratio = coreset_ratio
+        self.coreset_block = coreset_block
         self.n_neighbors = n_neighbors
         self.knn_backend = knn_backend
         self.spill_dir = spill_dir

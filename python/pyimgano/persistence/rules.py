@@ -29,6 +29,7 @@ OLDER_PARAMETERS = {
     "foreground": None,
     "false_pixels": None,
     "false_regions": None,
+    "coreset_block": None,
 }
 #: A SHA-256 in hexadecimal digits.
 HASH = "[0-9a-f]{64}"

@@ -68,13 +68,16 @@ class CheckedScorer:
 
     def score(self, grids: Sequence[PatchGrid]) -> list[PatchScores]:
         """Score images."""
-        found = asked(self._name, self.scorer.score, grids)
-        return self._checked(found, [_Places.of(grid) for grid in grids])
+        return self.checked(asked(self._name, self.scorer.score, grids), grids)
 
     def held_out(self, groups: NDArray[np.int64] | None = None) -> list[PatchScores]:
         """Score the training images."""
         given = () if groups is None else (groups,)
         return self._checked(asked(self._name, self.scorer.held_out, *given), self._places)
+
+    def checked(self, found: Any, grids: Sequence[PatchGrid]) -> list[PatchScores]:
+        """What the other gave for these images, in the places of their whole grids."""
+        return self._checked(found, [_Places.of(grid) for grid in grids])
 
     def _checked(self, found: Any, places: Sequence[_Places]) -> list[PatchScores]:
         if not isinstance(found, list | tuple) or len(found) != len(places):

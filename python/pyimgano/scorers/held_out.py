@@ -1,6 +1,7 @@
 """Scores of the training images, each against a memory bank that never saw its picture."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -45,49 +46,119 @@ def score_held_out(
     """
     rows, own = store.rows, group[store.image_of_row()]
     index = KnnIndex(bank_rows, groups=own[picks], n_threads=n_threads)
-    # No group has the number -1: nothing is left out.
-    nobody = np.full(len(rows), -1, dtype=np.int64)
-    distances, own_match = _search(index, rows, nobody, n_threads)
-    radius = float(distances.max())
-    covered_by = own[picks[own_match]]
-    # Leave out the picture that covers a row: for its own rows that is the held-out distance, for
-    # rows of others it says whether they would lose their cover.
-    without, next_match = _search(index, rows, covered_by, n_threads)
-    foreign = covered_by != own
-    patches = _repair(rows, covered_by, np.where(foreign, without, 0), radius, store.n_images)
-    distances = np.where(foreign, distances, without)
-    own_match = np.where(foreign, own_match, next_match)
-
+    holes = holes_of(rows, own, index, picks, n_threads=n_threads)
+    patches = repair(rows, holes.covered_by, holes.without, holes.radius, store.n_images)
+    distances, own_match = holes.distances, holes.matches
     starts = np.cumsum([0, *(h * w for h, w in shapes)])
-    worst, match, compared = [], [], []
-    for i, (start, stop) in enumerate(pairwise(starts)):
-        further = patches[group[i]]
-        here = distances[start:stop]  # a view: improved in place
-        nearest_added = _improve(here, rows[start:stop], rows[further])
-        j = int(np.argmax(here))
-        worst.append(start + j)
-        nearest = picks[own_match[start:stop]]
-        better = nearest_added >= 0
-        nearest[better] = further[nearest_added[better]]
-        match.append(nearest[j])
-        compared.append(places_of(nearest, shapes).reshape(*shapes[i], 2))
-
-    k = min(n_neighbors, len(picks))
-    _, near = index.query(rows[match], k, groups=group, n_threads=n_threads)
     scores = []
     for i, (start, stop) in enumerate(pairwise(starts)):
-        known = picks[near[i][near[i] >= 0]]
-        candidates = np.concatenate([known, patches[group[i]]])
-        neighbours = _nearest(rows, match[i], candidates, k)
-        image = reweight(
-            rows[worst[i]], float(distances[worst[i]]), rows[neighbours], neighbours == match[i]
+        further = patches[group[i]]
+        nearest = picks[own_match[start:stop]]
+        here = distances[start:stop]  # a view: improved in place
+        image = score_without(
+            rows[start:stop], here, nearest, further, (index, picks, rows), group[i], n_neighbors
         )
-        here = distances[start:stop].reshape(shapes[i])
-        scores.append(PatchScores(image, here, compared[i]))
+        compared = places_of(nearest, shapes).reshape(*shapes[i], 2)
+        scores.append(PatchScores(image, here.reshape(shapes[i]), compared))
     return scores
 
 
-def _repair(
+def score_without(
+    patches: NDArray[np.float32],
+    distances: NDArray[np.float32],
+    nearest: NDArray[np.int64],
+    further: NDArray[np.int64],
+    bank: tuple[KnnIndex, NDArray[np.int64], NDArray[np.float32]],
+    group: int,
+    n_neighbors: int,
+) -> float:
+    """Score one image by the bank without its group, and with those rows that fill its holes.
+
+    Parameters
+    ----------
+    patches
+        float32 (p, d), those of the image.
+    distances, nearest
+        float32 and int64 (p,): distance to the nearest row of the bank without the group, and its
+        number. Both are improved in place where one of the further rows is nearer.
+    further
+        int64 (f,), numbers of the rows that fill holes.
+    bank
+        Its index with groups, the numbers of its rows, and all rows that are numbered.
+    group, n_neighbors
+        What is left out, and the rows in the re-weighting of the image's score.
+
+    Returns
+    -------
+    float
+        The re-weighted score of the image.
+    """
+    index, picks, rows = bank
+    added = _improve(distances, patches, rows[further])
+    better = added >= 0
+    nearest[better] = further[added[better]]
+    worst = int(np.argmax(distances))
+    match, k = nearest[worst], min(n_neighbors, len(picks))
+    _, near = index.query(rows[match : match + 1], k, groups=np.array([group]))
+    candidates = np.concatenate([picks[near[0][near[0] >= 0]], further])
+    neighbours = _nearest(rows, match, candidates, k)
+    return reweight(patches[worst], float(distances[worst]), rows[neighbours], neighbours == match)
+
+
+@dataclass(frozen=True, eq=False)
+class Holes:
+    """What becomes of each of some rows where a group is left out of a bank that covers them.
+
+    Attributes
+    ----------
+    radius
+        The bank's covering radius: that of the farthest row.
+    covered_by
+        int64 (n,), the group whose row is nearest.
+    without
+        float32 (n,), for rows of other groups: the distance without that group, else 0.
+    distances, matches
+        float32 and int64 (n,), distance to the nearest row of another group than a row's own, and
+        its number in the bank.
+    """
+
+    radius: float
+    covered_by: NDArray[np.int64]
+    without: NDArray[np.float32]
+    distances: NDArray[np.float32]
+    matches: NDArray[np.int64]
+
+
+def holes_of(
+    rows: NDArray[np.float32],
+    own: NDArray[np.int64],
+    index: KnnIndex,
+    picks: NDArray[np.int64],
+    *,
+    n_threads: int | None = None,
+) -> Holes:
+    """Find what leaving out each group takes the cover of.
+
+    ``own`` is int64 (n,), the group of each row; ``index`` has the rows ``picks`` with theirs.
+    """
+    # No group has the number -1: nothing is left out.
+    nobody = np.full(len(rows), -1, dtype=np.int64)
+    distances, matches = search(index, rows, nobody, n_threads)
+    covered_by = own[picks[matches]]
+    # Leave out the picture that covers a row: for its own rows that is the held-out distance, for
+    # rows of others it says whether they would lose their cover.
+    without, next_match = search(index, rows, covered_by, n_threads)
+    foreign = covered_by != own
+    return Holes(
+        float(distances.max()),
+        covered_by,
+        np.where(foreign, without, np.float32(0)),
+        np.where(foreign, distances, without),
+        np.where(foreign, matches, next_match),
+    )
+
+
+def repair(
     rows: NDArray[np.float32],
     covered_by: NDArray[np.int64],
     without: NDArray[np.float32],
@@ -129,7 +200,7 @@ def _cover(
     return np.array(added, dtype=np.int64)
 
 
-def _search(
+def search(
     index: KnnIndex,
     rows: NDArray[np.float32],
     groups: NDArray[np.int64],

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, NotFittedError
 from pyimgano.features import PatchGrid
-from pyimgano.kernels import greedy_coreset
 from pyimgano.neighbors import NearestNeighbors, create_neighbors
 from pyimgano.neighbors.catalogue import NEIGHBORS, is_search, takes_device
 from pyimgano.scorers.base import PatchScores
+from pyimgano.scorers.blockwise import Blockwise
+from pyimgano.scorers.coresets import FINER, select_coreset
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.fit_memory import check_fit_memory, fit_memory
 from pyimgano.scorers.held_out import score_held_out
@@ -42,7 +43,7 @@ class _Training:
     picks: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
-class MemoryBankScorer(ParamsMixin):
+class MemoryBankScorer(Blockwise, ParamsMixin):
     """Exact nearest neighbours among a coreset of the training patches.
 
     A patch's distance is that to its nearest neighbour in the memory bank, Euclidean. The score of
@@ -70,9 +71,15 @@ class MemoryBankScorer(ParamsMixin):
         the cosine.
     device : str
         torch device of the search, where it has one: that is ``"torch"``. Files do not hold it.
+    coreset_block : int or None
+        Images of which a local coreset is picked first, wherever they are read; the bank is picked
+        from the union of all. The patches of all images are then never in memory together. None:
+        one coreset of all patches. A detector reads its images twice for it.
 
     Attributes
     ----------
+    coverage_ : Coverage or None
+        How near every training patch is to the bank, after a fit with ``coreset_block``.
     memory_bank_ : ndarray
         float32 (m, d), the patch features that are kept.
     origins_ : Origins or None
@@ -111,11 +118,16 @@ class MemoryBankScorer(ParamsMixin):
             help="torch device of the search, if it has one",
             stored=False,  # where it is loaded there may be another
         ),
+        "coreset_block": Count(
+            none="one coreset of all patches",
+            metavar="N",
+            help="pick the memory bank from local coresets of so many good images each, which"
+            " bounds memory, on clusters too",
+        ),
     }
 
     memory_bank_: NDArray[np.float32]
     origins_: Origins | None = None
-    _index: NearestNeighbors | None = None
     #: Until the training images are scored: their patches, and which of these are the bank.
     _training: _Training | None = None
 
@@ -129,6 +141,7 @@ class MemoryBankScorer(ParamsMixin):
         image_score: ImageScore = "reweighted",
         metric: str = "euclidean",
         device: str = "cpu",
+        coreset_block: int | None = None,
     ) -> None:
         self.coreset_ratio = coreset_ratio
         self.n_neighbors = n_neighbors
@@ -137,16 +150,25 @@ class MemoryBankScorer(ParamsMixin):
         self.image_score = image_score
         self.device = device
         self.metric = metric
+        self.coreset_block = coreset_block
 
     def check_params(self) -> None:
         """Check the parameters; :class:`UnknownNameError` for a search that nobody registered."""
         super().check_params()
         self._new_search()
+        if self.coreset_block is not None and self.spill_dir is not None:
+            raise InvalidInputError(
+                "spill_dir keeps all features, coreset_block needs none: leave out one of the two"
+            )
 
     def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
         """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
-        on_disk = self.spill_dir is not None
-        return fit_memory(n_images * n_patches, sum(parts), self.coreset_ratio, on_disk=on_disk)
+        n_rows, on_disk = n_images * n_patches, self.spill_dir is not None
+        if self.coreset_block is None:
+            return fit_memory(n_rows, sum(parts), self.coreset_ratio, on_disk=on_disk)
+        share = min(1.0, FINER * self.coreset_ratio)  # of the patches, those of the union
+        ratio = self.coreset_ratio / share
+        return fit_memory(int(n_rows * share), sum(parts), ratio, on_disk=False)
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images.
@@ -296,34 +318,16 @@ class MemoryBankScorer(ParamsMixin):
         if self._index is None:
             if not hasattr(self, "memory_bank_"):
                 raise NotFittedError("MemoryBankScorer: call finish first")
-            self._training = None
+            self._training = self._union = None
             self._index = self._new_search().fit(self.memory_bank_)
         return self._index
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the index, which is made anew where a copy arrives."""
-        left = ("_index", "_training")
+        left = ("_index", "_training", "_union")
         return {name: value for name, value in vars(self).items() if name not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if hasattr(self, "memory_bank_"):
             self._search()
-
-
-def select_coreset(
-    rows: NDArray[np.float32],
-    ratio: float,
-    *,
-    random_state: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> NDArray[np.int64]:
-    """Row numbers of a greedy coreset of ``ratio`` of the rows, one row at least.
-
-    The numbers are sorted: the order of the picks means nothing to a search, and neighbouring rows
-    of an image stay together in memory.
-    """
-    size = max(1, int(len(rows) * ratio))
-    if size == len(rows):
-        return np.arange(size, dtype=np.int64)
-    return np.sort(greedy_coreset(rows, size, random_state=random_state, progress=progress))
