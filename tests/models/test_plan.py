@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pyimgano.cli.main import main
-from pyimgano.errors import InvalidInputError, NotEnoughMemoryError
+from pyimgano.errors import ImageReadError, InvalidInputError, NotEnoughMemoryError
 from pyimgano.models import PatchCore, create_model
 from pyimgano.scorers import SubspaceScorer
 from pyimgano.scorers.checked import CheckedScorer
@@ -107,13 +107,33 @@ def test_copies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyimgano.models.plan_growth._ENOUGH", 1.0)
     plain = PatchCore(**TILED).plan([LARGE, SMALL])
     turned = PatchCore(**TILED, references="rotations").plan([LARGE, SMALL])
-    # Each is read and goes through the network in 8 tiles; a second is for the 2 * 36 patches of
-    # a tile's quarters.
-    assert turned.fit_seconds - plain.fit_seconds == pytest.approx(2 * 7 * (1 + 8 + 640 / 72))
-    assert turned.fit_bytes > 7 * 2 * 640 * 384 * 4
+    # The large one is read in a second, the other in less, and 8 tiles and one go through the
+    # network; a second is for the 2 * 36 patches of a tile's quarters.
+    read, patches = 1 + (96 * 96) / (160 * 256), 20 * 32 + 12 * 12
+    added = turned.fit_seconds - plain.fit_seconds
+    assert added == pytest.approx(7 * (read + 8 + 1 + patches / 72))
+    assert turned.fit_bytes > 7 * patches * 384 * 4
     assert "learning from 2 with 7 copies of each: about" in turned.lines()[1]
     one = PatchCore(**TILED, references="brightness").plan([LARGE])
     assert "learning from 1 with 1 copy of each: about" in one.lines()[1]
+
+
+def test_smaller_images_are_planned_for_as_what_they_are() -> None:
+    large, mixed = (PatchCore(**TILED).plan(images) for images in ([LARGE] * 2, [LARGE, SMALL]))
+    assert (large.n_patches, mixed.n_patches) == (640, 640)
+    held = (large.fit_bytes - mixed.fit_bytes) / (640 - 144)  # of each patch that is not there
+    assert 384 * 4 < held < 4 * 384 * 4
+
+
+def test_the_image_that_is_scored_may_be_another_than_those_learnt_from() -> None:
+    detector = PatchCore(**TILED)
+    alone = detector.plan([SMALL])
+    plan = detector.plan([SMALL], scored=LARGE)
+    assert (plan.source, plan.n_patches) == (alone.source, alone.n_patches) == ((96, 96), 144)
+    assert plan.fit_bytes == alone.fit_bytes
+    assert plan.image_bytes == detector.plan([LARGE]).image_bytes > alone.image_bytes
+    with pytest.raises(ImageReadError, match="none.png"):
+        detector.plan([SMALL], scored="none.png")
 
 
 def test_times_that_grow_faster_than_the_images_are_at_least_so_long() -> None:

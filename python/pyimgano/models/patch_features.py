@@ -88,8 +88,8 @@ class PatchFeatures(ComparedPatches):
         super().validate()
         self._build_features()
 
-    def plan(self, images: Iterable[ImageInput]) -> Plan:
-        """What learning from these images will cost, and each further one like the largest.
+    def plan(self, images: Iterable[ImageInput], *, scored: ImageInput | None = None) -> Plan:
+        """What learning from these images will cost, and scoring one: the largest if none is given.
 
         It takes a few passes of one tile, and changes nothing. A NotEnoughMemoryError is raised by
         ``plan.check()``; see :class:`~pyimgano.models.plan.Plan`. Of a region of interest it knows
@@ -113,6 +113,7 @@ class PatchFeatures(ComparedPatches):
             passes=1 + trial.features_.needs_fit + (self.projection is not None),
             copies=self._references().n_copies,
             readings=int(matches),
+            scored=scored,
         )
 
     def _digest(self, image: ImageInput) -> bytes:

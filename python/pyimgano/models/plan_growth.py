@@ -1,60 +1,67 @@
 """How the time of learning and of scoring grows with the patches learnt from, by samples."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
+
 from pyimgano.features import PatchGrid
 from pyimgano.scorers.checked import CheckedScorer
 
 T = TypeVar("T")
-#: Seconds after which a sample is large enough to reckon from. Of 16 photos of 12 megapixels, which
-#: took 89 s, a sample of one second promised 39 s, one of three 57 s.
+#: Seconds after which a sample is large enough to reckon from.
 _ENOUGH = 3.0
+#: Samples that a line is drawn through: in smaller ones what each call costs outweighs the rest.
+_SAMPLES_USED = 3
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Seconds by number of patches: those of the largest sample, times a power of the ratio.
+    """Seconds for one patch by the number of patches learnt from: a line.
+
+    A part of the work is done once for each patch, and a part for each pair of it with what is kept
+    of the others: a memory bank is a share of all patches, so that their number grows as they do.
 
     Attributes
     ----------
-    n, seconds
-        Patches of the largest sample, and its seconds.
-    power
-        Of the ratio of patches.
+    base, slope
+        Seconds for a patch, and those that each patch learnt from adds; neither is negative.
     """
 
-    n: int
-    seconds: float
-    power: float
+    base: float
+    slope: float
 
     @classmethod
-    def through(cls, points: Sequence[tuple[int, float]], least: float, most: float) -> "Growth":
-        """The power between the last two of (patches, seconds), no less and no more than given."""
-        n, seconds = points[-1]
-        power = least
-        if len(points) > 1:
-            before, shorter = points[-2]
-            power = math.log(seconds / shorter) / math.log(n / before)
-        return cls(n, seconds, min(max(power, least), most))
+    def through(cls, points: Sequence[tuple[int, float]]) -> "Growth":
+        """The line near the last (patches learnt from, seconds for one), by relative distance."""
+        n, seconds = np.array(points[-_SAMPLES_USED:], np.float64).T
+        if len(n) == 1 or not seconds.all():
+            return cls(float(seconds[-1]), 0.0)
+        weights = 1 / seconds
+        lines = np.stack([weights, n * weights], axis=1)
+        (base, slope), *_ = np.linalg.lstsq(lines, np.ones(len(n)), rcond=None)
+        if base < 0 or slope < 0:  # the nearest line through zero, or without a slope
+            kept = lines[:, int(slope > 0)]
+            share = float(kept.sum() / (kept @ kept))
+            return cls(0.0, share) if slope > 0 else cls(share, 0.0)
+        return cls(float(base), float(slope))
 
     def at(self, n: int) -> float:
-        """Seconds for so many patches."""
-        return self.seconds * float((n / self.n) ** self.power)
+        """Seconds for a patch where so many are learnt from."""
+        return self.base + self.slope * n
 
 
 def measure_growth(
     new_scorer: Callable[[], CheckedScorer], grids: Iterator[PatchGrid]
 ) -> tuple[Growth, Growth]:
-    """Seconds of learning from n patches, and of scoring one after that.
+    """Seconds of learning from one of n patches, and of scoring one after that.
 
     Samples double, from the quarters of one grid to as many grids as there are, until learning
-    from one takes seconds. Coreset and search do not grow in proportion to anything that is known
-    beforehand: both leave out what bounds on distances show to be needless.
+    from one takes seconds. How many pairs coreset and search leave out, because bounds on their
+    distances show them to be needless, only the patches themselves can tell.
 
     Parameters
     ----------
@@ -65,18 +72,18 @@ def measure_growth(
     """
     first = next(grids)
     if first.shape[0] < 2:
-        return Growth(1, 0.0, 1), Growth(1, 0.0, 0)
+        return Growth(0.0, 0.0), Growth(0.0, 0.0)
     learning, scoring = [], []
     for sample in _samples(first, grids):
         n, scorer = sum(len(grid.rows) for grid in sample), new_scorer()
         seconds, _ = timed(partial(_learn, scorer, sample))
-        learning.append((n, seconds))
+        learning.append((n, seconds / n))
+        is_enough = seconds >= _ENOUGH
         seconds, _ = timed(partial(scorer.score, sample[:1]))
         scoring.append((n, seconds / len(sample[0].rows)))
-        if learning[-1][1] >= _ENOUGH:
+        if is_enough:
             break
-    # Learning reads each patch, and a coreset or held-out search at most compares all with all.
-    return Growth.through(learning, 1, 2), Growth.through(scoring, 0, 1)
+    return Growth.through(learning), Growth.through(scoring)
 
 
 def timed(work: Callable[[], T]) -> tuple[float, T]:
