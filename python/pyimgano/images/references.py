@@ -67,7 +67,8 @@ class References:
 
     def turns(self) -> list[float]:
         """By how many degrees each copy is turned, counterclockwise."""
-        kind, value = (self.kind, None) if isinstance(self.kind, str) else self.kind
+        given: Sequence[Any] = (self.kind,) if isinstance(self.kind, str) else self.kind
+        kind, value = given[0], int(given[1]) if len(given) > 1 else None
         if kind == "rotations":
             n = value or _ROTATIONS
             return [360.0 * i / n for i in range(1, n)]
