@@ -56,7 +56,22 @@ def sections(
         "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights)),
         "latency": ("One image at a time", lambda: latency.run(root, weights)),
         "scaling": ("How cost grows", lambda: scaling.run(root, weights)),
-        "scale": ("Rows by the million, in a file", lambda: scale.run(root, weights, folder)),
+        "million": (
+            "Coresets of rows by the million, in a file",
+            lambda: scale.run(root, weights, folder, "coreset"),
+        ),
+        "million_anomalib": (
+            "The same by anomalib",
+            lambda: scale.run(root, weights, folder, "anomalib", columns=[384]),
+        ),
+        "million_search": (
+            "Search among rows by the million, in a file",
+            lambda: scale.run(root, weights, folder, "search"),
+        ),
+        "million_check": (
+            "Rows by the million, checked",
+            lambda: scale.run(root, weights, folder, "coreset-check", "search-check"),
+        ),
     }
 
 
@@ -138,14 +153,14 @@ def main() -> int:
     """Measure what is asked for; the other parts of the page stay as they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     real.add_arguments(parser)
-    parser.add_argument("--only", nargs="+", help="measure only these parts, keep the others")
+    parser.add_argument("--only", nargs="*", help="measure only these parts, keep the others")
     parser.add_argument("--folder", type=Path, help="where large files are kept for the next run")
     args = parser.parse_args()
     parts = sections(args.root, args.weights, args.folder)
     texts = parts_of(PAGE.read_text()) if PAGE.exists() else {}
     page = [(BENCHES / "method.md").read_text().strip(), f"CPU: {cpu_name()}, 2 threads."]
     for name, (title, measure) in parts.items():
-        if not args.only or name in args.only:
+        if args.only is None or name in args.only:
             texts[title] = measured(title, measure)
         if title in texts:
             page += [f"## {title}", texts[title]]

@@ -3,9 +3,13 @@
 Each figure is taken in a process of its own, which maps the file read-only. `private_mb` is the
 most memory that this process had for itself beyond what it had before the call, `file_mb` the size
 of the file, whose pages the system keeps and drops as it likes. `exponent` is how time grows with
-the rows: log(times) / log(times the rows). `as_plain` picks are compared with plain greedy
-selection, in NumPy and float64, over the same rows. Files are made by ``mapped.py`` and removed, or
-kept in ``--folder`` for the next run. Fewer rows are the first ones of the file.
+the rows: log(times) / log(times the rows). Files are made by ``mapped.py`` and removed, or kept in
+``--folder`` for the next run; fewer rows are the first ones of the file. Queries are patches of
+three good test images.
+
+Kinds: `coreset`; `search`; `anomalib`, its coreset, some picks timed and scaled as ``coreset.py``
+does; `coreset-check` and `search-check`, which compare picks with plain greedy selection and
+distances with those of all rows, in NumPy and float64 over the same file.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,8 @@ import common
 
 common.limit_threads()
 
+import coreset  # noqa: E402
+import knn  # noqa: E402
 import mapped  # noqa: E402
 import numpy as np  # noqa: E402
 
@@ -36,7 +42,9 @@ FILES = {384: 1_000_000, 128: 5_000_000}
 #: Shares of a file that are measured.
 PARTS = (8, 4, 2, 1)
 SHARE = 0.01
-QUERIES = 2601
+QUERIES = 784
+#: Picks that anomalib makes to tell how long all would take.
+PEER_PICKS = 12
 
 
 def private_bytes() -> int:
@@ -80,92 +88,112 @@ def plain_greedy(features: np.ndarray, n_samples: int, start: int) -> np.ndarray
     return np.array(picks)
 
 
-def coreset_of(rows: np.ndarray, plain: int) -> dict[str, Any]:
-    """The figures of a coreset of a file's rows."""
+def coreset_of(rows: np.ndarray, _: np.ndarray) -> dict[str, Any]:
+    """The figures of a coreset."""
     from pyimgano.kernels import greedy_coreset
 
     n_samples = int(len(rows) * SHARE)
     greedy_coreset(np.ones((2000, 20), np.float32), 3, start=0)  # starts the threads
-    picks, seconds, private = watched(lambda: greedy_coreset(rows, n_samples, start=0))
-    result = {
-        "what": "coreset",
-        "rows": len(rows),
-        "columns": rows.shape[1],
-        "picks": n_samples,
-        "seconds": seconds,
-        "private_mb": private,
-        "file_mb": rows.nbytes / 1e6,
-    }
-    if plain:
-        same = (picks[:plain] == plain_greedy(rows, plain, 0)).sum()
-        result["as_plain"] = f"{same} of {plain}"
-    return result
+    _, seconds, private = watched(lambda: greedy_coreset(rows, n_samples, start=0))
+    return {"what": "coreset of 1 %", "seconds": seconds, "private_mb": private}
 
 
-def search_of(rows: np.ndarray) -> dict[str, Any]:
-    """The figures of a search among a file's rows, which stay where they are."""
+def search_of(rows: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
+    """The figures of a search among rows that stay where they are."""
     from pyimgano.kernels import KnnIndex
 
-    rng = np.random.default_rng(1)
-    chosen = np.sort(rng.choice(len(rows), QUERIES, replace=False))
-    queries = rows[chosen] * np.float32(1.01)
     KnnIndex(np.ones((2000, 20), np.float32)).query(np.ones((3, 20), np.float32))
     index, build, private = watched(lambda: KnnIndex(rows))
-    (distances, _), seconds, more = watched(lambda: index.query(queries, 1))
-    # By definition, for a few queries.
-    few = slice(0, QUERIES, QUERIES // 8)
-    nearest = np.full(len(queries[few]), np.inf)
+    index.query(queries, 1)
+    _, seconds, more = watched(lambda: index.query(queries, 1))
+    what = f"{len(queries)} queries, k = 1"
+    return {"what": what, "seconds": seconds, "build_s": build, "private_mb": private + more}
+
+
+def coreset_check(rows: np.ndarray, _: np.ndarray) -> dict[str, Any]:
+    """How many picks are those of plain greedy: all of few rows, the first ones of many."""
+    from pyimgano.kernels import greedy_coreset
+
+    n_samples = min(int(len(rows) * SHARE), 200_000_000 // len(rows))
+    picks = greedy_coreset(rows, n_samples, start=0)
+    same = int((picks == plain_greedy(rows, n_samples, 0)).sum())
+    return {"what": "picks as plain greedy", "same": f"{same} of {n_samples}"}
+
+
+def search_check(rows: np.ndarray, queries: np.ndarray) -> dict[str, Any]:
+    """How many distances are the smallest of those to all rows."""
+    from pyimgano.kernels import KnnIndex
+
+    asked = knn.spread(queries, 8)
+    nearest = np.full(len(asked), np.inf)
     for first in range(0, len(rows), 8192):
         block = rows[first : first + 8192].astype(np.float64)
-        for q, query in enumerate(queries[few]):
+        for q, query in enumerate(asked):
             nearest[q] = min(nearest[q], ((block - query) ** 2).sum(axis=1).min())
-    assert np.array_equal(np.sqrt(nearest).astype(np.float32), distances[few, 0])
+    found = KnnIndex(rows).query(asked, 1)[0][:, 0]
+    same = int((found == np.sqrt(nearest).astype(np.float32)).sum())
+    return {"what": "distances as of all rows", "same": f"{same} of {len(asked)}"}
+
+
+def anomalib(rows: np.ndarray, _: np.ndarray) -> dict[str, Any]:
+    """What anomalib takes for the same share of the same rows, which it needs in memory."""
+    (fixed, each, _), _, private = watched(lambda: coreset.peer_rate(np.array(rows), PEER_PICKS))
+    seconds = fixed + each * int(len(rows) * SHARE)
     return {
-        "what": f"{QUERIES} queries, k = 1",
-        "rows": len(rows),
-        "columns": rows.shape[1],
+        "what": "anomalib, coreset of 1 %",
         "seconds": seconds,
-        "build_s": build,
-        "private_mb": private + more,
-        "file_mb": rows.nbytes / 1e6,
+        "timed_picks": PEER_PICKS,
+        "private_mb": private,
     }
 
 
-def alone(kind: str, file: Path, rows: int, plain: int) -> dict[str, Any]:
+KINDS = {
+    "anomalib": anomalib,
+    "coreset": coreset_of,
+    "search": search_of,
+    "coreset-check": coreset_check,
+    "search-check": search_check,
+}
+
+
+def alone(kind: str, file: Path, rows: int, queries: Path) -> dict[str, Any]:
     """The figures of the first `rows` of a file, measured in a process of its own."""
-    given = {"--of": kind, "--file": str(file), "--rows": str(rows), "--plain": str(plain)}
-    command = [sys.executable, __file__, *(text for pair in given.items() for text in pair)]
+    command = [sys.executable, __file__, "--of", kind, str(file), str(rows), str(queries)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def run(
-    root=real.ROOT, weights=real.WEIGHTS, folder: Path | None = None, plain: int = 20
-) -> list[dict[str, Any]]:
-    """All rows of the table; `plain` picks of each coreset are checked."""
-    with tempfile.TemporaryDirectory() as made:
-        files = {}
-        for columns, most in FILES.items():
-            files[columns] = (folder or Path(made)) / f"rows-{most}x{columns}.npy"
-            if not files[columns].exists():
-                mapped.write(files[columns], most, columns, root, weights)
-        return [
-            row
-            for kind in ("coreset", "search")
-            for columns in FILES
-            for row in growing(kind, files[columns], FILES[columns], plain)
-        ]
-
-
-def growing(kind: str, file: Path, most: int, plain: int) -> list[dict[str, Any]]:
+def growing(kind: str, file: Path, columns: int, queries: Path) -> Iterator[dict[str, Any]]:
     """The rows of one file's parts, each with the exponent since the one before."""
-    rows: list[dict[str, Any]] = []
+    last: dict[str, Any] = {}
     for part in PARTS:
-        row = alone(kind, file, most // part, plain)
-        if rows:
-            growth = math.log(row["seconds"] / rows[-1]["seconds"])
-            row["exponent"] = growth / math.log(row["rows"] / rows[-1]["rows"])
-        rows.append(row)
+        n = FILES[columns] // part
+        found = alone(kind, file, n, queries)
+        row = {"what": found.pop("what"), "rows": n, "columns": columns, **found}
+        if "seconds" in found:
+            row["file_mb"] = 4e-6 * n * columns
+            if last:
+                growth = math.log(row["seconds"] / last["seconds"])
+                row["exponent"] = growth / math.log(n / last["rows"])
+        last = row
         print(row, file=sys.stderr, flush=True)
+        yield row
+
+
+def run(
+    root: Path, weights: Path, folder: Path | None, *kinds: str, columns: Sequence[int] = (*FILES,)
+) -> list[dict[str, Any]]:
+    """All rows of the table of some kinds of measurement."""
+    asked = real.extract(mapped.SIZE, split="test/good", limit=3, root=root, weights=weights)
+    rows = []
+    with tempfile.TemporaryDirectory() as made:
+        for kind in kinds:
+            for d in columns:
+                file = (folder or Path(made)) / f"rows-{FILES[d]}x{d}.npy"
+                if not file.exists():
+                    mapped.write(file, FILES[d], d, root, weights)
+                queries = Path(made) / f"queries-{d}.npy"
+                np.save(queries, knn.spread(asked[:, :d], QUERIES))
+                rows += growing(kind, file, d, queries)
     return rows
 
 
@@ -173,17 +201,17 @@ def main() -> None:
     parser = common.parser(__doc__)
     real.add_arguments(parser)
     parser.add_argument("--folder", type=Path, help="where files are kept (default: temporary)")
-    parser.add_argument("--plain", type=int, default=20, help="picks compared with plain greedy")
-    parser.add_argument("--of", choices=["coreset", "search"], help=argparse.SUPPRESS)
-    parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=["coreset", "search"])
+    parser.add_argument("--columns", nargs="+", type=int, choices=FILES, default=[*FILES])
+    parser.add_argument("--of", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.of:
-        rows = np.load(args.file, mmap_mode="r")[: args.rows]
-        found = search_of(rows) if args.of == "search" else coreset_of(rows, args.plain)
-        print(json.dumps(found))
+        kind, file, n, queries = args.of
+        rows = np.load(file, mmap_mode="r")[: int(n)]
+        print(json.dumps(KINDS[kind](rows, np.load(queries))))
         return
-    common.report(run(args.root, args.weights, args.folder, args.plain), args.json)
+    rows = run(args.root, args.weights, args.folder, *args.kind, columns=args.columns)
+    common.report(rows, args.json)
 
 
 if __name__ == "__main__":
