@@ -142,7 +142,8 @@ def measured(title: str, measure: Callable[[], Rows]) -> str:
     rows = measure()
     common.report(rows, None)
     load = os.getloadavg()[0]
-    text = f"Commit {commit()}, load average {load:.1f} at the end.\n\n{markdown(rows)}"
+    made = f"Commit {commit()}, {cpu_name()}, load average {load:.1f} at the end."
+    text = f"{made}\n\n{markdown(rows)}"
     if title == "How cost grows":
         plot(rows, BENCHES / "scaling.png")
         text += "\n\n![Seconds as one quantity after the other is doubled](scaling.png)"
@@ -158,7 +159,7 @@ def main() -> int:
     args = parser.parse_args()
     parts = sections(args.root, args.weights, args.folder)
     texts = parts_of(PAGE.read_text()) if PAGE.exists() else {}
-    page = [(BENCHES / "method.md").read_text().strip(), f"CPU: {cpu_name()}, 2 threads."]
+    page = [(BENCHES / "method.md").read_text().strip()]
     for name, (title, measure) in parts.items():
         if args.only is None or name in args.only:
             texts[title] = measured(title, measure)
