@@ -39,23 +39,23 @@ Rows = list[dict[str, Any]]
 
 
 def sections(
-    root: Path, weights: Path, folder: Path | None
+    root: Path, weights: Path, folder: Path | None, repeats: int | None
 ) -> dict[str, tuple[str, Callable[[], Rows]]]:
     """Title and measurement of each part, in the order of the page."""
     return {
-        "coreset": ("Greedy coreset", lambda: coreset.run(root, weights)),
-        "knn": ("Exact nearest neighbours", lambda: knn.run(root, weights)),
+        "coreset": ("Greedy coreset", lambda: coreset.run(root, weights, repeats)),
+        "knn": ("Exact nearest neighbours", lambda: knn.run(root, weights, repeats)),
         "approximate": (
             "Approximate indices at recall 0.99",
-            lambda: approximate.run(root, weights),
+            lambda: approximate.run(root, weights, repeats),
         ),
-        "banks": ("Banks of few-shot methods", lambda: banks.run(root, weights)),
-        "groups": ("Nearest row of every group", lambda: groups.run(root, weights)),
+        "banks": ("Banks of few-shot methods", lambda: banks.run(root, weights, repeats)),
+        "groups": ("Nearest row of every group", lambda: groups.run(root, weights, repeats)),
         "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
         "components": ("Component filter", components.run),
-        "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights)),
-        "latency": ("One image at a time", lambda: latency.run(root, weights)),
-        "scaling": ("How cost grows", lambda: scaling.run(root, weights)),
+        "end_to_end": ("The whole command", lambda: end_to_end.run(root, weights, repeats)),
+        "latency": ("One image at a time", lambda: latency.run(root, weights, repeats)),
+        "scaling": ("How cost grows", lambda: scaling.run(root, weights, repeats)),
         "million": (
             "Coresets of rows by the million, in a file",
             lambda: scale.run(root, weights, folder, "coreset"),
@@ -155,9 +155,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     real.add_arguments(parser)
     parser.add_argument("--only", nargs="*", help="measure only these parts, keep the others")
+    parser.add_argument("--repeats", type=int, help="timed runs of each (default: by size)")
     parser.add_argument("--folder", type=Path, help="where large files are kept for the next run")
     args = parser.parse_args()
-    parts = sections(args.root, args.weights, args.folder)
+    parts = sections(args.root, args.weights, args.folder, args.repeats)
     texts = parts_of(PAGE.read_text()) if PAGE.exists() else {}
     page = [(BENCHES / "method.md").read_text().strip()]
     for name, (title, measure) in parts.items():
