@@ -49,7 +49,11 @@ def sections(
             "Approximate indices at recall 0.99",
             lambda: approximate.run(root, weights, repeats),
         ),
-        "banks": ("Banks of few-shot methods", lambda: banks.run(root, weights, repeats)),
+        "banks": (
+            "Banks of few-shot methods",
+            lambda: [banks.one_photo(root, weights, repeats)],
+        ),
+        "wide_banks": ("Four wide banks", lambda: banks.layers(root, weights, repeats)),
         "groups": ("Nearest row of every group", lambda: groups.run(root, weights, repeats)),
         "curves": ("AUROC + AP + F1-max + AUPRO", curves.run),
         "components": ("Component filter", components.run),
