@@ -47,13 +47,13 @@ def one_shot(root: Path, weights: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def wide(root: Path, weights: Path, **which: Any) -> np.ndarray:
     """Patch features of 1,280 columns, of the images that ``features.py`` knows by `which`."""
-    import cv2
+    from scipy.ndimage import uniform_filter
 
     found = [real.extract(SIZE, dims=d, root=root, weights=weights, **which) for d in (1024, 384)]
     side = SIZE // 8
     layer3 = found[1][:, 128:].reshape(-1, side, side, 256)
-    wider = np.concatenate([cv2.blur(image, (5, 5)).reshape(-1, 256) for image in layer3])
-    return np.concatenate([found[0], wider], axis=1)
+    wider = uniform_filter(layer3, (1, 5, 5, 1), mode="nearest")
+    return np.concatenate([found[0], wider.reshape(-1, 256)], axis=1)
 
 
 def one_photo(root: Path, weights: Path, repeats: int | None = None) -> dict[str, Any]:
