@@ -24,6 +24,8 @@ import features as real  # noqa: E402
 
 SIZE = 408
 LARGE = 100_000
+#: Levels of Panorama, which has more to skip in rows this wide.
+LEVELS = (12, 24, 40, 80)
 
 
 def one_shot(root: Path, weights: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +73,7 @@ def layers(root: Path, weights: Path, repeats: int | None = None) -> list[dict[s
         chosen = np.random.default_rng(number).choice(len(every), LARGE, replace=False)
         bank = every[np.sort(chosen)]
         # Panorama's levels are chosen on the first bank.
-        levels = [rows[0]["panorama_levels"]] if rows else knn.LEVELS
+        levels = [rows[0]["panorama_levels"]] if rows else LEVELS
         name = f"wide layer {number} of 4"
         rows.append(
             knn.compare(name, bank, queries, 1, repeats or 3, faiss_only=True, levels=levels)
