@@ -14,7 +14,7 @@ import pytest
 from pyimgano.cli import main
 
 SEEDS = [str(seed) for seed in range(6)]
-TIMINGS = ("fit_seconds", "ms_per_image", "stage_seconds", "peak_memory_mb")
+TIMINGS = ("fit_seconds", "ms_per_image", "stage_seconds", "peak_memory_mb", "model_memory_mb")
 
 
 def command(root: Path, output: Path) -> list[str]:

@@ -23,7 +23,14 @@ from tests.pipelines.test_benchmark_run import bench
 
 
 def without_timings(one: CategoryResult) -> CategoryResult:
-    return replace(one, fit_seconds=0, ms_per_image=0, stage_seconds={}, peak_memory_mb=None)
+    return replace(
+        one,
+        fit_seconds=0,
+        ms_per_image=0,
+        stage_seconds={},
+        peak_memory_mb=None,
+        model_memory_mb={},
+    )
 
 
 def same(a: BenchmarkResult, b: BenchmarkResult) -> bool:

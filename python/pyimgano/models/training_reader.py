@@ -25,12 +25,15 @@ from pyimgano.images.references import References
 from pyimgano.images.region import NoPatchInsideError, RegionOfInterest
 from pyimgano.images.twins import digest, thumbnail
 from pyimgano.types import ImageInput
+from pyimgano.utils.ahead import Ahead
 from pyimgano.utils.text import shown
 from pyimgano.utils.timing import StageTimer
 from pyimgano.utils.workers import in_order, runs_here
 
 #: Images with their numbers among those that were given.
 Batch = Sequence[tuple[int, ImageInput]]
+#: What became of each of them when it was read.
+Read = Sequence[LoadedImage | ImageReadError]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,20 +84,35 @@ class TrainingReader:
     #: Where relative paths begin: workers may stand elsewhere.
     folder: str = field(default_factory=os.getcwd)
 
+    def read(self, batch: Batch, timer: StageTimer) -> Read:
+        """The images, or why one cannot be read; whatever follows takes this if it is there."""
+        found: list[LoadedImage | ImageReadError] = []
+        for _, image in batch:
+            with timer.stage("decode"):
+                try:
+                    found.append(self.preprocessor.load(self._seen(image)))
+                except ImageReadError as error:
+                    found.append(error)
+        return found
+
     def take(
-        self, batch: Batch, timer: StageTimer, look_only: Callable[[], bool] = lambda: False
+        self,
+        batch: Batch,
+        timer: StageTimer,
+        look_only: Callable[[], bool] = lambda: False,
+        read: Read | None = None,
     ) -> Iterator[Taken | Unusable]:
         """All that is learnt from each image, those that cannot be read first.
 
         Where ``look_only`` then says so, that is all.
         """
         loaded: dict[int, LoadedImage] = {}
-        for number, image in batch:
-            try:
-                with timer.stage("decode"):
-                    loaded[number] = self.preprocessor.load(self._seen(image))
-            except ImageReadError as error:
-                yield Unusable(number, error)
+        each = self.read(batch, timer) if read is None else read
+        for (number, _), one in zip(batch, each, strict=True):
+            if isinstance(one, ImageReadError):
+                yield Unusable(number, one)
+            else:
+                loaded[number] = one
         if not loaded or look_only():
             return
         images = dict(batch)
@@ -109,32 +127,36 @@ class TrainingReader:
             copies = self._copies(number, images[number], known.geometry, timer)
             yield Taken(number, known, grid, copies)
 
-    def patches(self, batch: Batch, timer: StageTimer) -> Iterator[PatchGrid]:
+    def patches(
+        self, batch: Batch, timer: StageTimer, read: Read | None = None
+    ) -> Iterator[PatchGrid]:
         """The patches that count of every image that can be used."""
-        for loaded in self.usable(batch, timer):
+        for loaded in self.usable(batch, timer, read):
             with timer.stage("backbone"):
                 (grid,) = extract_patches(self.features, [loaded.pixels])
                 grid = inside(self.region, grid, loaded.geometry)
             yield grid
 
-    def lights(self, batch: Batch, timer: StageTimer) -> Iterator[Light]:
+    def lights(self, batch: Batch, timer: StageTimer, read: Read | None = None) -> Iterator[Light]:
         """The light inside the region of every image that can be used."""
-        for loaded in self.usable(batch, timer):
+        for loaded in self.usable(batch, timer, read):
             with timer.stage("decode"):
                 region = self.region
                 counted = None if region is None else region.on_seen(loaded.geometry)
                 yield Light.of(loaded.pixels, self.preprocessor.bit_depth, counted)
 
-    def usable(self, batch: Batch, timer: StageTimer) -> Iterator[LoadedImage]:
+    def usable(
+        self, batch: Batch, timer: StageTimer, read: Read | None = None
+    ) -> Iterator[LoadedImage]:
         """Every image that can be used; :meth:`take` tells of the others."""
-        for _, image in batch:
+        for loaded in self.read(batch, timer) if read is None else read:
+            if isinstance(loaded, ImageReadError):
+                continue
             try:
-                with timer.stage("decode"):
-                    loaded = self.preprocessor.load(self._seen(image))
                 self.features.check_size(*loaded.pixels.shape[:2])
                 if self.region is not None:
                     self.region.check(loaded.size)
-            except (ImageReadError, InvalidInputError):
+            except InvalidInputError:
                 continue
             yield loaded
 
@@ -203,12 +225,18 @@ def read_each(
 ) -> Iterator[Any]:
     """What a method of the reader gives for all images, in their order, by workers.
 
-    Without these it is called when its results are asked for, with the further arguments ``here``.
+    Without these it is called when its results are asked for, with the further arguments ``here``,
+    while the images of the next batch are being read.
     """
-    batches = batches_of(images, batch_size)
+    batches, give = batches_of(images, batch_size), getattr(reader, method)
     if runs_here(n_jobs):
-        for batch in batches:
-            yield from getattr(reader, method)(batch, timer, **here)
+        if batch_size == 1:  # such as large images in tiles, of which one is enough in memory
+            for batch in batches:
+                yield from give(batch, timer, **here)
+            return
+        with Ahead(batches, partial(reader.read, timer=timer), 1) as ahead:
+            for batch, read in zip(batches, ahead, strict=True):
+                yield from give(batch, timer, read=read, **here)
         return
     for found, seconds in in_order(InLists(reader, method), batches, n_jobs, what="fit"):
         timer.add(seconds)

@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,10 +28,15 @@ from pyimgano.reporting.image_result import ImageResult
 from pyimgano.reporting.results import CategoryResult
 from pyimgano.statistics import Units
 from pyimgano.types import Prediction, Unreadable
+from pyimgano.utils.ahead import Aside
 from pyimgano.utils.notes import noting
+from pyimgano.utils.peak_memory import PeakMemory
 from pyimgano.utils.progress import track
 from pyimgano.utils.text import counted, shown
-from pyimgano.utils.timing import StageTimer, peak_memory_mb, reset_peak_memory
+from pyimgano.utils.timing import StageTimer
+
+#: Scored images that may wait to be drawn; each is held with its map.
+_WAITING = 8
 
 
 @dataclass
@@ -67,14 +73,16 @@ def run_tests(
 ) -> Tested:
     """Score the test images of a category; an error names the file at fault.
 
-    The timer gets the seconds of reading, of masks and of pictures; ``advance`` is called after
+    Pictures are drawn in a thread of their own while the next images are scored. The timer gets the
+    seconds of reading, of masks and of pictures; ``advance`` is called after
     each image; ``metric_size`` is the side of masks and maps that metrics need, None for native.
     """
     tested = Tested()
     seconds, region = timer.seconds, getattr(detector, "region_", None)
     stream = predict_stream(detector, split.paths, batch_size=getattr(detector, "batch_size", 1))
-    start, aside = time.perf_counter(), 0.0
-    with closing(stream):
+    drawn: list[Future[dict[str, str]]] = []
+    start, between = time.perf_counter(), 0.0
+    with Aside(_WAITING) as drawing, closing(stream):
         for number, one in enumerate(stream):
             if isinstance(one, Unreadable):
                 raise ImageReadError(one.reason)
@@ -103,12 +111,13 @@ def run_tests(
             if not label and is_learnt(detector, one.image):
                 tested.learnt.append(split.paths[number])
             if pictures is not None:
-                with timer.stage("pictures"):
-                    tested.pictures.append(pictures.add(split.paths[number], one, mask))
+                draw = timer.staged("pictures", pictures.add)
+                drawn.append(drawing.call(draw, split.paths[number], one, mask))
             tested.predictions.append(replace(one.prediction, anomaly_map=None))
             advance()
-            aside += time.perf_counter() - arrived
-    tested.seconds = time.perf_counter() - start - aside
+            between += time.perf_counter() - arrived
+        tested.seconds = time.perf_counter() - start - between
+    tested.pictures = [one.result() for one in drawn]
     if pictures is not None:
         with timer.stage("overlays"):
             pictures.write_large()
@@ -156,21 +165,20 @@ def evaluate_category(
         Progress bars.
     """
     selections = select_metrics(metrics, integration_limit=integration_limit)
-    reset_peak_memory()
-    split, samples, timer = dataset.get_test_paths(), dataset.samples("test"), StageTimer()
-    fit_seconds, fit_notes = _fit(detector, train, None if shots else dataset, timer)
+    memory, timer = PeakMemory(), StageTimer()
+    split, samples = dataset.get_test_paths(), dataset.samples("test")
+    with memory.stage("fit"):
+        fit_seconds, fit_notes = _fit(detector, train, None if shots else dataset, timer)
     labels = None if split.labels is None else split.labels.tolist()
     of = (category, shots)
     pictures = pictures_of(output, detector, train, labels, of, seed, n_overlays, maps)
-    with track(len(samples), f"{category}: scoring", verbose) as advance:
+    with memory.stage("predict"), track(len(samples), f"{category}: scoring", verbose) as advance:
         tested = run_tests(
             detector,
             split,
             timer=timer,
             advance=advance,
-            pictures=pictures,
-            **_wanted(selections, split),
-            metric_size=metric_size,
+            **_wanted(selections, split, metric_size, pictures),
         )
     weights = _weights(samples, labels, intervals, category)
     with timer.stage("metrics"):
@@ -190,7 +198,8 @@ def evaluate_category(
         fit_seconds=fit_seconds,
         ms_per_image=1000 * tested.seconds / max(1, len(samples)),
         stage_seconds=_stages(detector, timer),
-        peak_memory_mb=peak_memory_mb(),
+        peak_memory_mb=memory.peak(),
+        model_memory_mb=memory.stages,
         pro_curve=measured.curves.get("aupro", []),
         resampling={} if weights is None else resampling_of(weights, measured.resampled),
         images=_images(samples, tested, measured),
@@ -207,13 +216,20 @@ def _say_left_out(dataset: Dataset) -> list[str]:
     return [line for line in (found, said) if line]
 
 
-def _wanted(selections: Sequence[Selection], split: TestSplit) -> dict[str, bool]:
-    """What metrics need of the masks."""
+def _wanted(
+    selections: Sequence[Selection],
+    split: TestSplit,
+    metric_size: int | None,
+    pictures: Pictures | None,
+) -> dict[str, Any]:
+    """What metrics and pictures need of the test images."""
     pixels = split.labels is not None and any(one.of == "pixel" for one in selections)
     single = split.masks is not None and split.masks.saturate
     return {
         "with_pixels": pixels,
         "with_defects": pixels and single and any(one.takes_defects for one in selections),
+        "metric_size": metric_size,
+        "pictures": pictures,
     }
 
 

@@ -1,11 +1,10 @@
 """Scoring a stream of files in which some may be unreadable, and some were learnt from."""
 
 import math
-import queue
-import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,9 +15,10 @@ from pyimgano.errors import ImageReadError, NotFittedError, PyimganoError
 from pyimgano.models.base import Detector
 from pyimgano.models.reading import Reading
 from pyimgano.types import ImageInput, Prediction, Unreadable
+from pyimgano.utils.ahead import Ahead
 from pyimgano.utils.text import shown
 
-#: Decoded images that may wait while others are scored.
+#: Decoded images that may wait while others are scored, where a batch is smaller.
 _AHEAD = 2
 
 
@@ -49,20 +49,18 @@ def predict_stream(
 ) -> Generator[Scored | Unreadable, None, None]:
     """One outcome per path, in order; a file that cannot be used does not stop the others.
 
-    Files are decoded in a thread of their own while others are scored. Memory holds a batch and at
-    most three decoded images ahead of it, whatever the number of paths.
+    Files are decoded in a thread of their own while others are scored. Memory holds a batch and
+    the decoded images of one more, or three, whatever the number of paths.
 
     Paths are asked for as they are needed; an :class:`~pyimgano.types.Unreadable` is passed on.
     ``batch_size`` images, at most the detector's own ``batch_size``, are scored in one pass; with 1
     an image is scored as soon as its path is known.
     """
-    reader = _Reader(paths, Reading.of(detector))
-    try:
-        while batch := list(islice(reader, batch_size)):
+    decode = partial(_decoded, reading=Reading.of(detector))
+    with Ahead(paths, decode, max(_AHEAD, batch_size)) as decoded:
+        while batch := list(islice(decoded, batch_size)):
             yield from _predict_batch(detector, batch, with_maps)
             batch.clear()  # before the next is decoded
-    finally:
-        reader.stop()
 
 
 def _predict_batch(
@@ -110,66 +108,17 @@ def _outcome(one: _Decoded, prediction: Prediction, ms: float) -> Scored | Unrea
     return Scored(replace(prediction, path=one.path), one.image, one.ms + ms, one.ms)
 
 
-class _Reader(Iterator["_Decoded | Unreadable"]):
-    """Decodes files in a thread, a few ahead of what is asked for."""
-
-    def __init__(self, paths: Iterable[str | Unreadable], reading: Reading) -> None:
-        self._reading = reading
-        self._ready: queue.Queue[_Decoded | Unreadable | BaseException | None] = queue.Queue(_AHEAD)
-        self._stopped = threading.Event()
-        self._decoding = threading.Lock()
-        # A daemon: it may be waiting for standard input when everything else is over.
-        threading.Thread(target=self._run, args=(iter(paths),), daemon=True).start()
-
-    def __next__(self) -> _Decoded | Unreadable:
-        if self._stopped.is_set():
-            raise StopIteration
-        one = self._ready.get()
-        if one is None or isinstance(one, BaseException):
-            self.stop()
-            if one is None:
-                raise StopIteration
-            raise one
-        return one
-
-    def stop(self) -> None:
-        """End the thread; no file is being decoded when this returns."""
-        self._stopped.set()
-        # A process that ends while OpenCV is at work in a daemon thread is aborted.
-        with self._decoding:
-            pass
-
-    def _run(self, paths: Iterator[str | Unreadable]) -> None:
-        try:
-            for path in paths:
-                with self._decoding:
-                    if self._stopped.is_set():
-                        return
-                    one = path if isinstance(path, Unreadable) else self._decode(path)
-                if not self._put(one):
-                    return
-            self._put(None)
-        except BaseException as error:  # it belongs to whoever asks for the images
-            self._put(error)
-
-    def _put(self, one: _Decoded | Unreadable | BaseException | None) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._ready.put(one, timeout=0.2)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def _decode(self, path: str) -> _Decoded | Unreadable:
-        start = time.perf_counter()
-        try:
-            image = self._reading.read(path)
-        except ImageReadError as error:
-            return Unreadable(path, str(error))
-        except MemoryError:
-            return Unreadable(path, f"cannot decode image {shown(path)}: not enough memory")
-        return _Decoded(path, image, 1000 * (time.perf_counter() - start))
+def _decoded(path: str | Unreadable, reading: Reading) -> _Decoded | Unreadable:
+    if isinstance(path, Unreadable):
+        return path
+    start = time.perf_counter()
+    try:
+        image = reading.read(path)
+    except ImageReadError as error:
+        return Unreadable(path, str(error))
+    except MemoryError:
+        return Unreadable(path, f"cannot decode image {shown(path)}: not enough memory")
+    return _Decoded(path, image, 1000 * (time.perf_counter() - start))
 
 
 def is_learnt(detector: Any, image: ImageInput) -> bool:

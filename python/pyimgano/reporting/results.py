@@ -45,6 +45,9 @@ class CategoryResult:
         Seconds per stage of fit and prediction together.
     peak_memory_mb
         Peak resident memory of the process while the category ran, in 10**6 bytes.
+    model_memory_mb
+        For ``fit`` and ``predict`` (maps, masks and pictures included) the peak above what the
+        process held before, in 10**6 bytes; without what the system does not tell.
     pro_curve
         Points (false-positive rate, per-region overlap) for plotting; empty where not computed.
     notes
@@ -74,6 +77,7 @@ class CategoryResult:
     ms_per_image: float = math.nan
     stage_seconds: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float | None = None
+    model_memory_mb: dict[str, float] = field(default_factory=dict)
     pro_curve: list[list[float]] = field(default_factory=list)
     images: list[ImageResult] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

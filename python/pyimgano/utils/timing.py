@@ -1,11 +1,14 @@
-"""Where the seconds and the memory of a run go."""
+"""Where the seconds of a run go."""
 
-import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class StageTimer:
@@ -34,26 +37,12 @@ class StageTimer:
             for name, seconds in spent.items():
                 self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
+    def staged(self, name: str, function: Callable[P, R]) -> Callable[P, R]:
+        """The same function, whose time is added to ``name``, whatever thread calls it."""
 
-def reset_peak_memory() -> None:
-    """Start a new peak-memory measurement, where the system can (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
+        @wraps(function)
+        def timed(*args: P.args, **given: P.kwargs) -> R:
+            with self.stage(name):
+                return function(*args, **given)
 
-
-def peak_memory_mb() -> float | None:
-    """Peak resident memory in MB (10**6 bytes) since the last reset or the process start."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+        return timed
