@@ -63,9 +63,8 @@ def batches(images: list[np.ndarray]) -> Iterator[torch.Tensor]:
 
 def learn(model: Any, images: list[np.ndarray], finish: Callable[[], None]) -> None:
     model.train()
-    for name in ("feature_extractor", "feature_encoder", "backbone"):
-        if hasattr(model, name):
-            getattr(model, name).eval()
+    for part in model.children():
+        part.eval()  # networks stay as they are while the model learns
     with torch.no_grad():
         for batch in batches(images):
             model(batch)
@@ -86,7 +85,9 @@ def answers(model: Any, images: list[np.ndarray]) -> tuple[list[float], Maps]:
 
 def row(title: str, ours: tuple[list[float], Maps], theirs: tuple[list[float], Maps]) -> list[str]:
     scores = max(abs(a - b) / abs(b) for a, b in zip(ours[0], theirs[0], strict=True))
-    maps = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(ours[1], theirs[1], strict=True))
+    maps = max(
+        np.abs(a - b).max() / np.abs(b).max() for a, b in zip(ours[1], theirs[1], strict=True)
+    )
     print(f"{title}: scores {scores:.1e}, maps {maps:.1e}", flush=True)
     return [title, f"{scores:.1e}", f"{maps:.1e}"]
 
@@ -137,7 +138,10 @@ def padim(train: list[str], test: list[str], weights: Path, _: str) -> Iterator[
     common: dict[str, Any] = {"weights": weights, "image_size": side, "n_features": 100}
     ours = create_model("padim", regularization=0.01001, **common).fit(learnt)
     theirs = PadimModel(
-        backbone="resnet18", layers=["layer1", "layer2", "layer3"], pre_trained=False, n_features=100
+        backbone="resnet18",
+        layers=["layer1", "layer2", "layer3"],
+        pre_trained=False,
+        n_features=100,
     )
     state = torch.load(weights, weights_only=True)
     theirs.feature_extractor.feature_extractor.load_state_dict(state, strict=False)
@@ -195,7 +199,9 @@ def anomalydino(train: list[str], test: list[str], _: Path, folder: str) -> Iter
     yield row("anomalydino, positions resized by anomalib", repeated(plain), own)
     masked = ours(foreground=LEVEL)
     of_paper = theirs(positions=by_the_authors, masking=True)
-    yield row("anomalydino, foreground, references whole as in the paper", repeated(masked), of_paper)
+    yield row(
+        "anomalydino, foreground, references whole as in the paper", repeated(masked), of_paper
+    )
     of_both = theirs(positions=by_the_authors, masking=True, references=True)
     yield row("anomalydino, foreground, references masked by anomalib", repeated(masked), of_both)
 

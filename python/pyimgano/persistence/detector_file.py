@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from pyimgano.persistence.container import Malformed, Tensors, read_container, w
 from pyimgano.persistence.embed import try_to_embed, with_onnx
 from pyimgano.persistence.encode import check_params, decode, encode
 from pyimgano.persistence.header import family
+from pyimgano.persistence.networks import named
 from pyimgano.persistence.source import PREFIX, Source
 from pyimgano.persistence.storable import take_arrays
 from pyimgano.registry import unknown_name
@@ -54,6 +56,7 @@ def save(
     kind = kind_of(detector)
     with _storing(detector):
         state = detector.get_state()
+        state = replace(state, params=named(state.params))
         features = None if family(kind) == "other" else detector.features_
         if embed_backbone:
             features, state = with_onnx(detector, features, state)
@@ -124,7 +127,7 @@ def load(
 
 def check_storable(detector: Detector, *, bank_dtype: str, embed_backbone: bool) -> None:
     """Refuse a detector, fitted or not, that ``save`` would refuse whatever it learns."""
-    kind, params = kind_of(detector), detector.get_params()
+    kind, params = kind_of(detector), named(detector.get_params())
     with _storing(detector):
         check_params(kind, params, detector.build_scorer(), bank_dtype)
         if embed_backbone:

@@ -12,6 +12,7 @@ from pyimgano.features.backbones.onnx.backbone import OnnxBackbone
 from pyimgano.features.build import EMBEDDED, FILTER_BANK, is_onnx
 from pyimgano.features.patches.layer_maps import LayerPatches
 from pyimgano.models.fitted import FittedState
+from pyimgano.persistence.networks import named
 from pyimgano.utils.optional_deps import require
 
 
@@ -20,7 +21,7 @@ def try_to_embed(detector: Any) -> None:
 
     A network of torch is exported for that, which takes seconds.
     """
-    backbone: Any = detector.get_params().get("backbone")
+    backbone: Any = named(detector.get_params()).get("backbone")
     _check_embeddable(backbone)
     if not is_onnx(backbone):
         _export(detector, detector._build_features())

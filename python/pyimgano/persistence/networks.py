@@ -39,6 +39,16 @@ _OPTIONS = (
 )
 
 
+def named(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that have a name for an object of the package's own networks.
+
+    An ONNX model as an object stays one: it does not know its file.
+    """
+    network = params.get("backbone")
+    own = type(network).__module__.startswith("pyimgano.") and hasattr(network, "as_parameters")
+    return {**params, **(network.as_parameters() if own else {})}
+
+
 def describe_torch(features: LayerPatches, params: Mapping[str, Any], _: bool) -> dict[str, Any]:
     """Header entries of a network of torch."""
     network: Any = features.backbone

@@ -96,6 +96,20 @@ class TorchBackbone(ABC):
         self.run_by(engine)
         remember(request, found, asked)
 
+    def as_parameters(self) -> dict[str, Any]:
+        """The parameters by which a detector makes such a network itself."""
+        asked = self._request
+        return {
+            "backbone": asked.name,
+            "layers": [one.name for one in self.info.layers],
+            "weights": asked.weights,
+            "pretrained": asked.pretrained,
+            "normalization": self.info.normalization,
+            "position_embedding": asked.position_embedding or "authors",
+            "device": str(self.device),
+            "engine": self.engine,
+        }
+
     def _take(self, made: Made) -> None:
         self.body, self.info, self._channels_last = made.body, made.info, made.channels_last
 

@@ -80,6 +80,11 @@ class EmbeddedBackbone:
         """The maps of each layer: see :class:`~pyimgano.extend.Backbone`."""
         return self._engine.run(batch)
 
+    def as_parameters(self) -> dict[str, Any]:
+        """The parameters by which a detector makes such a network itself."""
+        layers = [layer.name for layer in self.info.layers]
+        return {"backbone": "embedded", "layers": layers, "engine": self.info.origin["engine"]}
+
     def __reduce__(self) -> tuple[Any, ...]:
         origin = self.info.origin
         make = partial(
