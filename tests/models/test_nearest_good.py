@@ -128,7 +128,29 @@ def test_arrays_and_turned_copies_have_no_place_to_show(good: list[str]) -> None
     assert lit.nearest_good(lit.predict_one(good[2]), 30, 20).box is not None
 
 
-@pytest.mark.parametrize("model", ["padim", "subspacead", "superadd", "mutual"])
+@pytest.mark.parametrize("ratio", [1.0, 0.25])
+def test_banks_of_layers_know_it_also_after_loading(
+    good: list[str], tmp_path: Path, ratio: float
+) -> None:
+    detector = pyimgano.create_model(
+        "superadd", backbone="embedded", image_size=(96, 128), coreset_ratio=ratio
+    ).fit(good)
+    detector.save(tmp_path / "part.pyimgano")
+    loaded = pyimgano.load(tmp_path / "part.pyimgano")
+    for one in (detector, loaded):
+        found = one.nearest_good(one.predict_one(good[3]), 20, 20)
+        assert found is not None
+        if ratio == 1:  # its own patch is there
+            assert (found.number, found.file) == (3, good[3])
+        left, top, width, height = found.box
+        assert found.image[top : top + height, left : left + width].size > 0
+    odd = with_blot(texture(20))
+    np.testing.assert_array_equal(
+        detector.predict_one(odd).nearest, loaded.predict_one(odd).nearest
+    )
+
+
+@pytest.mark.parametrize("model", ["padim", "subspacead", "mutual"])
 def test_scorers_that_compare_with_no_single_patch_say_none(good: list[str], model: str) -> None:
     detector = pyimgano.create_model(model, backbone="filterbank", image_size=(96, 128)).fit(good)
     assert detector.nearest_good(detector.predict_one(good[0]), 5, 5) is None

@@ -66,12 +66,34 @@ def test_each_layer_has_a_coreset_of_its_own() -> None:
     assert found.image == np.sort(found.distances, axis=None)[-2:].mean(dtype=float)
 
 
+def test_a_patch_is_compared_in_the_layer_that_marks_it_most() -> None:
+    """Two layers of one and two features; image 0 is near in the first, image 1 in the second."""
+    images = [
+        PatchGrid(np.array([row], np.float32), (1, 1), (1, 2)) for row in ([0, 9, 9], [5, 0, 0])
+    ]
+    scorer = fitted(images)
+    for row, number in (([1, 0, 0], 0), ([0, 0, 5], 1)):  # far in the first, in the second
+        (found,) = scorer.score([PatchGrid(np.array([row], np.float32), (1, 1), (1, 2))])
+        assert found.nearest.tolist() == [[[number, 0]]]
+    assert scorer.origins_.grids.tolist() == [[1, 1], [1, 1]]
+
+
+def test_states_without_places_are_those_of_older_files() -> None:
+    scorer, test = fitted(grids(20, 12)), grids(9)
+    state = {name: rows for name, rows in scorer.to_state().items() if name.startswith("bank_")}
+    (again,) = LayerBanksScorer.from_state({}, state).score(test)
+    assert again.nearest is None
+    np.testing.assert_array_equal(again.distances, scorer.score(test)[0].distances)
+
+
 def test_a_state_comes_back() -> None:
     scorer, test = fitted(grids(20, 12)), grids(9)
     state = scorer.to_state()
     (again,) = LayerBanksScorer.from_state({}, state).score(test)
     np.testing.assert_array_equal(again.distances, scorer.score(test)[0].distances)
-    for bad in ({}, {"bank_1": state["bank_1"]}, {"bank_0": np.zeros(3, np.float32)}):
+    np.testing.assert_array_equal(again.nearest, scorer.score(test)[0].nearest)
+    half = {name: state[name] for name in state if name != "origins_1"}
+    for bad in ({}, {"bank_1": state["bank_1"]}, {"bank_0": np.zeros(3, np.float32)}, half):
         with pytest.raises(InvalidInputError, match="memory banks"):
             LayerBanksScorer.from_state({}, bad)
 

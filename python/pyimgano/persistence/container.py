@@ -46,7 +46,7 @@ def write_container(
     """Write a header and tensors, atomically; the same input gives the same bytes.
 
     The header is ready for JSON, without NaN and infinity, and Malformed if it is too large;
-    tensors are float16, float32, float64 or uint8.
+    tensors are float16, float32, float64, int32 or uint8.
     """
     arrays = {
         name: np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")

@@ -129,7 +129,7 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
     else:
         state = take_arrays(tensors, _PREFIX)
         if cls is LayerBanksScorer:
-            _check_banks(*state.values())
+            _check_banks(*(rows for name, rows in state.items() if name.startswith("bank_")))
         elif cls is MutualScorer and "rows" in state:
             _check_banks(state["rows"])
     scorer: PatchScorer = cls.from_state(params, state)

@@ -14,7 +14,7 @@ from pyimgano.utils.parameters.base import brief
 
 #: Beyond any feature or score; squares of it stay finite.
 LARGEST = 1e15
-_DTYPES = (np.float16, np.float32, np.float64, np.uint8)
+_DTYPES = (np.float16, np.float32, np.float64, np.int32, np.uint8)
 
 
 def parameters_of(part: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.fit_memory import check_fit_memory, fit_memory
 from pyimgano.scorers.image_score import ImageScore, image_score_parameter, summarise
 from pyimgano.scorers.memory_bank import MemoryBankScorer
+from pyimgano.scorers.origins import Origins
 from pyimgano.utils.parameters import Parameter
 from pyimgano.utils.params import ParamsMixin
 
@@ -26,7 +27,8 @@ _OF_BANKS = ("coreset_ratio", "knn_backend", "spill_dir", "device")
 class LayerBanksScorer(ParamsMixin):
     """Distances to a memory bank of each layer, each divided by its number of channels, averaged.
 
-    Features without layers have one bank.
+    Features without layers have one bank. What a patch was compared with is its nearest neighbour
+    in the layer that has the largest share in its distance.
 
     Parameters
     ----------
@@ -49,6 +51,11 @@ class LayerBanksScorer(ParamsMixin):
 
     banks_: list[MemoryBankScorer]
     _widths: tuple[int, ...]
+
+    @property
+    def origins_(self) -> Origins | None:
+        """Where the rows of the first bank come from; the grids are those of all."""
+        return self.banks_[0].origins_
 
     def __init__(
         self,
@@ -113,20 +120,35 @@ class LayerBanksScorer(ParamsMixin):
         return [self._averaged(each) for each in zip(*found, strict=True)]
 
     def to_state(self) -> dict[str, NDArray[Any]]:
-        """The memory banks."""
-        return {f"bank_{i}": bank.memory_bank_ for i, bank in enumerate(self.banks_)}
+        """The memory banks, where the rows of each come from, and the grids of the images."""
+        found: dict[str, NDArray[Any]] = {}
+        for i, bank in enumerate(self.banks_):
+            state = bank.to_state()
+            found[f"bank_{i}"] = state["memory_bank"]
+            if "origins" in state:
+                found |= {f"origins_{i}": state["origins"], "grids": state["grids"]}
+        return found
 
     @classmethod
     def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
         """A scorer with these banks, and their indices."""
         scorer = cls(**parameters)
-        banks = [state.get(f"bank_{i}") for i in range(len(state))]
-        if not banks or any(one is None or one.ndim != 2 for one in banks):
-            raise InvalidInputError(f"{sorted(state)} are not the memory banks bank_0, bank_1, ...")
+        n = sum(name.startswith("bank_") for name in state)
+        names = {f"bank_{i}" for i in range(n)}
+        places = {f"origins_{i}" for i in range(n)} | {"grids"} if "grids" in state else set()
+        is_known = n and state.keys() == names | places
+        if not is_known or any(state[name].ndim != 2 for name in names):
+            raise InvalidInputError(
+                f"{sorted(state)} are not the memory banks bank_0, bank_1, ..., with origins_0,"
+                " origins_1, ... and grids or without these"
+            )
         given = scorer._bank_parameters()
-        scorer.banks_ = [
-            MemoryBankScorer.from_state(given, {"memory_bank": np.asarray(one)}) for one in banks
-        ]
+        scorer.banks_ = []
+        for i in range(n):
+            own = {"memory_bank": state[f"bank_{i}"]}
+            if places:
+                own |= {"origins": state[f"origins_{i}"], "grids": state["grids"]}
+            scorer.banks_.append(MemoryBankScorer.from_state(given, own))
         scorer._widths = tuple(bank.memory_bank_.shape[1] for bank in scorer.banks_)
         return scorer
 
@@ -150,4 +172,18 @@ class LayerBanksScorer(ParamsMixin):
     def _averaged(self, found: Sequence[PatchScores]) -> PatchScores:
         each = [one.distances / np.float32(w) for one, w in zip(found, self._widths, strict=True)]
         mean: NDArray[np.float32] = np.stack(each).mean(axis=0)
-        return PatchScores(summarise(mean, self.image_score), mean)
+        return PatchScores(summarise(mean, self.image_score), mean, _nearest(found, each))
+
+
+def _nearest(
+    found: Sequence[PatchScores], each: Sequence[NDArray[np.float32]]
+) -> NDArray[np.int32] | None:
+    """What each patch was compared with in the layer that has the largest share in its distance."""
+    known = [one.nearest for one in found if one.nearest is not None]
+    if len(known) < len(found):  # of a file of an older version
+        return None
+    most = np.argmax(np.stack(each), axis=0)
+    picked: NDArray[np.int32] = np.take_along_axis(np.stack(known), most[None, :, :, None], axis=0)[
+        0
+    ]
+    return picked
