@@ -6,8 +6,7 @@
 take turns: with a torchvision network as it is, and with `--engine`. One run with the engine comes
 first, with a cache of its own that is empty: it exports the network, and is told of by itself. Both
 have run once before they are timed, so that the system has the files, and Python the bytecode of
-all packages, at hand. `--before FOLDER` takes the first from another version of the package (the
-folder that `pyimgano` is in).
+all packages, at hand.
 
 Differences of scores are relative, the largest over all test images.
 """
@@ -87,9 +86,8 @@ def commands(args: argparse.Namespace, cache: str) -> tuple[Command, Command]:
     # Without bytecode a process compiles all of torch anew, which takes as long as the rest.
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment = kept | {"PYIMGANO_CACHE": cache}
-    before = environment if args.before is None else environment | {"PYTHONPATH": args.before}
     return (
-        Command("torch", given, before),
+        Command("torch", given, environment),
         Command(args.engine, [*given, "--engine", args.engine], environment),
     )
 
@@ -104,7 +102,6 @@ def main() -> None:
     parser.add_argument("--engine", default="opencv", choices=ENGINES)
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--before", help="folder of another version, for the run by torch")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         by_torch, by_engine = commands(args, cache)
