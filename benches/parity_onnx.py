@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--engine", nargs="+", default=list(FLOAT32_ENGINES), choices=ENGINES)
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=9, help="timed calls of each backbone")
+    parser.add_argument("--limit", type=int, help="images of each split, for a quick look")
     parser.add_argument("--no-refit", action="store_true", help="only the swapped detectors")
     args = parser.parse_args()
     size = args.image_size
@@ -85,7 +86,8 @@ def main() -> int:
     backbones: dict[str, Any] = {}
     for category in args.category:
         data = load_dataset("mvtec", args.root, category)
-        train, (test, _, _) = data.get_train_paths(), data.get_test_paths()
+        train = data.get_train_paths()[: args.limit]
+        test = data.get_test_paths().paths[: args.limit]
         fitted = create_model("patchcore", backbone=args.backbone, **weights, **common).fit(train)
         backbones["torch"] = fitted.features_.backbone
         model = backbones["torch"].to_onnx(image_size=size).onnx_bytes()
