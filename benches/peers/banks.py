@@ -25,7 +25,7 @@ import features as real  # noqa: E402
 SIZE = 408
 LARGE = 100_000
 #: Levels of Panorama, which has more to skip in rows this wide.
-LEVELS = (12, 24, 40, 80)
+LEVELS = (24, 40, 80)
 
 
 def one_shot(root: Path, weights: Path) -> tuple[np.ndarray, np.ndarray]:
