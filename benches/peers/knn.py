@@ -22,6 +22,8 @@ import numpy as np  # noqa: E402
 import features as real  # noqa: E402
 
 BANK = 16_384
+#: Rows that Panorama's axes are found with.
+SAMPLE = 16_384
 #: Levels that Panorama is tried with for the first queries of a bank: the fastest counts.
 LEVELS = (4, 8, 12, 24)
 
@@ -34,7 +36,7 @@ def _panorama(
 
     dims = bank.shape[1]
     axes = faiss.PCAMatrix(dims, dims)
-    axes.train(bank)
+    axes.train(np.ascontiguousarray(bank[:: max(1, len(bank) // SAMPLE)]))
     rotated = axes.apply(bank)
 
     def search(levels: int) -> Callable[[], Any]:
