@@ -25,7 +25,11 @@ def _timed(kernel: str, varied: str, value: int, call, repeats: int) -> dict[str
 def run(root=real.ROOT, weights=real.WEIGHTS, repeats: int | None = None) -> list[dict[str, Any]]:
     """One row per kernel, varied quantity and value, with the exponent since the value before."""
     repeats = repeats or 3
-    rows = [*search_rows(root, weights, repeats), *map_rows(repeats)]
+    return with_exponents([*search_rows(root, weights, repeats), *map_rows(repeats)])
+
+
+def with_exponents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """log(times the seconds) / log(times the value), since the row of that kind before."""
     last: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         before = last.get((row["kernel"], row["varied"]))
