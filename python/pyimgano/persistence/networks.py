@@ -44,7 +44,7 @@ def named(params: Mapping[str, Any]) -> dict[str, Any]:
 
     An ONNX model as an object stays one: it does not know its file.
     """
-    network = params.get("backbone")
+    network: Any = params.get("backbone")
     own = type(network).__module__.startswith("pyimgano.") and hasattr(network, "as_parameters")
     return {**params, **(network.as_parameters() if own else {})}
 

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import kernels
 from pyimgano.errors import InvalidInputError, InvalidTypeError, NotFittedError
-from pyimgano.postprocess.line_closing import close_by_lines
+from pyimgano.postprocess.line_closing import close_by_lines, fill_outlines
 from pyimgano.registry import unknown_name
-from pyimgano.utils.parameters import Choice, Count, ListOf, Number, Parameter, Unfit
+from pyimgano.utils.parameters import Choice, Count, Flag, ListOf, Number, Parameter, Unfit
 
 #: A value of maps; infinity, which no pixel reaches, is one too, but no file holds it.
 _LEVEL = Number(-math.inf, math.inf, none="none", stored=Number(none=True))
@@ -26,8 +26,8 @@ class AnomalyMapPostprocess:
     """Steps that make an anomaly map fit for display and decisions.
 
     In this order: normalisation, Gaussian smoothing, grey opening, grey closing, closing by lines,
-    component filter; each is off by default. All arithmetic is float32 and nothing is clipped.
-    Pixel metrics are defined on raw maps: do not apply this before AUPRO.
+    filling of outlines, component filter; each is off by default. All arithmetic is float32 and
+    nothing is clipped. Pixel metrics are defined on raw maps: do not apply this before AUPRO.
 
     Parameters
     ----------
@@ -45,6 +45,9 @@ class AnomalyMapPostprocess:
         Length in pixels, odd, of lines in 16 directions that close gaps of scratches and cracks,
         where the map itself comes within a fifth of the level (SuperADD's, which takes 53); 0 for
         none.
+    fill_outlines : bool
+        Raise what an outline surrounds to the lowest value on that outline, as SuperADD fills its
+        masks: a ring that exceeds a level becomes a disc that does.
     component_threshold : float, optional
         Foreground is ``map > component_threshold``, in the units after normalisation. Its
         8-connected components are filtered and every other pixel becomes 0. None for no filter.
@@ -72,6 +75,7 @@ class AnomalyMapPostprocess:
     morph_open_ksize: int = 0
     morph_close_ksize: int = 0
     line_close_length: int = 0
+    fill_outlines: bool = False
     component_threshold: float | None = None
     min_component_area: int = 0
     min_component_score: float | None = None
@@ -84,6 +88,7 @@ class AnomalyMapPostprocess:
         "morph_open_ksize": Count(0, 1001),
         "morph_close_ksize": Count(0, 1001),
         "line_close_length": Count(0, 1001),
+        "fill_outlines": Flag(),
         "component_threshold": _LEVEL,
         "min_component_area": Count(0),
         "min_component_score": _LEVEL,
@@ -144,7 +149,8 @@ class AnomalyMapPostprocess:
 
     def describe(self) -> str:
         """The same in one line, ``"gaussian_sigma=2.0"``."""
-        told = ", ".join(f"{name}={value}" for name, value in self.to_json().items())
+        steps = self.to_json().items()
+        told = ", ".join(f"{n}={str(v).lower() if isinstance(v, bool) else v}" for n, v in steps)
         return told or "no steps"
 
     @property
@@ -231,6 +237,8 @@ class AnomalyMapPostprocess:
                 values = cv2.morphologyEx(values, step, square)  # type: ignore[assignment]
         if self.line_close_length > 1:
             values = close_by_lines(values, self.line_close_length)
+        if self.fill_outlines:
+            values = fill_outlines(values)
         if self.component_threshold is None:
             return values
         return kernels.filter_components(

@@ -1,4 +1,4 @@
-"""Closing by lines of all directions: it joins the pieces of long, thin defects."""
+"""Closing by lines of all directions, which joins the pieces of thin defects, and filling."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def close_by_lines(values: NDArray[np.float32], length: int) -> NDArray[np.float
     A binary closing of ``values > level`` is the same as ``closed > level`` of the grey one, for
     every level: flat steps and thresholds can change places. As in SuperADD (2026), a pixel is
     filled only if it exceeds 0.8 times the level itself; where values are not positive, nothing is.
-    SuperADD thickens the lines of its dilation and fills closed outlines beside that.
+    SuperADD thickens the lines of its dilation beside that.
 
     `values` is float32 (H, W), finite; nothing outside takes part.
     """
@@ -28,6 +28,29 @@ def close_by_lines(values: NDArray[np.float32], length: int) -> NDArray[np.float
     with np.errstate(over="ignore"):  # infinity limits nothing
         limit = values / np.float32(_SHARE)
     return np.asarray(np.maximum(values, np.minimum(closed, limit)), dtype=np.float32)
+
+
+def fill_outlines(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each pixel raised to the level at which it is cut off from the border of the map.
+
+    A binary filling of closed outlines in ``values > level`` is the same as ``filled > level``, for
+    every level: of all ways from a pixel to the border, by steps to one of four neighbours, the
+    highest value on the way that stays lowest. `values` is float32 (H, W), finite.
+    """
+    filled = np.full_like(values, np.inf)
+    for part in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        filled[part] = values[part]
+    both = [(filled, values), (filled.T, values.T)]
+    while True:
+        before = filled.copy()
+        for water, walls in both:
+            for rows in (range(1, len(water)), range(len(water) - 2, -1, -1)):
+                step = 1 if rows.step > 0 else -1
+                for y in rows:
+                    np.minimum(water[y], water[y - step], out=water[y])
+                    np.maximum(water[y], walls[y], out=water[y])
+        if np.array_equal(before, filled):
+            return filled
 
 
 def _lines(length: int) -> list[NDArray[np.uint8]]:
