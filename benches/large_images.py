@@ -1,6 +1,7 @@
 """Small defects in large images: found, flagged and located, whole at 256 pixels and in tiles.
 
     python benches/large_images.py FOLDER [--height 3000 --width 4000] [--smallest-defect 20]
+        [--sizes 20 40]
 
 FOLDER takes the set of ``pyimgano synth --large`` (written if it is not there): per category 16
 good images to learn from, others to test, and strong and faint defects of 10 to 320 pixels. Each
@@ -11,6 +12,8 @@ above it.
 
 import argparse
 import time
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -20,15 +23,17 @@ from pyimgano.datasets.synthetic import DEFECT_SIZES, LARGE_CATEGORIES, generate
 from pyimgano.evaluation import compute_auroc
 from pyimgano.models import PatchCore
 
-#: Strength and side of the defects.
-KINDS = tuple((strength, side) for strength in ("strong", "faint") for side in DEFECT_SIZES)
+#: Strength and side in pixels of a defect.
+Kind = tuple[str, int]
 
 
-def write_set(folder: Path, category: str, size: tuple[int, int], n: int, seed: int) -> None:
+def write_set(
+    folder: Path, category: str, kinds: Sequence[Kind], size: tuple[int, int], n: int, seed: int
+) -> None:
     """The images of a category that are not there."""
     there = (folder / category / "train/good").exists()
     counts = {"n_train": 0, "n_test_good": 0} if there else {"n_train": 16, "n_test_good": n}
-    for strength, side in KINDS:
+    for strength, side in kinds:
         if (folder / category / "test" / f"{strength}_{side:03d}").exists():
             continue
         generate_large(
@@ -51,7 +56,7 @@ def is_located(anomaly_map: np.ndarray, mask: np.ndarray, side: int) -> bool:
     return bool(cv2.dilate(mask, reach)[row, column])
 
 
-def measure(folder: Path, detector: PatchCore) -> list[str]:
+def measure(folder: Path, kinds: Sequence[Kind], detector: PatchCore) -> list[str]:
     """Lines of figures of one detector on one category."""
     train = sorted((folder / "train/good").iterdir())
     start = time.perf_counter()
@@ -61,7 +66,7 @@ def measure(folder: Path, detector: PatchCore) -> list[str]:
     good = detector.decision_function(sorted((folder / "test/good").iterdir()))
     n_images += len(good)
     lines = []
-    for strength, side in KINDS:
+    for strength, side in kinds:
         name = f"{strength}_{side:03d}"
         paths = sorted((folder / "test" / name).iterdir())
         found = list(detector.iter_predict(paths))
@@ -98,11 +103,14 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=4000)
     parser.add_argument("--smallest-defect", type=int, default=20)
     parser.add_argument("--category", nargs="+", default=LARGE_CATEGORIES)
+    parser.add_argument("--sizes", type=int, nargs="+", default=DEFECT_SIZES, metavar="PX")
     parser.add_argument("--images", type=int, default=8, help="of each kind")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    kinds = list(product(("strong", "faint"), args.sizes))
+    size = args.height, args.width
     for category in args.category:
-        write_set(args.folder, category, (args.height, args.width), args.images, args.seed)
+        write_set(args.folder, category, kinds, size, args.images, args.seed)
         ways = {
             "256 x 256": {},
             f"smallest_defect={args.smallest_defect}": {"smallest_defect": args.smallest_defect},
@@ -110,7 +118,7 @@ def main() -> None:
         for title, options in ways.items():
             print(f"{category}, {args.height} x {args.width}, {title}")
             detector = PatchCore(backbone="embedded", **options)
-            for line in measure(args.folder / category, detector):
+            for line in measure(args.folder / category, kinds, detector):
                 print(f"  {line}", flush=True)
 
 
