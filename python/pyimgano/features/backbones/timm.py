@@ -108,7 +108,7 @@ class TimmBackbone(TorchBackbone):
         self.get_ready(request, blocks, engine)
 
     def make(self, request: Request, blocks: Blocks | None) -> Made:
-        """See :meth:`TorchBackbone.make`."""
+        """See ``TorchBackbone.make``."""
         title, positions = request.name, request.position_embedding
         torch, timm = torch_and("timm", extra="timm", backbone=title, device=self.device)
         network = _build(torch, timm, title, request.weights, request.pretrained)

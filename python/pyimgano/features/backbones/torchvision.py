@@ -77,7 +77,7 @@ class TorchvisionBackbone(TorchBackbone):
         self.get_ready(request, blocks, engine)
 
     def make(self, request: Request, blocks: Blocks | None) -> Made:
-        """See :meth:`TorchBackbone.make`."""
+        """See ``TorchBackbone.make``."""
         name = request.name
         torch, models = torch_and(
             "torchvision.models", extra="torch", backbone=name, device=self.device
