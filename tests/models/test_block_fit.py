@@ -127,3 +127,9 @@ def test_a_union_that_will_not_fit_is_told_after_the_first_block(
 def test_a_spill_folder_has_no_use_beside_it(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="leave out one of the two"):
         patchcore(spill_dir=tmp_path).fit([texture(0)])
+
+
+def test_a_plan_knows_that_not_all_patches_are_kept(files: list[str]) -> None:
+    whole = patchcore(backbone="embedded", coreset_block=None).plan(files)
+    blocks = patchcore(backbone="embedded").plan(files)
+    assert blocks.fit_bytes < 0.9 * whole.fit_bytes

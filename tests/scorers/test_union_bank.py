@@ -110,7 +110,7 @@ def test_on_average_it_is_as_high_as_where_all_is_picked_anew() -> None:
             expected = score(bank_of(anew.memory_bank_), image)[0]
             ratios.append(one.image / expected)
             naive.append(score(bank_of(bank[origins.rows[:, 0] != i]), image)[0] / expected)
-    assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.05)
     # What filling the holes is for: without it the scores are clearly too high.
     assert np.mean(naive) > np.mean(ratios) + 0.02
 

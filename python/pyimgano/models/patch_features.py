@@ -101,6 +101,8 @@ class PatchFeatures(ComparedPatches):
         trial = copy.copy(self)
         trial.features_ = trial._build_features()
         preprocessor, matches = trial._build_preprocessor(), self.light is not None
+        # Held-out scores then take a pass of their own.
+        in_blocks = getattr(self.build_scorer(), "coreset_block", None) is not None
         return make_plan(
             images,
             # Any light takes as long.
@@ -110,7 +112,7 @@ class PatchFeatures(ComparedPatches):
             trial._build_mapper(),
             share=self._share_drawn(images),
             projection=self.projection,
-            passes=1 + trial.features_.needs_fit + (self.projection is not None),
+            passes=1 + trial.features_.needs_fit + (self.projection is not None) + in_blocks,
             copies=self._references().n_copies,
             readings=int(matches),
             scored=scored,
