@@ -8,7 +8,7 @@ DEMO := .venv-demo
 SOURCES := $(shell find rust python -name '*.rs' -o -name '*.toml' -o -name '*.pyi' -o -name '*.safetensors') Cargo.toml Cargo.lock pyproject.toml
 CATEGORIES ?= blister board brushed_metal cap fabric gear leather mesh wood
 
-.PHONY: help demo train test test-fast asan lint format docs coverage wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
+.PHONY: help demo train test test-fast test-arm asan lint format docs coverage wheel-check bench bench-instructions bench-peers bench-mvtec bench-visa clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z -]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: $(VENV)/.installed ## every test, with all extras, on all cores
 
 test-fast: $(VENV)/.installed ## the tests that take seconds
 	$(VENV)/bin/python -m pytest -m "not slow"
+
+test-arm: ## the Rust tests on 64-bit ARM: here if this is one, else cross-compiled and emulated
+	bash .ci/test-arm
 
 # The runtime comes with the stable toolchain; only the flag waits for a newer one.
 asan: ## the Rust tests and fuzz test under AddressSanitizer
@@ -97,7 +100,7 @@ bench: ## criterion benchmarks of the kernels
 # valgrind knows AVX2 but not AVX-512. The counts depend on the compiler, not on the machine's mood.
 bench-instructions: ## instructions of each kernel (AVX2, one thread; needs valgrind)
 	cargo build --quiet --release --package pyimgano-core --example instructions
-	@for kernel in coreset index query metrics labels filter; do \
+	@for kernel in coreset index query metrics labels filter network; do \
 		for times in 0 1; do \
 			PYIMGANO_SIMD=avx2 valgrind --tool=callgrind --callgrind-out-file=/dev/null \
 				target/release/examples/instructions $$kernel $$times 2>&1 | awk '/Collected/ {print $$4}'; \

@@ -1,8 +1,13 @@
-//! Runs one kernel on a fixed input, so many times, on one thread: `instructions KERNEL TIMES`.
+//! Runs one kernel on a fixed input, so many times, on one thread: `instructions KERNEL TIMES`. Prints
+//! the seconds that the runs took.
 //!
-//! For `make bench-instructions`, which counts the instructions of one run less those of none.
+//! For `make bench-instructions`, which counts the instructions of one run less those of none, and for
+//! `benches/instruction_sets.py`, which compares the times of the instruction sets.
+
+use std::time::Instant;
 
 use pyimgano_core::components::{Connectivity, Keep, filter, label};
+use pyimgano_core::convolution::{Convolution, Network};
 use pyimgano_core::curves::{Plane, pixel_metrics};
 use pyimgano_core::neighbors::KnnIndex;
 use pyimgano_core::{Matrix, Silent, coreset};
@@ -19,6 +24,21 @@ fn map(side: usize) -> Vec<f32> {
     (0..side * side).map(|i| at((i / side) as f32, (i % side) as f32)).collect()
 }
 
+/// Two convolutions of 64 channels: the first by Winograd, the second, with stride 2, directly.
+fn network() -> Network {
+    let weights: Vec<f32> = (0..64 * 64 * 9).map(|i| (i * 31 % 97) as f32 / 970.0 - 0.05).collect();
+    let layer = |source, stride| Convolution {
+        weights: &weights,
+        shape: [64, 64, 3, 3],
+        bias: &[0.1; 64],
+        stride,
+        source,
+        residual: None,
+        relu: true,
+    };
+    Network::new(64, &[layer(0, 1), layer(1, 2)], &[1]).expect("fits")
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, kernel, times] = &arguments[..] else { panic!("usage: instructions KERNEL TIMES") };
@@ -31,6 +51,8 @@ fn main() {
     let map = map(512);
     let mask: Vec<u8> = map.iter().map(|score| u8::from(*score > 1.2)).collect();
     let (mut labels, mut kept) = (vec![0; mask.len()], vec![0.0; mask.len()]);
+    let (network, image) = (network(), rows(64 * 64, 64));
+    let start = Instant::now();
     for _ in 0..times {
         match kernel.as_str() {
             "coreset" => drop(coreset::greedy(features, 400, 0, Some(1), &Silent)),
@@ -51,7 +73,9 @@ fn main() {
                 let jobs = vec![(&map[..], &mut kept[..], [512, 512])];
                 filter(jobs, keep, Some(1), &Silent).expect("good input");
             }
+            "network" => drop(network.run(&image, [1, 64, 64], Some(1), &Silent)),
             _ => panic!("no kernel {kernel}"),
         }
     }
+    println!("{:.6}", start.elapsed().as_secs_f64());
 }

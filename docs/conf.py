@@ -93,6 +93,7 @@ docs/reports
 docs/backends
 docs/embedded-features
 docs/embedded-network
+docs/instruction-sets
 benches/RESULTS
 ```
 

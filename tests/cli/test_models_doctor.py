@@ -84,7 +84,7 @@ def test_doctor_finds_a_broken_package_and_a_bad_setting(
     out = capsys.readouterr().out
     assert "no_such_net  2.0 broken" in out
     assert "no_such_net: is installed but fails to import: ModuleNotFoundError" in out
-    assert "PYIMGANO_SIMD must be portable, avx2 or avx512" in out
+    assert "PYIMGANO_SIMD must be portable, avx2, avx512 or neon" in out
 
 
 def test_doctor_works_from_a_source_folder(
@@ -99,7 +99,7 @@ def test_doctor_works_from_a_source_folder(
     found = doctor.examine()
     assert found["core"]["numpy"]["version"] == "1.2.3"
     assert found["extras"] == {}
-    assert found["kernels"]["simd"] in ("portable", "avx2", "avx512")
+    assert found["kernels"]["simd"] in ("portable", "avx2", "avx512", "neon")
 
 
 @pytest.mark.parametrize("command", [benchmark, detect, doctor, export_backbone, models, synth])

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-SIMD = ("portable", "avx2", "avx512")
+SIMD = ("portable", "avx2", "avx512", "neon")
 
 
 def simd_levels():

@@ -106,9 +106,8 @@ def test_the_same_bits_for_any_threads_images_and_vector_registers(monkeypatch):
                 (alone,) = network.run(images[i : i + 1], n_threads=threads)
                 np.testing.assert_array_equal(alone[0], expected[i])
         by_level[level] = expected
-    for level in ("avx2", "avx512"):
-        if level in by_level:
-            close(by_level[level], by_level["portable"])
+    for found in by_level.values():
+        close(found, by_level["portable"])
     if "avx512" in by_level:
         np.testing.assert_array_equal(by_level["avx512"], by_level["avx2"])
 

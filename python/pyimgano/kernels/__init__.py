@@ -3,7 +3,7 @@ of layers, and networks of convolutions; all but the last two are exact.
 
 Arrays are taken without a copy where they are C-contiguous, the GIL is released, Ctrl-C works, and
 results do not depend on the number of threads or the instruction set (but for the last digits of
-convolutions without AVX2).
+convolutions on x86-64 without AVX2).
 
 An array that another thread writes to during a call gives an arbitrary result or an
 :class:`~pyimgano.errors.InvalidInputError`, never a crash or a hang. Where there is no memory, or
@@ -15,7 +15,7 @@ Environment variables, read at every call:
 ``PYIMGANO_NUM_THREADS``
     Threads to use where `n_threads` is not given, 1 to 1,024; default: one per core.
 ``PYIMGANO_SIMD``
-    ``portable``, ``avx2`` or ``avx512``; default: the best that the CPU has.
+    ``portable``, ``avx2``, ``avx512`` or ``neon``; default: the best that the CPU has.
 """
 
 from pyimgano.kernels.about import n_threads, simd_level, version

@@ -20,7 +20,7 @@ def n_threads() -> int:
 
 
 def simd_level() -> str:
-    """The instruction set in use: ``"portable"``, ``"avx2"`` or ``"avx512"``.
+    """The instruction set in use: ``"portable"``, ``"avx2"``, ``"avx512"`` or ``"neon"``.
 
     Raises
     ------

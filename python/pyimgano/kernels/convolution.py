@@ -67,9 +67,9 @@ class ConvolutionalNetwork:
 
     Notes
     -----
-    Computed in float32; the same bits for any number of threads and of images at once, and for AVX2
-    and AVX-512. Without them product and sum are each rounded on x86-64, which differs in the last
-    digits. Threads may share a network.
+    Computed in float32; the same bits for any number of threads and of images at once, and for
+    AVX2, AVX-512 and NEON. On x86-64 without AVX2 product and sum are each rounded, which differs
+    in the last digits. Threads may share a network.
 
     Maps between the layers are kept from one run to the next, up to 384 MiB; what is above that is
     freed when a run ends.

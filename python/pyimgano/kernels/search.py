@@ -125,8 +125,9 @@ class KnnIndex:
     Notes
     -----
     Extra memory: a copy of `bank`; from 1,024 rows on about 420 bytes per row, and where the CPU
-    has AVX-512 VNNI about 110 bytes and one per column in their place (400 while they are made);
-    8 bytes per row with `groups`. Without a copy the same but for that, and the same answers.
+    has AVX-512 VNNI or the dot product of ARMv8.2 about 110 bytes and one per column in their
+    place (400 while they are made); 8 bytes per row with `groups`. Without a copy the same but for
+    that, and the same answers.
 
     It can be copied and pickled: the rows go along, the rest is built anew on arrival, on as many
     threads as are the default there.

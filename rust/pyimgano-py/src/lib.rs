@@ -44,16 +44,11 @@ mod _rust {
         env!("CARGO_PKG_VERSION").replace("-dev.", ".dev")
     }
 
-    /// The instruction set that kernels use: `portable`, `avx2` or `avx512`.
+    /// The instruction set that kernels use: `portable`, `avx2`, `avx512` or `neon`.
     #[pyfunction]
     fn simd_level() -> PyResult<&'static str> {
-        use pyimgano_core::simd::{Level, Simd};
-        let simd = Simd::from_env().map_err(convert::to_py)?;
-        Ok(match simd.level() {
-            Level::Portable => "portable",
-            Level::Avx2 => "avx2",
-            Level::Avx512 => "avx512",
-        })
+        use pyimgano_core::simd::Simd;
+        Ok(Simd::from_env().map_err(convert::to_py)?.level().name())
     }
 
     /// The number of threads a kernel uses when none is asked for.

@@ -11,8 +11,8 @@
 //! 5. The items of a convolution are shared out among the threads; the next one begins when all are
 //!    done. Where there are as many images as threads, each thread takes images of its own.
 //!
-//! AVX2 and AVX-512 give the same bits, with fused multiply-adds. So do other CPUs that have them;
-//! the portable loops on x86-64 round product and sum each, which differs in the last digits.
+//! AVX2, AVX-512 and NEON give the same bits, with fused multiply-adds. So do other CPUs that have
+//! them; the portable loops on x86-64 round product and sum each, which differs in the last digits.
 //! NaN and infinities pass through: one pixel of them makes NaN of the outputs that it reaches, and,
 //! because of Winograd's tiles, of some beside them.
 //!
@@ -39,6 +39,8 @@
 //! ```
 
 mod block;
+#[cfg(target_arch = "aarch64")]
+mod block_neon;
 #[cfg(target_arch = "x86_64")]
 mod block_x86;
 mod direct;

@@ -1,6 +1,8 @@
 //! What a network does with an image of one size, cut into stages of independent items.
 
 use super::block::{BLOCK, Plain};
+#[cfg(target_arch = "aarch64")]
+use super::block_neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::block_x86::{Avx2, Avx512};
 use super::job::Job;
@@ -203,6 +205,8 @@ impl Shared<'_> {
             Level::Avx512 => by!(Avx512, 2, 12),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => by!(Avx2, 1, 6),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => by!(Neon, 1, 6),
             _ => by!(Plain, 1, 4),
         }
     }

@@ -5,7 +5,9 @@ use super::segment::{Segment, search};
 #[cfg(target_arch = "x86_64")]
 use super::wide;
 use crate::score::{Key, Score};
-use crate::simd::{Level, Simd};
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Level;
+use crate::simd::Simd;
 use crate::task::Progress;
 use crate::{Result, memory};
 

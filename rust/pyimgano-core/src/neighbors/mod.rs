@@ -3,7 +3,8 @@
 //! 1. *Project*: the bank's rows are seen along their principal axes. The first of these are a row's
 //!    prefix; distances of prefixes and of projections are lower bounds of the rows' distances.
 //! 2. *Ball tree*: rows are split again and again where they spread most, down to blocks of 64 with a
-//!    ball around each. With AVX-512 VNNI, rows and projections are kept as quantised rows.
+//!    ball around each. Where products of bytes are fast, rows and projections are kept as quantised
+//!    rows.
 //! 3. *First radius*: of the blocks whose balls are nearest to a query, the rows that look nearest
 //!    give the first squared radius, beyond which no neighbour can be.
 //! 4. *Prune*: block by block, the ball prunes queries of the batch, then prefixes, projections and

@@ -3,9 +3,12 @@
 //! One side is unsigned. A *byte panel* holds 64 rows in groups of four columns: value `4 g + c` of
 //! row `r` is at `256 g + 4 r + c`.
 
+#[cfg(target_arch = "aarch64")]
+use super::bytes_neon;
 #[cfg(target_arch = "x86_64")]
 use super::bytes_x86;
-use super::dispatch::{Level, Scaled, Simd};
+use super::dispatch::Scaled;
+use super::level::Simd;
 use super::panel::PANEL;
 
 /// Rows of equally many bytes are padded with zeros to a multiple of this.
@@ -27,14 +30,6 @@ fn products(panel: &[u8], bias: &[i32; PANEL], query: &[i8]) -> [i32; PANEL] {
 }
 
 impl Simd {
-    /// Whether products of bytes are faster than those of float32 (AVX-512 VNNI).
-    pub(crate) fn has_bytes(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        return self.0 == Level::Avx512 && is_x86_feature_detected!("avx512vnni");
-        #[cfg(not(target_arch = "x86_64"))]
-        false
-    }
-
     /// Bit r is set where row r of the byte panel is within squared distance `limits[r]` of the box
     /// between `low` and `high`; differences beyond 127 count as 127.
     pub(crate) fn byte_within(
@@ -51,6 +46,11 @@ impl Simd {
             let (low, high, groups) = (low.as_ptr(), high.as_ptr(), low.len() / 4);
             // SAFETY: the CPU has VNNI, and the lengths were checked.
             return unsafe { bytes_x86::within(panel.as_ptr(), groups, low, high, limits) };
+        }
+        #[cfg(target_arch = "aarch64")]
+        if self.has_bytes() && low.len().is_multiple_of(4) {
+            // SAFETY: the CPU has the dot product.
+            return unsafe { bytes_neon::within(panel, low, high, limits) };
         }
         let distance = |r: usize| -> i32 {
             let sides = low.iter().zip(high).enumerate();
@@ -88,6 +88,12 @@ impl Simd {
             }
             return;
         }
+        #[cfg(target_arch = "aarch64")]
+        if self.has_bytes() && stride.is_multiple_of(BYTES) {
+            // SAFETY: the CPU has the dot product.
+            out.extend((0..pairs.len()).map(|i| unsafe { bytes_neon::product(row(i), query(i)) }));
+            return;
+        }
         out.extend((0..pairs.len()).map(|i| product(row(i), query(i))));
     }
 
@@ -104,6 +110,11 @@ impl Simd {
         if self.has_bytes() {
             // SAFETY: the CPU has VNNI, and the lengths were checked.
             return unsafe { bytes_x86::dots(panel, query.len() / 4, bias, query.as_ptr(), out) };
+        }
+        #[cfg(target_arch = "aarch64")]
+        if self.has_bytes() {
+            // SAFETY: the CPU has the dot product.
+            return unsafe { bytes_neon::dots(panel, bias, query, out) };
         }
         *out = products(panel, bias, query);
     }
@@ -128,6 +139,12 @@ impl Simd {
         assert_eq!(which.len(), thresholds.len(), "each query needs its threshold");
         let row = |i: usize| &queries[which[i] as usize * dims..][..dims];
         masks.clear();
+        #[cfg(target_arch = "aarch64")]
+        if self.has_bytes() {
+            // SAFETY: the CPU has the dot product.
+            return unsafe { bytes_neon::reach(panel, bias, row, thresholds, masks) };
+        }
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))] // only there it moves on
         let mut i = 0;
         #[cfg(target_arch = "x86_64")]
         if self.has_bytes() {
@@ -177,6 +194,12 @@ impl Simd {
         assert_eq!(queries.len(), dims * asked.len(), "each query needs its scale");
         let row = |i: usize| &queries[i * dims..][..dims];
         masks.clear();
+        #[cfg(target_arch = "aarch64")]
+        if self.has_bytes() {
+            // SAFETY: the CPU has the dot product.
+            return unsafe { bytes_neon::scaled(panel, (scales, bias), row, asked, masks) };
+        }
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))] // only there it moves on
         let mut i = 0;
         #[cfg(target_arch = "x86_64")]
         if self.has_bytes() {

@@ -1,89 +1,18 @@
-//! The level of this CPU, and each loop in the form that it has there.
+//! Each loop in the form that it has at a level.
 
+use super::level::{Level, Simd};
 use super::panel::PANEL;
 use super::{exact, panel};
+#[cfg(target_arch = "aarch64")]
+use super::{exact_neon, panel_neon};
 #[cfg(target_arch = "x86_64")]
 use super::{exact_x86, panel_x86};
-use crate::{Error, Result};
-
-/// Names an instruction set, fastest last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Safe code, left to the compiler.
-    Portable,
-    /// AVX2 with FMA.
-    Avx2,
-    /// AVX-512 F, VL, DQ and BW.
-    Avx512,
-}
-
-/// A level that this CPU has: holding one is the proof that the loops of that level may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Simd(pub(super) Level);
 
 impl Simd {
-    /// The level named by `PYIMGANO_SIMD` (`portable`, `avx2`, `avx512`), else the best there is.
-    ///
-    /// The variable is read at every call, and asking for what the CPU lacks is an error.
-    pub fn from_env() -> Result<Self> {
-        match std::env::var("PYIMGANO_SIMD") {
-            Ok(name) if !name.trim().is_empty() => {
-                let level = match name.trim().to_ascii_lowercase().as_str() {
-                    "portable" => Level::Portable,
-                    "avx2" => Level::Avx2,
-                    "avx512" => Level::Avx512,
-                    _ => {
-                        return Err(Error::Argument(format!(
-                            "PYIMGANO_SIMD must be portable, avx2 or avx512, got {name:?}"
-                        )));
-                    }
-                };
-                Self::new(level).ok_or_else(|| {
-                    Error::Argument(format!("PYIMGANO_SIMD is {name:?}, but this CPU lacks it"))
-                })
-            }
-            _ => Ok(Self::best()),
-        }
-    }
-
-    /// `level`, if this CPU has it.
-    pub fn new(level: Level) -> Option<Self> {
-        (level <= Self::best().0).then_some(Self(level))
-    }
-
-    /// The fastest level of this CPU.
-    pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let avx512 = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw");
-            if avx2 && avx512 {
-                return Self(Level::Avx512);
-            }
-            if avx2 {
-                return Self(Level::Avx2);
-            }
-        }
-        Self(Level::Portable)
-    }
-
-    /// All levels of this CPU, for tests that compare them.
-    pub fn all() -> Vec<Self> {
-        [Level::Portable, Level::Avx2, Level::Avx512].into_iter().filter_map(Self::new).collect()
-    }
-
-    /// The level's name.
-    pub fn level(self) -> Level {
-        self.0
-    }
-
     /// Runs `work`, compiled for this level where it is inlined: for loops the compiler vectorises.
     #[inline(always)]
     pub fn vectorize<R>(self, work: impl FnOnce() -> R) -> R {
-        match self.0 {
+        match self.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a Simd of this level exists only where the CPU has it.
             Level::Avx512 => unsafe { panel_x86::with_avx512(work) },
@@ -101,13 +30,16 @@ impl Simd {
     #[inline]
     pub fn squared_distance(self, a: &[f32], b: &[f32]) -> f64 {
         assert_eq!(a.len(), b.len(), "rows of different lengths have no distance");
-        match self.0 {
+        match self.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a Simd of this level exists only where the CPU has it; lengths are equal.
             Level::Avx512 => unsafe { exact_x86::avx512(a, b) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Level::Avx2 => unsafe { exact_x86::avx2(a, b) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            Level::Neon => unsafe { exact_neon::neon(a, b) },
             _ => exact::portable(a, b),
         }
     }
@@ -119,13 +51,16 @@ impl Simd {
     #[inline]
     pub fn near(self, a: &[f32], b: &[f32]) -> f32 {
         assert_eq!(a.len(), b.len(), "rows of different lengths have no distance");
-        match self.0 {
+        match self.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a Simd of this level exists only where the CPU has it; lengths are equal.
             Level::Avx512 => unsafe { panel_x86::near_avx512(a, b) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Level::Avx2 => unsafe { panel_x86::near_avx2(a, b) },
+            #[cfg(target_arch = "aarch64")]
+            // SAFETY: as above.
+            Level::Neon => unsafe { panel_neon::near(a, b) },
             _ => panel::near(a, b),
         }
     }
@@ -143,7 +78,7 @@ impl Simd {
         let rows = rows.as_chunks::<PANEL>().0;
         let last = (u64::BITS - mask.leading_zeros()) as usize;
         assert!(last <= rows.len(), "the mask selects rows that are not there");
-        match self.0 {
+        match self.level() {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: a Simd of this level exists only where the CPU has it; rows were checked.
             Level::Avx512 => unsafe { panel_x86::sift_avx512(query, rows, mask, limits, out) },
@@ -178,6 +113,11 @@ impl Simd {
         let (dims, rows) = (queries.dims, queries.len());
         assert_eq!(panel.len(), PANEL * dims, "the panel has other dimensions");
         assert_eq!(out.len(), PANEL * rows, "out has no room for just these products");
+        #[cfg(target_arch = "aarch64")]
+        if self.level() == Level::Neon {
+            // SAFETY: the level is there.
+            return unsafe { panel_neon::dots(panel, queries, out) };
+        }
         // `at!(N)` handles queries i..i + N with `f`.
         #[cfg(target_arch = "x86_64")]
         macro_rules! at {
@@ -189,9 +129,10 @@ impl Simd {
                 $i += $n;
             }};
         }
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))] // only there it moves on
         let mut i = 0;
         #[cfg(target_arch = "x86_64")]
-        match self.0 {
+        match self.level() {
             Level::Avx512 => {
                 while i + 6 <= rows {
                     at!(dots_avx512, 6, i);
@@ -211,7 +152,7 @@ impl Simd {
                     at!(dots_avx2, 1, i);
                 }
             }
-            Level::Portable => {}
+            _ => {}
         }
         let (_, rest) = out.split_at_mut(PANEL * i);
         for (q, out) in rest.as_chunks_mut::<PANEL>().0.iter_mut().enumerate() {
@@ -236,6 +177,11 @@ impl Simd {
         assert_eq!(panel.len(), PANEL * dims, "the panel has other dimensions");
         assert_eq!(which.len(), thresholds.len(), "each query needs its threshold");
         masks.clear();
+        #[cfg(target_arch = "aarch64")]
+        if self.level() == Level::Neon {
+            // SAFETY: the level is there.
+            return unsafe { panel_neon::reach(panel, bias, queries, which, thresholds, masks) };
+        }
         // `at!(N)` handles entries i..i + N of `which` with `f`.
         #[cfg(target_arch = "x86_64")]
         macro_rules! at {
@@ -249,9 +195,10 @@ impl Simd {
                 $i += $n;
             }};
         }
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))] // only there it moves on
         let mut i = 0;
         #[cfg(target_arch = "x86_64")]
-        match self.0 {
+        match self.level() {
             Level::Avx512 => {
                 while i + 6 <= which.len() {
                     at!(reach_avx512, 6, i);
@@ -271,7 +218,7 @@ impl Simd {
                     at!(reach_avx2, 1, i);
                 }
             }
-            Level::Portable => {}
+            _ => {}
         }
         for (q, threshold) in which[i..].iter().zip(&thresholds[i..]) {
             masks.push(panel::reach(panel, bias, queries.row(*q as usize), *threshold));

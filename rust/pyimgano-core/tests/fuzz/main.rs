@@ -14,7 +14,7 @@ mod search;
 
 use std::process::Command;
 
-use pyimgano_core::simd::{Level, Simd};
+use pyimgano_core::simd::Simd;
 
 use crate::inputs::number;
 
@@ -40,11 +40,7 @@ fn one_level() {
 #[test]
 fn every_level() {
     for simd in Simd::all() {
-        let level = match simd.level() {
-            Level::Portable => "portable",
-            Level::Avx2 => "avx2",
-            Level::Avx512 => "avx512",
-        };
+        let level = simd.level().name();
         let status = Command::new(std::env::current_exe().expect("this test"))
             .args(["one_level", "--exact", "--ignored", "--nocapture"])
             .env("PYIMGANO_SIMD", level)
