@@ -57,6 +57,7 @@ def main() -> int:
     parser.add_argument("--root", required=True, help="folder in the MVTec AD layout")
     parser.add_argument("--category", nargs="+", required=True)
     parser.add_argument("--backbone", default="embedded")
+    parser.add_argument("--layers", nargs="+")
     parser.add_argument("--weights")
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--layerwise", action="store_true")
@@ -69,6 +70,7 @@ def main() -> int:
             paths,
             labels,
             backbone=args.backbone,
+            layers=args.layers,
             weights=args.weights,
             image_size=args.image_size,
             layerwise=args.layerwise,
