@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pyimgano.errors import (
 from pyimgano.extend import Normalization, check_backbone, list_backbones, register_backbone
 from pyimgano.features.backbones.named import BACKBONES
 from pyimgano.features.build import build_features
+from pyimgano.features.normalization import normalised
 from tests.conftest import texture, with_blot
 from tests.extending.plugin.pyimgano_example_plugin.backbone import Edges
 
@@ -47,6 +49,30 @@ def test_a_detector_scores_alike_after_loading(edges: None, given: Any, tmp_path
     np.testing.assert_array_equal(loaded.decision_function(TEST), expected)
     again = loaded.get_params()["backbone"]
     assert again == "edges" if given == "edges" else again.stride == given.stride
+
+
+def test_a_layer_that_is_a_mean_already_is_not_averaged_again() -> None:
+    class Averaged(Edges):
+        """The edges as they are, in part."""
+
+        def __init__(self, *averaged: str) -> None:
+            super().__init__()
+            layers = tuple(replace(e, averaged=e.name in averaged) for e in self.info.layers)
+            self.info = replace(self.info, layers=layers)
+
+    image = TEST[1].astype(np.float32) / 255
+    names = [layer.name for layer in Edges().info.layers]
+    none, first, both = (
+        build_features(Averaged(*names[:n])).extract_batch([image])[0].array for n in range(3)
+    )
+    batch = normalised([image], Edges().info.normalization)
+    maps = Edges().layer_maps(batch)
+    n_first = maps[0].shape[1]
+    np.testing.assert_array_equal(first[..., :n_first], maps[0][0].transpose(1, 2, 0))
+    np.testing.assert_array_equal(first[..., n_first:], none[..., n_first:])
+    np.testing.assert_array_equal(both[..., :n_first], first[..., :n_first])
+    assert np.abs(both[..., n_first:] - none[..., n_first:]).max() > 0.01
+    assert np.abs(first[..., :n_first] - none[..., :n_first]).max() > 0.01
 
 
 def test_what_was_learnt_is_in_the_file(edges: None, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,11 +17,15 @@ import pytest
 from pyimgano.errors import BackboneError, InvalidInputError, UnknownNameError
 from pyimgano.extend import check_backbone
 from pyimgano.features import build_features
+from pyimgano.features.backbones.base import LayerInfo
 from pyimgano.features.backbones.embedded import networks
 from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
 from pyimgano.features.backbones.embedded.networks import NETWORKS, NEWEST, read_network
+from pyimgano.features.normalization import IMAGENET, normalised
 from tests.conftest import REPO, texture
 from tests.kernels.support import simd_levels
+
+ALL = ("layer1", "layer2", "layer3")
 
 
 def batch(n: int, size: tuple[int, int] = (64, 96), seed: int = 0) -> np.ndarray:
@@ -29,7 +34,7 @@ def batch(n: int, size: tuple[int, int] = (64, 96), seed: int = 0) -> np.ndarray
 
 @pytest.fixture(scope="module")
 def network() -> EmbeddedBackbone:
-    return EmbeddedBackbone()
+    return EmbeddedBackbone(layers=ALL)
 
 
 @pytest.fixture
@@ -73,18 +78,29 @@ def test_it_gives_the_maps_of_the_trained_network(network: EmbeddedBackbone) -> 
     for size in ((64, 96), (57, 41), (9, 7), (1, 1)):
         images = batch(2, size)
         with torch.inference_mode():
-            _, two, three = student(torch.from_numpy(images))
-        for found, expected in zip(network.layer_maps(images), (two, three), strict=True):
+            one, two, three = student(torch.from_numpy(images))
+        layers = halved(one), two, three
+        for found, expected in zip(network.layer_maps(images), layers, strict=True):
             expected = expected.numpy()
             assert found.shape == expected.shape
             assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def halved(maps: Any) -> Any:
+    """Means over 2 x 2 of those over 3 x 3, zeros beyond the border."""
+    from torch.nn import functional
+
+    height, width = maps.shape[2:]
+    smooth = functional.avg_pool2d(maps, 3, stride=1, padding=1)
+    even = functional.pad(smooth, (0, width % 2, 0, height % 2))
+    return functional.avg_pool2d(even, 2)
 
 
 @pytest.mark.parametrize("engine", ["rust", "opencv"])
 def test_neither_threads_nor_batches_nor_sizes_in_between_change_a_map(
     engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network = EmbeddedBackbone(engine=engine)
+    network = EmbeddedBackbone(layers=ALL, engine=engine)
     images, before = batch(5), cv2.getNumThreads()
     expected = network.layer_maps(images)
     try:
@@ -105,7 +121,7 @@ def test_every_instruction_set_gives_the_maps_of_the_trained_network(
     level: str, network: EmbeddedBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = batch(2, (256, 256))
-    other = EmbeddedBackbone(engine="opencv")
+    other = EmbeddedBackbone(layers=ALL, engine="opencv")
     monkeypatch.setenv("PYIMGANO_SIMD", level)
     for a, b in zip(network.layer_maps(images), other.layer_maps(images), strict=True):
         assert np.abs(a - b).max() <= 1e-5 * np.abs(b).max()
@@ -116,7 +132,7 @@ def test_engines_agree(engine: str, network: EmbeddedBackbone) -> None:
     if engine != "opencv":
         pytest.importorskip(engine)
     assert network.info.origin["engine"] == "rust"
-    other = EmbeddedBackbone(engine=engine)
+    other = EmbeddedBackbone(layers=ALL, engine=engine)
     assert other.info.origin["engine"] == engine
     images = batch(2)
     for a, b in zip(network.layer_maps(images), other.layer_maps(images), strict=True):
@@ -130,11 +146,13 @@ def test_a_network_that_there_is_not_is_named_with_those_there_are() -> None:
 
 def test_layers_are_chosen_by_name_and_in_that_order(network: EmbeddedBackbone) -> None:
     images = batch(1)
-    two, three = network.layer_maps(images)
+    one, two, three = network.layer_maps(images)
     for layers, expected in (
+        (["layer1"], [one]),
         (["layer2"], [two]),
         (["layer3"], [three]),
         (["layer3", "layer2"], [three, two]),
+        (["layer2", "layer1"], [two, one]),
     ):
         chosen = EmbeddedBackbone(layers=layers)
         assert [layer.name for layer in chosen.info.layers] == layers
@@ -148,14 +166,31 @@ def test_layers_are_chosen_by_name_and_in_that_order(network: EmbeddedBackbone) 
 
 def test_it_is_what_its_info_says(network: EmbeddedBackbone) -> None:
     check_backbone(network)
-    assert [(one.name, one.channels, one.stride) for one in network.info.layers] == [
-        ("layer2", 128, 8),
-        ("layer3", 256, 16),
-    ]
+    assert network.info.layers == (
+        LayerInfo("layer1", 64, 8, averaged=True),
+        LayerInfo("layer2", 128, 8),
+        LayerInfo("layer3", 256, 16),
+    )
     assert network.info.origin["network_sha256"] == NETWORKS[NEWEST]
-    features = build_features("embedded", pretrained=False)
+    features = build_features("embedded", layers=ALL, pretrained=False)
     (grid,) = features.extract_batch([texture(0, (50, 70)).astype(np.float32) / 255])
-    assert (grid.shape, grid.rows.shape) == ((7, 9), (63, 384))
+    assert (grid.shape, grid.rows.shape) == ((7, 9), (63, 448))
+
+
+def test_layer1_is_given_to_those_who_ask_for_it() -> None:
+    assert [layer.name for layer in EmbeddedBackbone().info.layers] == ["layer2", "layer3"]
+    image = texture(0, (64, 64)).astype(np.float32) / 255
+    rows = {
+        layers: build_features("embedded", layers=layers).extract_batch([image])[0].rows
+        for layers in (None, ALL, ("layer1", "layer3"), ("layer1",))
+    }
+    np.testing.assert_array_equal(rows[ALL][:, 64:], rows[None])
+    np.testing.assert_array_equal(rows[ALL][:, :64], rows["layer1",])
+    np.testing.assert_array_equal(rows["layer1", "layer3"][:, :64], rows["layer1",])
+    np.testing.assert_array_equal(rows["layer1", "layer3"][:, 64:], rows[None][:, 128:])
+    # As the backbone gives it, and not averaged once more.
+    (one,) = EmbeddedBackbone(layers=["layer1"]).layer_maps(normalised([image], IMAGENET))
+    np.testing.assert_array_equal(rows["layer1",], one[0].reshape(64, -1).T)
 
 
 def test_copies_hold_no_weights_and_give_the_same(network: EmbeddedBackbone) -> None:

@@ -42,6 +42,17 @@ def test_every_bit_is_that_of_whole_arrays(simd, shapes, pooled, nearest):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+def test_maps_are_averaged_as_said_of_each(shapes):
+    maps = drawn(shapes)
+    parts = np.cumsum([shape[3] for shape in shapes])[:-1]
+    plain, means = (np.split(join(maps, pooled, False), parts, axis=3) for pooled in (False, True))
+    for which in np.ndindex((2,) * len(maps)):
+        expected = [(plain, means)[one][i] for i, one in enumerate(which)]
+        found = join_maps(maps, pooled=[bool(one) for one in which])
+        np.testing.assert_array_equal(found, np.concatenate(expected, axis=3))
+
+
 def test_a_mean_counts_the_zeros_beyond_the_border():
     found = join_maps([np.full((1, 3, 4, 1), 9, np.float32)])
     np.testing.assert_allclose(found[0, :, :, 0], [[4, 6, 6, 4], [6, 9, 9, 6], [4, 6, 6, 4]], 1e-6)

@@ -52,6 +52,17 @@ def test_a_file_names_the_network_that_it_needs(fitted: PatchCore, tmp_path: Pat
     )
 
 
+def test_a_file_names_the_layers_that_were_chosen(tmp_path: Path) -> None:
+    layers = ["layer1", "layer2", "layer3"]
+    detector = PatchCore(backbone="embedded", layers=layers, image_size=40)
+    detector.fit([texture(i, (40, 40)) for i in range(10)]).save(tmp_path / "part")
+    assert read_container(tmp_path / "part")[0]["features"]["layers"] == layers
+    loaded = pyimgano.load(tmp_path / "part")
+    np.testing.assert_array_equal(
+        loaded.decision_function(IMAGES), detector.decision_function(IMAGES)
+    )
+
+
 def test_a_network_that_this_version_has_not_is_named(fitted: PatchCore, tmp_path: Path) -> None:
     fitted.save(tmp_path / "part")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from pyimgano.kernels.arguments import float32_array, threads
 def join_maps(
     maps: Sequence[ArrayLike],
     *,
-    pooled: bool = True,
+    pooled: bool | Sequence[bool] = True,
     nearest: bool = False,
     n_threads: int | None = None,
 ) -> NDArray[np.float32]:
@@ -26,9 +27,9 @@ def join_maps(
     maps : sequence of array-like of float32, shape (n, h_i, w_i, c_i)
         Used in place where C-contiguous. The finest has the most places, of several the first. NaN
         and infinity make what they reach NaN or infinite.
-    pooled : bool
-        Whether each map is averaged over 3 x 3 places first. Zeros beyond its border count: sums
-        are always divided by 9.
+    pooled : bool or sequence of bool
+        Whether each map is averaged over 3 x 3 places first, or which of them are. Zeros beyond its
+        border count: sums are always divided by 9.
     nearest : bool
         Whether places of the grid take the value of the place of a coarser map in which they
         begin. Else they are interpolated bilinearly, the centres of places at half-integers.
@@ -43,7 +44,8 @@ def join_maps(
     Raises
     ------
     InvalidInputError
-        (a ValueError) without maps, on maps without places or channels, or of unequal n.
+        (a ValueError) without maps, on maps without places or channels, or of unequal n; not as
+        many in ``pooled`` as maps.
     InvalidTypeError
         (a TypeError) if a map is not float32.
 
@@ -73,4 +75,15 @@ def join_maps(
                 f" shape {one.shape}"
             )
     height, width = max((one.shape[1:3] for one in given), key=lambda size: size[0] * size[1])
-    return _rust.join_maps(given, (height, width), bool(pooled), bool(nearest), threads(n_threads))
+    which = [bool(pooled)] * len(given) if isinstance(pooled, (bool, np.bool_)) else [*pooled]
+    if len(which) != len(given):
+        raise InvalidInputError(f"pooled says it of {len(which)} maps, there are {len(given)}")
+    joined = [
+        _rust.join_maps(
+            [one for one, _ in run], (height, width), is_pooled, bool(nearest), threads(n_threads)
+        )
+        for is_pooled, run in groupby(
+            zip(given, which, strict=True), key=lambda pair: bool(pair[1])
+        )
+    ]
+    return joined[0] if len(joined) == 1 else np.concatenate(joined, axis=-1)

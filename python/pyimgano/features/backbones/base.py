@@ -29,11 +29,15 @@ class LayerInfo:
     stride
         Pixels of the image between two neighbouring values of a map; 0 where it is not known, or
         where maps have the same size for all images.
+    averaged
+        Whether the maps are means over neighbouring values already: detectors do not average them
+        again.
     """
 
     name: str
     channels: int
     stride: int
+    averaged: bool = False
 
 
 @dataclass(frozen=True)

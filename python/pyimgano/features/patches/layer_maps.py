@@ -134,7 +134,7 @@ class LayerPatches:
         maps = layer_maps(self.backbone, batch)
         chosen = [maps[i] for i in self._picks]
         join = aggregate_arrays if isinstance(chosen[0], np.ndarray) else aggregate
-        rows = join(chosen, self.aggregation)
+        rows = join(chosen, self.aggregation, [info.layers[i].averaged for i in self._picks])
         if not np.isfinite(rows).all():
             raise self._not_finite(chosen)
         return rows, self.aggregation.parts([one.shape[1] for one in chosen])

@@ -30,7 +30,7 @@ class Aggregation:
     Attributes
     ----------
     pooled
-        Whether each map is averaged over 3 x 3 places.
+        Whether each map is averaged over 3 x 3 places, if it is no mean already.
     nearest
         Whether a finer grid takes the nearest value in place of an interpolated one.
     averaged
@@ -46,16 +46,23 @@ class Aggregation:
         is_mean = self.averaged and len(set(channels)) == 1
         return tuple(channels[:1] if is_mean else channels)
 
+    def pools(self, averaged: Sequence[bool], n_maps: int) -> list[bool]:
+        """Which maps are averaged; ``averaged`` says which are means, none of them if empty."""
+        return [self.pooled and not one for one in averaged or (False,) * n_maps]
+
 
 #: PatchCore's.
 POOLED = Aggregation()
 
 
-def aggregate(maps: Sequence[Tensor], how: Aggregation = POOLED) -> Array:
+def aggregate(
+    maps: Sequence[Tensor], how: Aggregation = POOLED, averaged: Sequence[bool] = ()
+) -> Array:
     """Average each map over 3 x 3 patches, bring all to the finest grid, concatenate.
 
-    The maps are float32 (n, c_i, h_i, w_i), all on one device, where it is computed; the result is
-    float32 (n, h, w, sum of c_i), h and w those of the finest map.
+    The maps are float32 (n, c_i, h_i, w_i), all on one device, where it is computed; those that are
+    means already, as ``averaged`` says, stay as they are. The result is float32
+    (n, h, w, sum of c_i), h and w those of the finest map.
     """
     import torch
     from torch.nn import functional
@@ -63,9 +70,9 @@ def aggregate(maps: Sequence[Tensor], how: Aggregation = POOLED) -> Array:
     grid = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
     pooled = []
     with torch.inference_mode():
-        for feature_map in maps:
+        for feature_map, is_pooled in zip(maps, how.pools(averaged, len(maps)), strict=True):
             smooth = feature_map
-            if how.pooled:
+            if is_pooled:
                 smooth = functional.avg_pool2d(feature_map, kernel_size=3, stride=1, padding=1)
             if smooth.shape[-2:] != grid:
                 smooth = (
@@ -83,9 +90,12 @@ def aggregate(maps: Sequence[Tensor], how: Aggregation = POOLED) -> Array:
     return found
 
 
-def aggregate_arrays(maps: Sequence[Array], how: Aggregation = POOLED) -> Array:
+def aggregate_arrays(
+    maps: Sequence[Array], how: Aggregation = POOLED, averaged: Sequence[bool] = ()
+) -> Array:
     """What :func:`aggregate` does, on arrays: equal to it within 1e-6 of the largest value."""
-    rows = join_maps([_last(one) for one in maps], pooled=how.pooled, nearest=how.nearest)
+    pooled = how.pools(averaged, len(maps))
+    rows = join_maps([_last(one) for one in maps], pooled=pooled, nearest=how.nearest)
     if len(how.parts([m.shape[1] for m in maps])) < len(maps):
         found: Array = rows.reshape(*rows.shape[:3], len(maps), -1).mean(axis=3)
         return found

@@ -10,8 +10,14 @@ from pyimgano.features.backbones.onnx.reader.model import Attribute, Graph, Node
 
 Array = NDArray[np.float32]
 
-#: The outputs, finest first.
-LAYERS = (LayerInfo("layer2", 128, 8), LayerInfo("layer3", 256, 16))
+#: The outputs, finest first. That of layer1 has stride 4, which the backbone doubles.
+LAYERS = (
+    LayerInfo("layer1", 64, 8, averaged=True),
+    LayerInfo("layer2", 128, 8),
+    LayerInfo("layer3", 256, 16),
+)
+#: Those that were trained to answer as the teacher's do, for whom nothing is said.
+DEFAULT_LAYERS = ("layer2", "layer3")
 #: Convolutions before the first stage, each of stride 2.
 _STEM = ("stem.0", "stem.3")
 #: Name and stride of each stage; a stage has two blocks.
