@@ -15,10 +15,14 @@ import sys
 import time
 from typing import Any
 
+import cv2
 import numpy as np
 
 from pyimgano import load_dataset
 from pyimgano.evaluation import compute_auroc
+from pyimgano.images.geometry import resize_image
+from pyimgano.images.reading import read_image
+from pyimgano.images.references import rotated
 from pyimgano.models.mutual import MutualScoring
 
 
@@ -34,7 +38,34 @@ def mixed(root: str, category: str, limit: int | None) -> tuple[list[str], np.nd
     return [paths[i] for i in order], labels[order]
 
 
-def measure(paths: list[str], labels: np.ndarray, **parameters: Any) -> dict[str, Any]:
+def turned(paths: list[str], how: str, side: int) -> list[np.ndarray]:
+    """Images at random angles, or with the darkest part of each laid along the same line."""
+    rng = np.random.default_rng(0)
+    images = [resize_image(read_image(path), (side, side)) for path in paths]
+    if how == "random":
+        return [rotated(image, float(rng.uniform(0, 360))) for image in images]
+    return [_upright(image) for image in images]
+
+
+def _upright(image: np.ndarray) -> np.ndarray:
+    """The largest dark part in the middle, its longest axis horizontal, its longer tail right."""
+    grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    split = cv2.THRESH_BINARY_INV + cv2.THRESH_OTSU
+    _, dark = cv2.threshold(cv2.GaussianBlur(grey, (0, 0), 3), 0, 1, split)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(dark)
+    rows, columns = np.nonzero(labels == 1 + np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    places = np.stack([columns, rows], axis=1).astype(float)
+    centre = places.mean(axis=0)
+    axis = np.linalg.eigh(np.cov((places - centre).T))[1][:, 1]
+    if (((places - centre) @ axis) ** 3).mean() < 0:
+        axis = -axis
+    degrees = float(np.degrees(np.arctan2(axis[1], axis[0])))
+    turn = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), degrees, 1.0)
+    turn[:, 2] += np.array(grey.shape[::-1]) / 2 - centre
+    return cv2.warpAffine(image, turn, grey.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
+
+
+def measure(paths: list[Any], labels: np.ndarray, **parameters: Any) -> dict[str, Any]:
     """One line of figures."""
     start, used = time.perf_counter(), time.process_time()
     detector = MutualScoring(**parameters).fit(paths)
@@ -62,12 +93,14 @@ def main() -> int:
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--layerwise", action="store_true")
     parser.add_argument("--share", type=float, default=0.3)
+    parser.add_argument("--turn", choices=("random", "upright"), help="turn the images first")
     parser.add_argument("--limit", type=int, help="images of each category")
     args = parser.parse_args()
     for category in args.category:
         paths, labels = mixed(args.root, category, args.limit)
+        images = paths if args.turn is None else turned(paths, args.turn, 2 * args.image_size)
         found = measure(
-            paths,
+            images,
             labels,
             backbone=args.backbone,
             layers=args.layers,
