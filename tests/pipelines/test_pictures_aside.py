@@ -11,6 +11,7 @@ import pytest
 from pyimgano.errors import OutputError
 from pyimgano.pipelines import category_pictures
 from pyimgano.pipelines.mvtec_visa import run_benchmark
+from pyimgano.utils import peak_memory
 
 
 def bench(root: Path, output: Path) -> Any:
@@ -42,7 +43,8 @@ def test_they_are_drawn_by_one_other_thread_in_the_order_of_the_images(
     for number, one in enumerate(category.images):
         assert Path(one.pictures["image"]).name == f"{number:04d}-image.webp"
         assert all((tmp_path / "out" / name).is_file() for name in one.pictures.values())
-    assert sorted(category.model_memory_mb) in (["fit", "predict"], ["fit"], [])
+    if peak_memory._reset():  # elsewhere a stage may be missing
+        assert sorted(category.model_memory_mb) == ["fit", "predict"]
 
 
 def test_one_that_cannot_be_written_ends_the_run_and_the_category_is_not_kept(
