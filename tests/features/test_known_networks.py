@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("torchvision", reason="torchvision is not installed")
 pytest.importorskip("onnx", reason="onnx is not installed")
 
+from pyimgano.features.backbones.cache import keep_cached  # noqa: E402
 from pyimgano.features.backbones.timm import TimmBackbone  # noqa: E402
 from pyimgano.features.backbones.torchvision import TorchvisionBackbone  # noqa: E402
 
@@ -65,7 +66,7 @@ def test_a_command_of_it_imports_no_torch(folder: Path, weights: Path) -> None:
     np.save(folder / "maps.npy", maps[0])
     code = f"""
         import sys
-        sys.modules["torch"] = None  # as if it were not installed
+        sys.modules["torch"] = None  # installed, but not to be imported
         import numpy as np
         from pyimgano.features.build import build_features
         from pyimgano.models import create_model
@@ -122,6 +123,19 @@ def test_a_damaged_description_is_as_if_there_were_none(folder: Path, weights: P
     assert file.read_bytes() == content
 
 
+@pytest.mark.parametrize("facts", ["[]", "{}", '{"blocks": 3, "info": {}}', "no JSON"])
+def test_a_description_of_another_form_is_as_if_there_were_none(
+    facts: str, folder: Path, weights: Path
+) -> None:
+    first = resnet(weights)
+    (file,) = folder.glob("*.network")
+    keep_cached(file.name, facts.encode())
+    second = resnet(weights)
+    assert is_made(second)
+    assert second.info == first.info
+    assert not is_made(resnet(weights))
+
+
 def test_without_its_export_it_is_made_and_exported_again(folder: Path, weights: Path) -> None:
     resnet(weights)
     (file,) = folder.glob("*.export")
@@ -160,3 +174,5 @@ def test_a_transformer_is_known_by_the_blocks_that_a_method_takes(folder: Path) 
     other = network(1)
     assert is_made(other)
     assert [one.name for one in other.info.layers] == ["blocks.1"]
+    assert not is_made(network(0, 2))  # neither takes the place of the other
+    assert not is_made(network(1))

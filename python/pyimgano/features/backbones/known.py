@@ -22,6 +22,10 @@ from pyimgano.kernels import version
 
 #: Tells for a number of blocks which of them a method takes; None leaves that to the network.
 Blocks = Callable[[int], Sequence[int] | None]
+#: Of what a description has: one of another format is not found.
+_FORMAT = 2
+#: Numbers of blocks, those of usual transformers, by which the choices of methods are told apart.
+_DEPTHS = (12, 24, 32, 40)
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,14 @@ class AskedBlocks:
 
     def __call__(self, depth: int) -> Sequence[int] | None:
         """The choice for so many blocks."""
-        found = None if self._blocks is None else self._blocks(depth)
-        self.answer = depth, None if found is None else [int(i) for i in found]
+        found = self.of(depth)
+        self.answer = depth, found
         return found
+
+    def of(self, depth: int) -> list[int] | None:
+        """The same without a note of it."""
+        found = None if self._blocks is None else self._blocks(depth)
+        return None if found is None else [int(i) for i in found]
 
 
 def recall(request: Request, blocks: Blocks | None) -> Known | None:
@@ -76,15 +85,22 @@ def recall(request: Request, blocks: Blocks | None) -> Known | None:
 
     None as well where that run's method chose other blocks.
     """
-    content = read_cached(_file(request))
+    asked = AskedBlocks(blocks)
+    content = read_cached(_file(request, asked))
     if content is None:
         return None
+    try:
+        return _read(content, asked)
+    except (KeyError, TypeError, ValueError):  # written by another state of the same version
+        return None
+
+
+def _read(content: bytes, asked: AskedBlocks) -> Known | None:
     facts = json.loads(content)
-    info, asked = facts["info"], AskedBlocks(blocks)
+    info = facts["info"]
     if facts["blocks"] is not None:
         depth, picked = facts["blocks"]
-        asked(depth)
-        if asked.answer != (depth, picked):
+        if asked.of(depth) != picked:
             return None
     info["layers"] = tuple(LayerInfo(**one) for one in info["layers"])
     info["normalization"] = tuple(info["normalization"])
@@ -97,11 +113,14 @@ def remember(request: Request, known: Known, asked: AskedBlocks) -> None:
     facts = {**asdict(known), "blocks": asked.answer}
     text = json.dumps(facts, sort_keys=True)
     with suppress(OutputError):
-        keep_cached(_file(request), text.encode())
+        keep_cached(_file(request, asked), text.encode())
 
 
-def _file(request: Request) -> str:
-    return f"{request.key()}.network"
+def _file(request: Request, asked: AskedBlocks) -> str:
+    """Of its own for each choice of blocks, where the layers are left to that."""
+    choices = [asked.of(depth) for depth in _DEPTHS] if request.layers is None else None
+    text = json.dumps([_FORMAT, request.key(), choices])
+    return f"{hashlib.sha256(text.encode()).hexdigest()}.network"
 
 
 def _weights(weights: Any) -> list[Any]:
