@@ -125,6 +125,22 @@ def test_an_image_without_a_part_is_scored_whole_and_a_fit_says_how_many() -> No
     np.testing.assert_array_equal(detector.decision_function([BAD]), plain.decision_function([BAD]))
 
 
+def test_a_region_without_a_part_in_it_is_scored_whole_and_a_fit_says_so() -> None:
+    beside = np.zeros(SIZE, np.bool_)
+    beside[:, :16] = True
+    with pytest.warns(
+        RegionWarning, match=re.escape(f"foreground={LEVEL} finds no part in 6 of 6")
+    ):
+        detector = AnomalyDINO(**OPTIONS, foreground=LEVEL, roi=beside).fit(TRAIN)
+    plain = AnomalyDINO(**OPTIONS, roi=beside).fit(TRAIN)
+    assert detector.threshold_ == plain.threshold_ > 0
+    (found,) = detector.decision_function([ELSEWHERE])
+    assert found == plain.decision_function([ELSEWHERE])[0] > detector.threshold_
+    np.testing.assert_array_equal(
+        detector.get_anomaly_map(ELSEWHERE), plain.get_anomaly_map(ELSEWHERE)
+    )
+
+
 def test_a_score_that_cannot_leave_patches_out_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="set image_score to max"):
         PatchCore(**OPTIONS, foreground="auto").fit(TRAIN)

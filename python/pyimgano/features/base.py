@@ -48,11 +48,17 @@ class PatchGrid:
         return cls(array.reshape(height * width, depth), (height, width))
 
     def only(self, places: NDArray[np.bool_]) -> Self:
-        """The patches at some places of this grid, bool (h, w), as a grid of one row."""
+        """The patches at some places of this grid, bool (h, w), as a grid of one row.
+
+        All of them count if none of those that do is among them.
+        """
         if places.all():
             return self
         rows = self.rows[places.ravel()]
-        return type(self)(rows, (1, len(rows)), self.parts, places, self.scored)
+        scored = self.scored
+        if scored is not None and not scored[places].any():
+            scored = None
+        return type(self)(rows, (1, len(rows)), self.parts, places, scored)
 
     @property
     def array(self) -> NDArray[np.float32]:
