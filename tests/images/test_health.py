@@ -61,6 +61,15 @@ def test_the_white_balance_is_red_and_blue_relative_to_green() -> None:
     assert (grey["red_green"], grey["blue_green"]) == (None, None)
 
 
+@pytest.mark.parametrize("colour", [(255, 0, 0), (9, 0, 9), (0, 0, 255), (200, 20, 200)])
+def test_without_green_there_is_no_white_balance(colour: tuple[int, ...]) -> None:
+    image = np.broadcast_to(np.array(colour, np.uint8), (40, 40, 3))
+    light = measure_health(image).light()
+    assert (light["red_green"], light["blue_green"]) == (None, None)
+    some = measure_health(np.broadcast_to(np.array([200, 25, 100], np.uint8), (40, 40, 3))).light()
+    assert some["red_green"] == pytest.approx(8, rel=1e-2)
+
+
 def test_contrast_does_not_depend_on_the_light() -> None:
     bright, dark = measure_health(photo(3)), measure_health(photo(3, gain=0.6))
     assert dark.brightness == pytest.approx(0.6 * bright.brightness, rel=0.02)

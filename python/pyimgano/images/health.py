@@ -22,6 +22,8 @@ _REACH = 4
 _SAMPLES = 128
 #: Kept out of divisions: about the noise of a dark image.
 _DARK = 0.02
+#: Of less green than this share of all light there is no white balance: its noise would be all.
+_LEAST_GREEN = 0.05
 #: Red, green and blue in brightness, as in ITU-R BT.601.
 _WEIGHTS = np.array([0.299, 0.587, 0.114])
 
@@ -65,14 +67,14 @@ class ImageHealth:
         """The figures that drift with lamp and lens, by :data:`LIGHT`.
 
         The last two are the white balance, as gains of red and blue set it: light of red and of
-        blue, each relative to that of green; None for a grey image.
+        blue, each relative to that of green; None for a grey image, and where less than a twentieth
+        of the light is green.
         """
-        red, green, blue = self.colour or (None, 1.0, None)
-        found = (
-            *(self.brightness, self.contrast, self.sharpness),
-            None if red is None else red / green,
-            None if blue is None else blue / green,
-        )
+        balance: tuple[float | None, float | None] = (None, None)
+        if self.colour is not None and self.colour[1] >= _LEAST_GREEN:
+            red, green, blue = self.colour
+            balance = (red / green, blue / green)
+        found = (self.brightness, self.contrast, self.sharpness, *balance)
         return dict(zip(LIGHT, found, strict=True))
 
 
