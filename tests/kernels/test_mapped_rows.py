@@ -71,6 +71,12 @@ def test_rows_apart_from_each_other_are_copied_or_refused(tmp_path: Path) -> Non
             KnnIndex(apart, copy=False)
 
 
+def test_no_rows_are_told_as_such_also_where_they_are_not_copied() -> None:
+    for copy in (True, False):
+        with pytest.raises(InvalidInputError, match=r"bank must have at least one row"):
+            KnnIndex(np.zeros((0, 3), np.float32), copy=copy)
+
+
 def test_a_pickled_index_takes_its_rows_along(mapped: np.memmap) -> None:
     index = KnnIndex(mapped, groups=np.arange(ROWS) % 3)
     arrived = pickle.loads(pickle.dumps(index))
@@ -92,6 +98,8 @@ def test_the_file_is_never_copied_whole(tmp_path: Path, call: str, per_row: int)
     weights, axes = rng.random((n, 8), np.float32), rng.random((8, d), np.float32)
     np.save(tmp_path / "rows.npy", weights @ axes)
     ran = run_python(f"""
+import os
+os.environ["PYIMGANO_NUM_THREADS"] = "2"  # each has memory of its own
 import resource
 import numpy as np
 from pathlib import Path

@@ -111,8 +111,10 @@ class KnnIndex:
         Threads to build with: 1 to 1,024; default ``PYIMGANO_NUM_THREADS``, else one per core.
     copy : bool, optional
         Whether the index has its own copy of the rows. Without one it reads `bank` at every query,
-        which must stay as it is: an array that has changed gives arbitrary answers. Default: rows
-        in a file (a C-contiguous :class:`numpy.memmap`) are not copied, all others are.
+        which must stay as it is: an array that has changed gives arbitrary answers, and a file
+        that is cut short or written anew in place ends the process (SIGBUS). Deleting the file, or
+        replacing it by a rename, is safe on POSIX systems. Default: rows in a file (a C-contiguous
+        :class:`numpy.memmap`) are not copied, all others are.
 
     Raises
     ------
@@ -151,7 +153,7 @@ class KnnIndex:
         rows, ids = float32_rows("bank", bank), group_ids(groups)
         usable = isinstance(bank, np.ndarray) and np.may_share_memory(rows, bank)
         copied = not (usable and isinstance(bank, np.memmap)) if copy is None else copy
-        if not (copied or usable):
+        if not (copied or usable or rows.size == 0):  # which is refused as such below
             raise InvalidInputError("bank must be a C-contiguous array where copy is False")
         self._rows = None if copied else rows
         if copied:
