@@ -44,6 +44,8 @@ def test_a_defect_may_be_a_third_of_the_image_and_no_more() -> None:
     assert columns.max() < 96
     with pytest.raises(DatasetError, match="defect of 33 pixels needs an image of 99 at least"):
         large_image("cast", "test", 0, (96, 128), 0, side=33, strength=120)
+    with pytest.raises(DatasetError, match="a defect cannot have -1 pixels"):
+        large_image("cast", "test", 0, (96, 128), 0, side=-1, strength=120)
 
 
 @every_category
@@ -84,6 +86,7 @@ def test_a_set_is_written_in_mvtec_s_layout(tmp_path: Path) -> None:
     [
         ({"categories": ["rug"]}, "unknown category 'rug'; known are cast, plate"),
         ({"strengths": ["weak"]}, "unknown strength 'weak'"),
+        ({"sizes": (20, -5)}, "a defect cannot have -5 pixels: give 0 for none"),
         ({"sizes": (220,)}, "defect of 220 pixels needs an image of 660 at least, got 620 x 800"),
     ],
 )

@@ -107,5 +107,9 @@ def test_bad_input_is_named():
         join_maps([one, one[0]])
     with pytest.raises(InvalidTypeError, match="map 0 must be float32, got float64"):
         join_maps([one.astype(float)])
+    with pytest.raises(InvalidInputError, match="pooled has 1 value for 2 maps"):
+        join_maps([one, one], pooled=[True])
+    with pytest.raises(InvalidTypeError, match="pooled must be a bool, or one per map, got None"):
+        join_maps([one], pooled=None)
     with pytest.raises(InvalidInputError, match="n_threads must be at least 1"):
         join_maps([one], n_threads=0)

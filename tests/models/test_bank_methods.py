@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from pyimgano.errors import InvalidInputError
 from pyimgano.features import PatchGrid
 from pyimgano.models.anomalydino import AnomalyDINO
 from pyimgano.models.superadd import SuperADD
@@ -76,6 +77,11 @@ def test_anomalydino_s_preset_keeps_the_aspect_and_cuts_right_and_bottom(
     )
     np.testing.assert_allclose(loaded.pixels, large[: kept[0], : kept[1]], atol=1e-5)
     assert detector.get_anomaly_map(image).shape == size
+
+
+def test_superadd_s_preset_names_itself_where_its_tiles_are_changed() -> None:
+    with pytest.raises(InvalidInputError, match="preset='paper' has tiles of 640 pixels that"):
+        SuperADD(backbone=Cells(8), preset="paper", tile_overlap=32).fit(TRAIN)
 
 
 def test_superadd_s_preset_learns_brighter_and_darker_copies_and_smooths_nothing() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pyimgano import _rust
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import InvalidInputError, InvalidTypeError
 from pyimgano.kernels.arguments import float32_array, threads
 
 
@@ -47,7 +47,7 @@ def join_maps(
         (a ValueError) without maps, on maps without places or channels, or of unequal n; not as
         many in ``pooled`` as maps.
     InvalidTypeError
-        (a TypeError) if a map is not float32.
+        (a TypeError) if a map is not float32, or ``pooled`` neither a bool nor a sequence.
 
     References
     ----------
@@ -75,15 +75,26 @@ def join_maps(
                 f" shape {one.shape}"
             )
     height, width = max((one.shape[1:3] for one in given), key=lambda size: size[0] * size[1])
-    which = [bool(pooled)] * len(given) if isinstance(pooled, (bool, np.bool_)) else [*pooled]
-    if len(which) != len(given):
-        raise InvalidInputError(f"pooled says it of {len(which)} maps, there are {len(given)}")
+    which = _of_each(pooled, len(given))
     joined = [
         _rust.join_maps(
             [one for one, _ in run], (height, width), is_pooled, bool(nearest), threads(n_threads)
         )
-        for is_pooled, run in groupby(
-            zip(given, which, strict=True), key=lambda pair: bool(pair[1])
-        )
+        for is_pooled, run in groupby(zip(given, which, strict=True), key=lambda pair: pair[1])
     ]
     return joined[0] if len(joined) == 1 else np.concatenate(joined, axis=-1)
+
+
+def _of_each(pooled: bool | Sequence[bool], n: int) -> list[bool]:
+    """What ``pooled`` says of each of n maps."""
+    if isinstance(pooled, (bool, np.bool_)):
+        return [bool(pooled)] * n
+    if not isinstance(pooled, Iterable):
+        raise InvalidTypeError(f"pooled must be a bool, or one per map, got {pooled!r}")
+    which = [bool(one) for one in pooled]
+    if len(which) != n:
+        values, maps = (
+            f"{k} {word}{'s' * (k != 1)}" for k, word in ((len(which), "value"), (n, "map"))
+        )
+        raise InvalidInputError(f"pooled has {values} for {maps}")
+    return which

@@ -185,6 +185,11 @@ class PatchFeatures(ComparedPatches):
         tiles = self._in_use("tiles")
         if isinstance(tiles, (tuple, list)):
             if self.tile_overlap is not None:
+                if self.preset is not None and self.tiles is None:
+                    raise InvalidInputError(
+                        f"preset={self.preset!r} has tiles of {tiles[0]} pixels that overlap by"
+                        f" {tiles[1]}: leave out tile_overlap, or the preset"
+                    )
                 raise InvalidInputError(f"tiles={tiles!r} has the overlap: leave out tile_overlap")
             return tiles[0], tiles[1]
         return tiles or "auto", self.tile_overlap

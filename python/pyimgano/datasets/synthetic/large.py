@@ -81,7 +81,8 @@ def generate_large(
     ):
         if unknown := [name for name in names if name not in known]:
             raise DatasetError(f"unknown {what} {unknown[0]!r}; known are {', '.join(known)}")
-    _check_side(max(sizes, default=0), size)
+    for side in sizes:
+        _check_side(side, size)
     splits: list[tuple[str, int, int, int]] = [
         ("train/good", n_train, 0, 0),
         ("test/good", n_test_good, 0, 0),
@@ -128,7 +129,7 @@ def large_image(
     Raises
     ------
     DatasetError
-        The defect does not fit into the image.
+        The defect does not fit into the image, or its side is negative.
     """
     _check_side(side, size)
     key = (category, split, index)
@@ -147,6 +148,8 @@ def large_image(
 
 
 def _check_side(side: int, size: Size) -> None:
+    if side < 0:
+        raise DatasetError(f"a defect cannot have {side} pixels: give 0 for none")
     if 3 * side > min(size):
         height, width = size
         raise DatasetError(
