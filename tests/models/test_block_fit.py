@@ -13,7 +13,7 @@ import pyimgano
 from pyimgano import create_model
 from pyimgano.cli.main import main
 from pyimgano.errors import ImageReadError, InvalidInputError, NotEnoughMemoryError
-from pyimgano.scorers import fit_memory
+from pyimgano.scorers import MemoryBankScorer, fit_memory
 from tests.conftest import texture, write_image
 from tests.models.test_workers import CORNER, Cells, assert_same
 
@@ -119,9 +119,14 @@ def test_the_command_line_has_it(files: list[str], tmp_path: Path, capsys: Any) 
 def test_a_union_that_will_not_fit_is_told_after_the_first_block(
     files: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fit_memory, "available_memory", lambda: 10_000)
+    detector = patchcore()
+    enough = detector.build_scorer().block_bytes(4, 8 * 8, 3)
+    monkeypatch.setattr(fit_memory, "available_memory", lambda: enough)
     with pytest.raises(NotEnoughMemoryError, match="local coresets of 10 images"):
-        patchcore().fit(files)
+        detector.fit(files)
+    monkeypatch.setattr(fit_memory, "available_memory", lambda: enough - 1)
+    with pytest.raises(NotEnoughMemoryError, match=r"a block of 4 images.*a smaller coreset_block"):
+        detector.fit(files)
 
 
 def test_a_spill_folder_has_no_use_beside_it(tmp_path: Path) -> None:
@@ -130,6 +135,20 @@ def test_a_spill_folder_has_no_use_beside_it(tmp_path: Path) -> None:
 
 
 def test_a_plan_knows_that_not_all_patches_are_kept(files: list[str]) -> None:
-    whole = patchcore(backbone="embedded", coreset_block=None).plan(files)
-    blocks = patchcore(backbone="embedded").plan(files)
+    given = {"backbone": "embedded", "coreset_ratio": 0.01}
+    whole = patchcore(**given, coreset_block=None).plan(files)
+    blocks = patchcore(**given, coreset_block=2).plan(files)
     assert blocks.fit_bytes < 0.9 * whole.fit_bytes
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_block_takes_the_memory_of_its_patches(metric: str) -> None:
+    def needed(block: int) -> int:
+        scorer = MemoryBankScorer(coreset_ratio=0.01, coreset_block=block, metric=metric)
+        return scorer.fit_bytes(1000, 1024, (384,))
+
+    features = 1024 * 384 * 4  # of an image
+    copies = 2 if metric == "euclidean" else 3  # as read, as compared, and all in one array
+    assert needed(1000) > 1000 * copies * features
+    assert needed(2000) == needed(1000)
+    assert needed(500) - needed(16) > 484 * copies * features

@@ -144,6 +144,8 @@ class LocalPick:
                 if isinstance(one, Unusable):
                     errors[one.number] = one.error
                     continue
+                if not known:
+                    self._check_memory(one.grid, len(block) * (1 + self.reader.references.n_copies))
                 known[one.number] = one.known
                 grids += [one.grid, *one.copies]
                 n_whole += one.grid.scored is None
@@ -157,6 +159,13 @@ class LocalPick:
             with timer.stage("learn"):
                 part = self.scorer.reduce(grids, groups, (self.random_state, number))
         return PickedBlock(part, known, errors, n_whole, timer.seconds)
+
+    def _check_memory(self, grid: PatchGrid, n_images: int) -> None:
+        """Judged by the first image: NotEnoughMemoryError where the block will not fit."""
+        (height, width), depth = grid.shape, grid.rows.shape[1]
+        needed = self.scorer.block_bytes(n_images, len(grid.rows), depth)
+        what = f"a block of {n_images:,} images of {height} x {width} x {depth} features"
+        refuse_beyond(needed, what, ["a smaller coreset_block", "a smaller image_size"])
 
 
 @dataclass(frozen=True)

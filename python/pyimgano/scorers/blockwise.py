@@ -12,7 +12,8 @@ from pyimgano.errors import NotFittedError
 from pyimgano.features import PatchGrid
 from pyimgano.neighbors import NearestNeighbors
 from pyimgano.scorers.base import PatchScores
-from pyimgano.scorers.coresets import Coverage, LocalCoreset, pick_local
+from pyimgano.scorers.coresets import FINER, Coverage, LocalCoreset, pick_local
+from pyimgano.scorers.fit_memory import fit_memory
 from pyimgano.scorers.origins import Origins
 from pyimgano.scorers.union_bank import LeftOut, UnionBank
 
@@ -25,6 +26,7 @@ class Blockwise(ABC):
     """
 
     coreset_ratio: float
+    metric: str
     memory_bank_: NDArray[np.float32]
     origins_: Origins | None
     coverage_: Coverage | None = None
@@ -52,6 +54,15 @@ class Blockwise(ABC):
     @abstractmethod
     def _n_neighbors(self) -> int:
         """Bank rows in the re-weighting."""
+
+    def block_bytes(self, n_images: int, n_patches: int, depth: int) -> int:
+        """Memory that picking the local coreset of so many images takes.
+
+        That is that of a coreset, and the images' patches as they were read.
+        """
+        n_rows, share = n_images * n_patches, min(1.0, FINER * self.coreset_ratio)
+        n_copies = 1 if self.metric == "euclidean" else 2  # as read, and as they are compared
+        return fit_memory(n_rows, depth, share, on_disk=False) + 4 * depth * n_rows * n_copies
 
     def reduce(
         self, grids: Sequence[PatchGrid], groups: NDArray[np.int64], seed: Sequence[int]

@@ -163,12 +163,16 @@ class MemoryBankScorer(Blockwise, ParamsMixin):
 
     def fit_bytes(self, n_images: int, n_patches: int, parts: Sequence[int]) -> int:
         """Memory that a fit takes, see :class:`~pyimgano.scorers.PatchScorer`."""
-        n_rows, on_disk = n_images * n_patches, self.spill_dir is not None
+        n_rows, depth, on_disk = n_images * n_patches, sum(parts), self.spill_dir is not None
         if self.coreset_block is None:
-            return fit_memory(n_rows, sum(parts), self.coreset_ratio, on_disk=on_disk)
+            return fit_memory(n_rows, depth, self.coreset_ratio, on_disk=on_disk)
         share = min(1.0, FINER * self.coreset_ratio)  # of the patches, those of the union
-        ratio = self.coreset_ratio / share
-        return fit_memory(int(n_rows * share), sum(parts), ratio, on_disk=False)
+        in_union, ratio = int(n_rows * share), self.coreset_ratio / share
+        # While the last block is read the others' local coresets are there.
+        last = 4 * depth * in_union + self.block_bytes(
+            min(self.coreset_block, n_images), n_patches, depth
+        )
+        return max(last, fit_memory(in_union, depth, ratio, on_disk=False))
 
     def begin(self, n_images: int, first: PatchGrid) -> None:
         """Make room for the patches of all images.
