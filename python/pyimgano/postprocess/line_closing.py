@@ -37,20 +37,32 @@ def fill_outlines(values: NDArray[np.float32]) -> NDArray[np.float32]:
     every level: of all ways from a pixel to the border, by steps to one of four neighbours, the
     highest value on the way that stays lowest. `values` is float32 (H, W), finite.
     """
-    filled = np.full_like(values, np.inf)
-    for part in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
-        filled[part] = values[part]
-    both = [(filled, values), (filled.T, values.T)]
-    while True:
-        before = filled.copy()
-        for water, walls in both:
-            for rows in (range(1, len(water)), range(len(water) - 2, -1, -1)):
-                step = 1 if rows.step > 0 else -1
-                for y in rows:
-                    np.minimum(water[y], water[y - step], out=water[y])
-                    np.maximum(water[y], walls[y], out=water[y])
-        if np.array_equal(before, filled):
-            return filled
+    from scipy.sparse import coo_array  # here, for it takes long to import
+    from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+
+    levels, inverse = np.unique(values, return_inverse=True)
+    ranks = inverse.reshape(values.shape).astype(np.int32) + 1  # a weight of 0 would be no step
+    outside = values.size
+    at = np.arange(outside, dtype=np.int32).reshape(values.shape)
+    border = np.ones(values.shape, np.bool_)
+    border[1:-1, 1:-1] = False
+    steps = [
+        (at[:, 1:], at[:, :-1], np.maximum(ranks[:, 1:], ranks[:, :-1])),
+        (at[1:], at[:-1], np.maximum(ranks[1:], ranks[:-1])),
+        (at[border], np.full(border.sum(), outside, np.int32), ranks[border]),
+    ]
+    here, there, weights = (
+        np.concatenate([x.ravel() for x in part]) for part in zip(*steps, strict=True)
+    )
+    graph = coo_array((weights, (here, there)), shape=(outside + 1, outside + 1)).tocsr()
+    # The way within a minimum spanning tree is one whose highest step is lowest.
+    _, towards = breadth_first_order(minimum_spanning_tree(graph), outside, directed=False)
+    towards[outside] = outside
+    highest = np.append(ranks.ravel(), np.int32(0))
+    while (towards != outside).any():  # each way twice as long as before
+        highest = np.maximum(highest, highest[towards])
+        towards = towards[towards]
+    return np.asarray(levels[highest[:-1] - 1].reshape(values.shape), dtype=np.float32)
 
 
 def _lines(length: int) -> list[NDArray[np.uint8]]:
