@@ -106,6 +106,8 @@ def test_a_file_holds_it_and_scores_alike(files: list[str], tmp_path: Path) -> N
     detector.save(tmp_path / "one.pyimgano")
     found = pyimgano.load(tmp_path / "one.pyimgano")
     assert found.get_params()["coreset_block"] == 4
+    assert found.scorer_.coverage_ is not None
+    assert found.scorer_.coverage_ == detector.scorer_.coverage_
     np.testing.assert_array_equal(found.decision_function(files), detector.decision_function(files))
 
 

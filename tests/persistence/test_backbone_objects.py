@@ -12,6 +12,7 @@ import pyimgano
 from pyimgano.errors import InvalidInputError
 from pyimgano.features.backbones.embedded.backbone import EmbeddedBackbone
 from pyimgano.models import PatchCore
+from pyimgano.persistence.detector_file import check_storable
 from tests.conftest import texture
 
 pytestmark = pytest.mark.filterwarnings("ignore::pyimgano.errors.ThresholdWarning")
@@ -66,6 +67,37 @@ def test_a_network_of_timm(tmp_path: Path) -> None:
     assert loaded.backbone == "timm:test_vit"
     assert loaded.layers == ["blocks.2"]
     assert loaded.position_embedding == "timm"
+
+
+def test_a_network_that_was_changed_after_it_was_made_is_refused(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the extra torch")
+    from pyimgano.features.backbones.torchvision import TorchvisionBackbone
+
+    network = TorchvisionBackbone("resnet18", pretrained=False, layers=["layer1"])
+    with torch.no_grad():
+        network.body.get_parameter("conv1.weight").mul_(2)
+    detector = PatchCore(backbone=network, image_size=48).fit(TRAIN)
+    told = r"PatchCore cannot be stored: .*'resnet18' were changed after it was made.*weights=FILE"
+    with pytest.raises(InvalidInputError, match=told):
+        detector.save(tmp_path / "part")
+    with pytest.raises(InvalidInputError, match=told):
+        check_storable(detector, bank_dtype="float32", embed_backbone=False)
+    assert list(tmp_path.iterdir()) == []
+    torch.save(network.body.state_dict(), tmp_path / "tuned.pth")
+    tuned = TorchvisionBackbone("resnet18", weights=tmp_path / "tuned.pth", layers=["layer1"])
+    found = comes_back(tuned, tmp_path / "part").decision_function(TEST)
+    np.testing.assert_array_equal(found, detector.decision_function(TEST))
+
+
+def test_a_network_by_name_that_was_changed_is_refused(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="needs the extra torch")
+    detector: Any = PatchCore(
+        backbone="resnet18", pretrained=False, layers=["layer1"], image_size=48
+    ).fit(TRAIN)
+    with torch.no_grad():
+        detector.features_.backbone.body.get_parameter("conv1.weight").mul_(2)
+    with pytest.raises(InvalidInputError, match="were changed after it was made"):
+        detector.save(tmp_path / "part")
 
 
 def test_what_a_subclass_does_differently_would_be_lost(tmp_path: Path) -> None:

@@ -60,6 +60,18 @@ def test_every_patch_is_within_the_bound_of_the_bank(ratio: float) -> None:
     np.testing.assert_array_equal(np.array(images)[image, patch], scorer.memory_bank_)
 
 
+def test_a_fit_of_one_coreset_after_that_tells_no_bound() -> None:
+    images = patches(np.random.default_rng(3), 4)
+    scorer = fitted(images, 0.5)
+    assert scorer.coverage_ is not None
+    scorer.begin(len(images), PatchGrid(images[0], GRID))
+    for one in images:
+        scorer.add(PatchGrid(one, GRID))
+    scorer.finish(0)
+    assert scorer.coverage_ is None
+    assert "coverage" not in scorer.to_state()
+
+
 def test_the_factor_bounds_what_the_best_bank_could_do() -> None:
     rng = np.random.default_rng(4)
     for _ in range(20):

@@ -127,8 +127,9 @@ def load(
 
 def check_storable(detector: Detector, *, bank_dtype: str, embed_backbone: bool) -> None:
     """Refuse a detector, fitted or not, that ``save`` would refuse whatever it learns."""
-    kind, params = kind_of(detector), named(detector.get_params())
+    kind = kind_of(detector)
     with _storing(detector):
+        params = named(detector.get_params())
         check_params(kind, params, detector.build_scorer(), bank_dtype)
         if embed_backbone:
             try_to_embed(detector)

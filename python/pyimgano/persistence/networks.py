@@ -56,7 +56,7 @@ def describe_torch(features: LayerPatches, params: Mapping[str, Any], _: bool) -
     is_file = found["weights_sha256"] is not None
     return {
         **found,
-        "parameters_sha256": network.parameters_sha256(),
+        "parameters_sha256": network.unchanged_sha256(),
         "location": _location(params["weights"]) if is_file else None,
     }
 

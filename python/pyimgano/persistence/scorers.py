@@ -24,6 +24,8 @@ _PREFIX = "scorer."
 _BANK = "memory_bank"
 #: Where its rows come from; the names of the tensors begin with ``bank_``.
 _PLACES = ("origins", "grids")
+#: How near the training patches are, of a bank from local coresets.
+_COVERAGE = "bank_coverage"
 #: The search index has about 420 bytes per row beside its features. For rows narrower than this it
 #: outweighs the file: such banks may have an index of about 250 MB beside their features.
 _NARROW, _MOST_NARROW = 64, 600_000
@@ -97,7 +99,7 @@ def scorer_tensors(scorer: Any, bank_dtype: str) -> tuple[Tensors, dict[str, Any
     if isinstance(scorer, MemoryBankScorer):
         state = scorer.to_state()
         exact = state[_BANK]
-        places = {f"bank_{name}": state[name] for name in _PLACES if name in state}
+        places = {f"bank_{name}": array for name, array in state.items() if name != _BANK}
         if bank_dtype == "float32":
             return {_BANK: exact, **places}, {"dtype": bank_dtype, "change": None}
         half = to_half(exact)
@@ -124,6 +126,8 @@ def restore_scorer(entries: Mapping[str, Any], tensors: Tensors) -> PatchScorer:
         ):  # absent from files of older versions
             for name in _PLACES:
                 state[name] = take(tensors, f"bank_{name}", (None, 2), np.int32, 0, 2**31)
+        if _COVERAGE in tensors:
+            state["coverage"] = take(tensors, _COVERAGE, (2,), np.float64, 0, LARGEST)
     elif entries["bank"] is not None:
         raise Malformed(f"'bank' does not go with the scorer {cls.kind!r}")
     else:

@@ -14,7 +14,7 @@ from pyimgano.neighbors import NearestNeighbors, create_neighbors
 from pyimgano.neighbors.catalogue import NEIGHBORS, is_search, takes_device
 from pyimgano.scorers.base import PatchScores
 from pyimgano.scorers.blockwise import Blockwise
-from pyimgano.scorers.coresets import FINER, select_coreset
+from pyimgano.scorers.coresets import FINER, Coverage, select_coreset
 from pyimgano.scorers.feature_store import FeatureStore
 from pyimgano.scorers.fit_memory import check_fit_memory, fit_memory
 from pyimgano.scorers.held_out import score_held_out
@@ -184,7 +184,8 @@ class MemoryBankScorer(Blockwise, ParamsMixin):
         OutputError
             ``spill_dir`` has no room, or is no folder to write to.
         """
-        self._index, self._training = None, _Training(FeatureStore(n_images, self.spill_dir))
+        self._index, self.coverage_ = None, None
+        self._training = _Training(FeatureStore(n_images, self.spill_dir))
         check_fit_memory(
             n_images,
             (*first.shape, first.rows.shape[1]),
@@ -250,10 +251,14 @@ class MemoryBankScorer(Blockwise, ParamsMixin):
         ]
 
     def to_state(self) -> dict[str, NDArray[Any]]:
-        """The memory bank, and where its rows come from."""
+        """The memory bank, where its rows come from, and how near the training patches are."""
         known = self.origins_
-        places = {} if known is None else {"origins": known.rows, "grids": known.grids}
-        return {"memory_bank": self.memory_bank_, **places}
+        state: dict[str, NDArray[Any]] = (
+            {} if known is None else {"origins": known.rows, "grids": known.grids}
+        )
+        if (near := self.coverage_) is not None:
+            state["coverage"] = np.array([near.local, near.union])
+        return {"memory_bank": self.memory_bank_, **state}
 
     @classmethod
     def from_state(cls, parameters: Mapping[str, Any], state: Mapping[str, NDArray[Any]]) -> Self:
@@ -264,6 +269,9 @@ class MemoryBankScorer(Blockwise, ParamsMixin):
             scorer.origins_ = Origins(state["origins"], state["grids"])
             if len(scorer.origins_.rows) != len(scorer.memory_bank_):
                 raise InvalidInputError("origins and rows of the memory bank differ in number")
+        if "coverage" in state:
+            local, union = state["coverage"].tolist()
+            scorer.coverage_ = Coverage(local, union)
         scorer._search()
         return scorer
 

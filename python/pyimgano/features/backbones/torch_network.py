@@ -92,12 +92,16 @@ class TorchBackbone(ABC):
         self._take(self.make(request, asked))
         if engine is None:
             return
-        found = Known(self.info, self.has_positions, self.parameters_sha256())
+        found = Known(self.info, self.has_positions, self._made_sha256)
         self.run_by(engine)
         remember(request, found, asked)
 
     def as_parameters(self) -> dict[str, Any]:
-        """The parameters by which a detector makes such a network itself."""
+        """The parameters by which a detector makes such a network itself.
+
+        Raises as :meth:`unchanged_sha256` does, for what it makes would be another network.
+        """
+        self.unchanged_sha256()
         asked = self._request
         return {
             "backbone": asked.name,
@@ -112,6 +116,7 @@ class TorchBackbone(ABC):
 
     def _take(self, made: Made) -> None:
         self.body, self.info, self._channels_last = made.body, made.info, made.channels_last
+        self._made_sha256 = _sha256(made.body)
 
     @cached_property
     def body(self) -> nn.Module:
@@ -263,6 +268,23 @@ class TorchBackbone(ABC):
     def parameters_sha256(self) -> str:
         """SHA-256 of the parameters in use: names, shapes and values, in the order of names."""
         return _sha256(self.body) if self._known is None else self._known.parameters_sha256
+
+    def unchanged_sha256(self) -> str:
+        """The same, of a network whose parameters are those that it was made with.
+
+        Raises
+        ------
+        InvalidInputError
+            They were changed since, by training it further, say: nobody could make it anew.
+        """
+        found = self.parameters_sha256()
+        if self._known is None and found != self._made_sha256:
+            raise InvalidInputError(
+                f"the parameters of backbone {self.info.name!r} were changed after it was made, and"
+                " a file holds no parameters: write them to a file of weights (torch.save), and"
+                " make the backbone with weights=FILE"
+            )
+        return found
 
 
 def _sha256(body: nn.Module) -> str:
