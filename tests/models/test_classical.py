@@ -18,7 +18,7 @@ from pyimgano.errors import (
     ThresholdWarning,
     UnknownNameError,
 )
-from pyimgano.features.patches.pooled import PooledFilterBank, pool
+from pyimgano.features.patches.pooled import PooledFilterBank
 from pyimgano.models import create_model, list_models, model_info
 from pyimgano.models.classical import ClassicalDetector
 from pyimgano.models.pyod_catalogue import DETECTORS
@@ -319,21 +319,6 @@ def test_using_it_before_fit_and_training_on_defects_are_errors(normal: list[np.
         create_model("vision_ecod", feature_extractor=Means()).fit(normal, [1] * len(normal))
     with pytest.raises(NotFittedError):
         PooledFilterBank().extract(normal)
-
-
-def test_pooling_takes_the_largest_magnitude_of_each_feature() -> None:
-    patches = np.zeros((2, 3, 2), np.float32)
-    patches[1, 2] = (-4, 1)
-    patches[0, 0] = (3, 0.5)
-    np.testing.assert_array_equal(pool(patches), [4, 1])
-
-
-def test_the_default_features_survive_a_round_trip_of_their_state() -> None:
-    images = [texture(i) for i in range(4)]
-    features = PooledFilterBank().fit(images)
-    twin = PooledFilterBank()
-    twin.set_state(features.get_state())
-    np.testing.assert_array_equal(twin.extract(images), features.extract(images))
 
 
 def test_without_pyod_there_is_one_clean_import_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from pyimgano.models import PatchCore, create_model
 from pyimgano.persistence.container import checksum
 from pyimgano.persistence.rules import OLDER_PARAMETERS
 from tests.conftest import texture
-from tests.fuzz import loader
+from tests.fuzz import forgery, loader
 
 Header = dict[str, Any]
 
@@ -36,7 +36,7 @@ def data(small: PatchCore, tmp_path: Path) -> bytes:
 
 
 def with_checksum(data: bytes) -> bytes:
-    start = loader.START
+    start = forgery.START
     return data[:start] + checksum(data).encode() + data[start + 64 :]
 
 
@@ -49,14 +49,14 @@ def refused(tmp_path: Path, data: bytes, match: str) -> None:
 
 def changed(data: bytes, change: Callable[[Header, Header], None], body: bytes = b"") -> bytes:
     """The same with other entries of the container and the header, and a right checksum."""
-    head, header, old = loader.parse(data)
+    head, header, old = forgery.parse(data)
     change(head, header)
-    return with_checksum(loader.assemble(head, header, body or old))
+    return with_checksum(forgery.assemble(head, header, body or old))
 
 
 def with_tensor(data: bytes, name: str, change: Callable[[np.ndarray], Any]) -> bytes:
     """The same with other values in a tensor, or another tensor."""
-    _, header, _ = loader.parse(data)
+    _, header, _ = forgery.parse(data)
     tensors = safetensors.numpy.load(data)
     tensors[name] = change(tensors[name].copy())
     text = json.dumps(header, separators=(",", ":"))
@@ -90,7 +90,7 @@ def test_every_cut_and_every_changed_byte_is_noticed(tmp_path: Path, data: bytes
     for size in (8, 40, 200, len(data) // 2, len(data) - 1):
         refused(tmp_path, data[:size], "no fitted-detector file|damaged or cut short")
     refused(tmp_path, data + b"\x00", "damaged or cut short")
-    for at in (0, loader.START + 5, 500, len(data) - 5):
+    for at in (0, forgery.START + 5, 500, len(data) - 5):
         mutant = bytearray(data)
         mutant[at] ^= 4
         refused(tmp_path, bytes(mutant), "damaged or cut short")
@@ -158,7 +158,7 @@ def test_absurd_and_unknown_entries_are_refused(
 
 
 def test_a_missing_entry_is_refused(tmp_path: Path, data: bytes) -> None:
-    _, header, _ = loader.parse(data)
+    _, header, _ = forgery.parse(data)
     for name in ("created", "detector", "params", "features", "fitted", "bank", "versions"):
         refused(tmp_path, changed(data, lambda _, h, n=name: h.pop(n)), f"lacks the entry '{name}'")
     for name in header["params"].keys() - OLDER_PARAMETERS.keys():
@@ -166,7 +166,7 @@ def test_a_missing_entry_is_refused(tmp_path: Path, data: bytes) -> None:
 
 
 def test_a_file_from_before_some_parameters_were_made_is_read(tmp_path: Path, data: bytes) -> None:
-    header = loader.parse(data)[1]
+    header = forgery.parse(data)[1]
     added = header["params"].keys() & OLDER_PARAMETERS.keys()
     assert added
 
@@ -183,7 +183,7 @@ def test_a_file_from_before_some_parameters_were_made_is_read(tmp_path: Path, da
 
 
 def test_headers_that_are_no_usable_json_are_refused(tmp_path: Path, data: bytes) -> None:
-    text = json.dumps(loader.parse(data)[1], separators=(",", ":"))
+    text = json.dumps(forgery.parse(data)[1], separators=(",", ":"))
     for broken in (
         text[:-1],
         text.replace('"version":1', '"version":1,"version":1'),
@@ -202,7 +202,7 @@ LONG = {"values": f"[{'0,' * 30_000}0]", "bytes": f'"{"x" * 2**20}"'}
 def test_headers_that_would_take_much_memory_are_refused(
     tmp_path: Path, data: bytes, kind: str
 ) -> None:
-    text = json.dumps(loader.parse(data)[1], separators=(",", ":"))
+    text = json.dumps(forgery.parse(data)[1], separators=(",", ":"))
     text = text.replace('"verbose":false', f'"verbose":{LONG[kind]}')
     whole = safetensors.numpy.save(safetensors.numpy.load(data), {"pyimgano": text})
     refused(tmp_path, with_checksum(whole), "its header has")
@@ -255,7 +255,7 @@ def test_tensors_of_another_shape_or_type_are_refused(tmp_path: Path, data: byte
     wide = with_tensor(data, "features.mean", lambda a: a.astype(np.float64))
     refused(tmp_path, wide, "'features.mean' is float64")
     tensors = safetensors.numpy.load(data)
-    text = json.dumps(loader.parse(data)[1], separators=(",", ":"))
+    text = json.dumps(forgery.parse(data)[1], separators=(",", ":"))
     for more in ({"extra": np.zeros(1)}, {"features.extra": np.zeros(1)}):
         whole = safetensors.numpy.save({**tensors, **more}, {"pyimgano": text})
         refused(tmp_path, with_checksum(whole), "does not belong")

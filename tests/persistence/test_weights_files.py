@@ -19,7 +19,7 @@ from pyimgano.persistence.container import checksum
 from pyimgano.persistence.weights_file import find_file, is_local
 from tests.conftest import texture
 from tests.features.onnx_support import tiny
-from tests.fuzz.loader import START, assemble, parse
+from tests.fuzz.forgery import START, assemble, parse
 
 CONTENT = b"weights" * 100
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
