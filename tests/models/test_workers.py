@@ -43,16 +43,24 @@ class Cells:
 
 
 class Deadly(Cells):
-    """Kills the process that it is in, but for the one it was made in, until a file is there."""
+    """Kills the first process that it is in, but for the one it was made in; ``forever`` each."""
 
     def __init__(self, mark: Path, *, forever: bool) -> None:
         self.mark, self.forever, self.home = mark, forever, os.getpid()
 
     def layer_maps(self, batch: np.ndarray) -> list[np.ndarray]:
-        if os.getpid() != self.home and (self.forever or not self.mark.exists()):
-            self.mark.touch()
+        if os.getpid() != self.home and (self.forever or claimed(self.mark)):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().layer_maps(batch)
+
+
+def claimed(mark: Path) -> bool:
+    """Whether this is the first to make that file."""
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 class Locked(Cells):
@@ -156,6 +164,29 @@ def test_a_dask_cluster_serves_and_a_worker_that_dies_is_made_up_for(
         blocks, create_model("patchcore", backbone=Cells(), coreset_block=3, **SIZE).fit(files)
     )
     np.testing.assert_array_equal(scores, alone.decision_function(files))
+
+
+def test_a_dask_worker_that_takes_the_only_copy_of_the_network_along_is_made_up_for(
+    dask: Any, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = create_model("patchcore", backbone=Cells(), **SIZE).fit(files)
+    dask.wait_for_workers(2, timeout=60)
+    pids, scatter, killed = dask.run(os.getpid), dask.scatter, []
+
+    async def scattered(*args: Any, **how: Any) -> Any:
+        found = await scatter(*args, **how)
+        if not killed:
+            (holder,) = (await dask.scheduler.who_has(keys=[found.key]))[found.key]
+            killed.append(pids[holder])
+            os.kill(pids[holder], signal.SIGKILL)
+        return found
+
+    monkeypatch.setattr(dask, "scatter", scattered)
+    backbone = Cells()
+    backbone.weights = np.zeros(1000)  # type: ignore[attr-defined]  # joblib shares over 1 kB
+    with joblib.parallel_config("dask"):
+        assert_same(create_model("patchcore", backbone=backbone, **SIZE).fit(files), alone)
+    assert len(killed) == 1
 
 
 def test_a_lost_process_is_an_error_and_the_detector_stays_as_it_was(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -11,7 +12,7 @@ import cv2
 import pytest
 
 from pyimgano import _rust
-from pyimgano.errors import OutputError
+from pyimgano.errors import OutputError, WorkerError
 from pyimgano.utils.parallel import limit_threads, run_each
 from tests.features.onnx_support import tiny
 from tests.pipelines.test_benchmark_run import bench
@@ -115,6 +116,23 @@ def test_a_worker_that_cannot_write_ends_the_run(mvtec_root: Path, tmp_path: Pat
     (tmp_path / "out/pictures").write_text("in the way")
     with pytest.raises(OutputError, match="pictures"):
         bench(mvtec_root, output=tmp_path / "out", n_jobs=2)
+
+
+def killed(n: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def refused(n: int) -> int:
+    raise OutputError(f"no room for {n}")
+
+
+def test_a_lost_worker_is_told_as_in_a_fit_and_an_error_of_the_work_as_itself() -> None:
+    with pytest.raises(WorkerError, match="^benchmark: a worker was lost.*TerminatedWorkerError"):
+        list(run_each(killed, [1, 2], n_jobs=2, what="benchmark"))
+    with pytest.raises(OutputError, match=r"^no room for [12]$"):
+        list(run_each(refused, [1, 2], n_jobs=2))
+    assert sorted(run_each(abs, [-1, -2], n_jobs=2)) == [1, 2]  # by new workers
 
 
 @pytest.mark.slow

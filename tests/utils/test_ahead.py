@@ -61,15 +61,18 @@ def test_an_error_of_the_items_comes_in_its_place() -> None:
 
 def test_calls_are_made_in_order_and_all_of_them_before_the_block_ends() -> None:
     seen: list[int] = []
+    gate = threading.Event()
 
-    def slow(n: int) -> int:
-        time.sleep(0.01)
+    def note(n: int) -> int:
+        if n == 5:
+            gate.wait(10)
         seen.append(n)
         return -n
 
     with Aside(2) as aside:
-        results = [aside.call(slow, n) for n in range(6)]
-        assert len(seen) < 6
+        results = [aside.call(note, n) for n in range(6)]
+        assert 5 not in seen
+        gate.set()
     assert seen == list(range(6))
     assert [one.result() for one in results] == [0, -1, -2, -3, -4, -5]
 

@@ -284,7 +284,7 @@ def _run_all(
 ) -> BenchmarkResult:
     """Add each category to the result, in the order of the jobs, and tell of it, as it comes."""
     order = {job.key: i for i, job in enumerate(jobs)}
-    for one in run_each(run_job, jobs, n_jobs):
+    for one in run_each(run_job, jobs, n_jobs, what="benchmark"):
         result.categories.append(one)
         result.categories.sort(key=lambda c: order[c.category, c.shots, c.seed])
         if report is not None:

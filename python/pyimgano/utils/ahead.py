@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
@@ -44,11 +45,12 @@ class Ahead(Iterator[R], Generic[T, R]):
         self.stop()
 
     def stop(self) -> None:
-        """End the thread; no item is being worked on when this returns."""
+        """End the thread; no item is being worked on when this returns, and no result is kept."""
         self._stopped.set()
         # A process that ends while OpenCV is at work in a daemon thread is aborted.
-        with self._working:
-            pass
+        with self._working, suppress(queue.Empty):
+            while True:
+                self._ready.get_nowait()
 
     def _run(self, items: Iterator[T]) -> None:
         try:
@@ -77,8 +79,9 @@ class Ahead(Iterator[R], Generic[T, R]):
 class Aside:
     """Calls made one after the other in a thread, while the caller goes on.
 
-    At most ``n`` wait: then :meth:`call` does, too. Leaving the ``with`` block waits for all of
-    them; after an error of the block or of a call, those that have not begun are dropped.
+    At most ``n`` are under way, the one that runs among them: then :meth:`call` waits. Leaving the
+    ``with`` block waits for all of them; after an error of the block or of a call, those that have
+    not begun are dropped.
     """
 
     def __init__(self, n: int) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from pyimgano.errors import InvalidInputError
+from pyimgano.errors import InvalidInputError, WorkerError
 from pyimgano.utils.optional_deps import optional_import
 
 T = TypeVar("T")
@@ -25,11 +25,20 @@ def count_workers(n_jobs: int | None) -> int:
     return int(effective_n_jobs(n_jobs))
 
 
-def run_each(work: Callable[[T], R], items: Sequence[T], n_jobs: int | None = None) -> Iterator[R]:
+def lost(what: str, error: Exception) -> WorkerError:
+    """What an error of joblib's backend means for the work that is called so."""
+    told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    return WorkerError(f"{what}: a worker was lost, or could not answer ({told:.300})")
+
+
+def run_each(
+    work: Callable[[T], R], items: Sequence[T], n_jobs: int | None = None, *, what: str = "run"
+) -> Iterator[R]:
     """Results of ``work``, which can be pickled, as they are finished; in order with one worker.
 
     ``n_jobs`` is as in scikit-learn: None means 1 unless inside ``joblib.parallel_config``, -1 all
-    cores. With several, each worker gets its share of the machine's cores as threads.
+    cores. With several, each worker gets its share of the machine's cores as threads. A worker that
+    is lost is a WorkerError, which begins with ``what``; what ``work`` raises is raised here.
     """
     n_workers = min(count_workers(n_jobs), max(1, len(items)))
     if n_workers == 1 and not inside_cluster():
@@ -39,7 +48,16 @@ def run_each(work: Callable[[T], R], items: Sequence[T], n_jobs: int | None = No
 
     n_threads = threads_each(n_workers)
     pool = Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="all")
-    yield from pool(delayed(_limited)(work, item, n_threads) for item in items)
+    try:
+        yield from pool(delayed(_limited)(work, item, n_threads) for item in items)
+    except _RaisedError as raised:
+        raise raised.args[0] from raised
+    except Exception as error:
+        raise lost(what, error) from error
+
+
+class _RaisedError(Exception):
+    """What the work raised, told apart from what becomes of workers."""
 
 
 def threads_each(n_workers: int) -> int:
@@ -60,7 +78,10 @@ def inside_cluster() -> bool:
 
 def _limited(work: Callable[[T], R], item: T, n_threads: int) -> R:
     with alone(n_threads):
-        return work(item)
+        try:
+            return work(item)
+        except Exception as error:
+            raise _RaisedError(error) from error
 
 
 @contextmanager

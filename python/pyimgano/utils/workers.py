@@ -10,7 +10,8 @@ import hashlib
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -18,13 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyimgano.errors import InvalidInputError, WorkerError
-from pyimgano.utils.parallel import alone, count_workers, inside_cluster, threads_each
+from pyimgano.utils.parallel import alone, count_workers, inside_cluster, lost, threads_each
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 #: Items per worker that are under way at once: results wait in memory until all of them are there.
 _EACH = 4
+#: How often a round is run again in which a worker took the only copy of the work along.
+_AGAIN = 2
 
 
 def runs_here(n_jobs: int | None) -> bool:
@@ -77,11 +80,11 @@ def in_order(
         while window:
             found = _run(pool, task, window, what)
             task = task.without_work()
-            lost = [i for i, one in enumerate(found) if one.lacks_work]
-            if lost:  # workers that have come since
+            left = [i for i, one in enumerate(found) if one.lacks_work]
+            if left:  # by workers that have come since
                 whole = _Task.of(work, what, task.n_threads)
-                again = _run(pool, whole, [window[i] for i in lost], what)
-                for i, one in zip(lost, again, strict=True):
+                again = _run(pool, whole, [window[i] for i in left], what)
+                for i, one in zip(left, again, strict=True):
                     found[i] = one
             for one in found:
                 yield one.value()
@@ -120,20 +123,27 @@ class _Task:
         return cls(hashlib.sha256(content.data).digest(), content, n_threads)
 
     def without_work(self) -> _Task:
-        return _Task(self.key, None, self.n_threads) if self.key else self
+        return replace(self, work=None) if self.key else self
+
+    def anew(self) -> _Task:
+        """With the work as another array: a backend takes it for what it has not sent yet."""
+        sent = self.key and self.work is not None
+        return replace(self, work=self.work.copy()) if sent else self
 
 
-def _run(pool: Any, task: _Task, items: list[Any], what: str) -> list[_Outcome[Any]]:
+def _run(
+    pool: Any, task: _Task, items: list[Any], what: str, again: int = _AGAIN
+) -> list[_Outcome[Any]]:
     from joblib import delayed
 
     try:
         # The work is an argument by itself: a backend shares those that are large.
         return list(pool(delayed(_perform)(task.key, task.work, x, task.n_threads) for x in items))
     except Exception as error:  # of the backend: those of the work are results
-        told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        raise WorkerError(
-            f"{what}: a worker was lost, or could not answer ({told:.300})"
-        ) from error
+        if not (again and isinstance(error, CancelledError)):
+            raise lost(what, error) from error
+    # Dask gives what is shared to one worker, from which the others get it: that one is gone.
+    return _run(pool, task.anew(), items, what, again - 1)
 
 
 @dataclass
