@@ -1,6 +1,7 @@
 """Training images, read once each: what is known of them, and their patches to the scorer."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -111,10 +112,9 @@ def fit_projection(
     """
     if n is None:
         return None
-    found = read_each(reader, "patches", images, batch_size, n_jobs, timer)
-    if (first := next(found, None)) is None:
-        return None
-    return Projection.fit(chain([first], found), n)
+    with closing(read_each(reader, "patches", images, batch_size, n_jobs, timer)) as found:
+        first = next(found, None)
+        return None if first is None else Projection.fit(chain([first], found), n)
 
 
 def lights_of(
@@ -154,7 +154,7 @@ def collect(
         return bool(found.errors) and not skip_bad
 
     taken = read_each(reader, "take", images, batch_size, n_jobs, timer, look_only=is_lost)
-    with track(len(images), "reading training images", verbose) as advance:
+    with track(len(images), "reading training images", verbose) as advance, closing(taken):
         for one in taken:
             advance(1)
             if isinstance(one, Unusable):

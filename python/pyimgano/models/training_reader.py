@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -222,11 +222,11 @@ def read_each(
     n_jobs: int | None,
     timer: StageTimer,
     **here: Any,
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """What a method of the reader gives for all images, in their order, by workers.
 
     Without these it is called when its results are asked for, with the further arguments ``here``,
-    while the images of the next batch are being read.
+    while the images of the next batch are being read. Whoever may not ask for all must close it.
     """
     batches, give = batches_of(images, batch_size), getattr(reader, method)
     if runs_here(n_jobs):
