@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-import cv2
 import numpy as np
 import pytest
 from scipy.ndimage import binary_fill_holes
@@ -65,19 +62,6 @@ def test_a_spiral_has_a_way_out() -> None:
             y, x = y + down, x + across
         step -= 2 if turn % 2 else 0
     np.testing.assert_array_equal(FILL(walls) > 3, binary_fill_holes(walls > 3))
-
-
-def test_a_rough_map_takes_no_longer_than_a_smooth_one() -> None:
-    rough = np.random.default_rng(0).random((600, 600), np.float32)
-    smooth = cv2.GaussianBlur(rough, (0, 0), 8)
-    FILL(smooth)  # imports what it needs
-
-    def seconds(values: np.ndarray) -> float:
-        begun = time.process_time()
-        FILL(values)
-        return time.process_time() - begun
-
-    assert min(seconds(rough) for _ in range(2)) < 4 * min(seconds(smooth) for _ in range(2))
 
 
 def test_it_can_be_written_as_a_step() -> None:
