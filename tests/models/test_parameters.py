@@ -131,3 +131,26 @@ def test_the_readers_of_images_name_it(build: Any, name: str, value: Any) -> Non
     named = "resize" if build is PooledFilterBank and name == "image_size" else name
     with pytest.raises(InvalidInputError, match=named):
         build(**{name: value}).fit([texture(0, (16, 16))])
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "told"),
+    [
+        (
+            "superadd",
+            "coreset_block",
+            r"'superadd' has no parameter 'coreset_block'; patchcore can",
+        ),
+        (
+            "padim",
+            "coreset_ratio",
+            r"'coreset_ratio'; patchcore, anomalydino, superadd can take it",
+        ),
+        ("vision_patchcore", "layer", r"'vision_patchcore' has no .* 'layer'; it has .*layers, "),
+    ],
+)
+def test_a_parameter_that_a_model_has_not_is_told_with_those_that_have_it(
+    model: str, given: str, told: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=told):
+        create_model(model, **{given: 3})

@@ -1,9 +1,11 @@
 """Detectors by name."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
+from pyimgano.errors import InvalidInputError
 from pyimgano.models.anomalib_catalogue import MODELS as ANOMALIB
 from pyimgano.models.pyod_catalogue import DETECTORS
 from pyimgano.registry import Entry, Registry
@@ -78,8 +80,36 @@ def create_model(name: str, **kwargs: Any) -> Any:
     ------
     UnknownNameError
         No model of that name; lists the nearest ones.
+    InvalidInputError
+        The model has no such parameter; tells those that have it, or what it has.
     """
-    return _MODELS.get(name).value(**kwargs)
+    factory = _MODELS.get(name).value
+    known = _parameters(factory)
+    if known is not None and (wrong := [given for given in kwargs if given not in known]):
+        raise InvalidInputError(
+            f"model {name!r} has no parameter {wrong[0]!r}; {_hint(wrong[0], known)}"
+        )
+    return factory(**kwargs)
+
+
+def _hint(parameter: str, known: Iterable[str]) -> str:
+    """Detectors on patches that have a parameter, else those parameters that there are."""
+    having = [
+        one
+        for one, (home, *_) in _ON_PATCHES.items()
+        if parameter in (_parameters(_Lazy(*home)) or ())
+    ]
+    return f"{', '.join(having)} can take it" if having else f"it has {', '.join(known)}"
+
+
+def _parameters(factory: Callable[..., Any]) -> list[str] | None:
+    """Names of the keywords that a factory takes; None where it takes any, or does not tell."""
+    try:
+        found = inspect.signature(factory.load() if isinstance(factory, _Lazy) else factory)
+    except (TypeError, ValueError):  # of some builtins
+        return None
+    kinds = [one.kind for one in found.parameters.values()]
+    return None if inspect.Parameter.VAR_KEYWORD in kinds else list(found.parameters)
 
 
 def list_models(tags: Iterable[str] | None = None) -> list[str]:
@@ -98,13 +128,20 @@ def model_info(name: str) -> dict[str, Any]:
     }
 
 
-def _lazy(module: str, attribute: str, *args: Any) -> Callable[..., Any]:
+class _Lazy:
     """A factory that imports its module when it is first called."""
 
-    def build(**kwargs: Any) -> Any:
-        return getattr(import_module(module), attribute)(*args, **kwargs)
+    def __init__(self, module: str, attribute: str, *args: Any) -> None:
+        self.module, self.attribute, self.args = module, attribute, args
 
-    return build
+    def load(self) -> Callable[..., Any]:
+        """What it calls."""
+        found: Callable[..., Any] = getattr(import_module(self.module), self.attribute)
+        return found
+
+    def __call__(self, **kwargs: Any) -> Any:
+        """A new detector."""
+        return self.load()(*self.args, **kwargs)
 
 
 #: Detectors on patch features: where their classes are, what listings say, and a further tag.
@@ -144,14 +181,14 @@ _ON_PATCHES = {
 for _name, (_home, _summary, _tags) in _ON_PATCHES.items():
     _STORABLE.add(Entry(_name, _home))
     for _known_as in ("patchcore", "vision_patchcore") if _name == "patchcore" else (_name,):
-        register_model(_known_as, _lazy(*_home), summary=_summary, tags=("pixel", *_tags, "core"))
+        register_model(_known_as, _Lazy(*_home), summary=_summary, tags=("pixel", *_tags, "core"))
 _STORABLE.add(Entry("patch", ("pyimgano.models.patch_detector", "PatchDetector")))
 _STORABLE.add(Entry("classical", ("pyimgano.models.classical", "ClassicalDetector")))
 
 for _name, _detector in DETECTORS.items():
     register_model(
         f"vision_{_name}",
-        _lazy("pyimgano.models.classical", "ClassicalDetector", _name),
+        _Lazy("pyimgano.models.classical", "ClassicalDetector", _name),
         summary=_detector.summary,
         tags=("image", "classical"),
         extra="pyod",
@@ -160,7 +197,7 @@ for _name, _detector in DETECTORS.items():
 for _name, _network in ANOMALIB.items():
     register_model(
         f"vision_{_name}_anomalib",
-        _lazy("pyimgano.models.anomalib_backend", "AnomalibDetector", _name),
+        _Lazy("pyimgano.models.anomalib_backend", "AnomalibDetector", _name),
         summary=_network.summary,
         tags=("pixel" if _network.has_map else "image", "anomalib"),
         extra="anomalib",
