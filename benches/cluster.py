@@ -5,9 +5,11 @@ For each category of an image set in the MVTec AD layout, and each backend that 
 - with one coreset of all patches: whether bank, thresholds, held-out scores and scores of the test
   images are the same to the last bit;
 - with local coresets (``coreset_block``): whether all backends give the same bits, how many
-  verdicts differ from those by one coreset, the covering radius of both banks, and the bound.
+  verdicts differ from those by one coreset, the covering radius of both banks, and the bound;
+- with ``--seeds``, how many verdicts another ``random_state`` changes, with one coreset.
 
     python benches/cluster.py --root DIR [--backbone embedded] [--block 16] [--ratio 0.1]
+        [--seeds 1 2] [--backends [dask ...]]
 
 Seconds are those of a fit alone; the workers are there before.
 """
@@ -121,7 +123,8 @@ def main() -> int:
     parser.add_argument("--weights", help="local weights file of the backbone")
     parser.add_argument("--block", type=int, default=16, help="images per local coreset")
     parser.add_argument("--ratio", type=float, default=0.1, help="share of patches in the bank")
-    parser.add_argument("--backends", nargs="+", default=list(BACKENDS), choices=BACKENDS)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[], help="other random_state")
+    parser.add_argument("--backends", nargs="*", default=list(BACKENDS), choices=BACKENDS)
     args = parser.parse_args()
     warnings.simplefilter("ignore", ThresholdWarning)
     given: dict[str, Any] = {"backbone": args.backbone, "coreset_ratio": args.ratio}
@@ -170,6 +173,14 @@ def main() -> int:
             f"{coverage.local:.3f} + {coverage.union:.3f} = {coverage.bound:.3f}",
             f"{coverage.factor:.2f}",
         )
+    if args.seeds:
+        print()
+        row("set", *(f"verdicts that random_state={seed} changes" for seed in args.seeds))
+        row(*["---"] * (1 + len(args.seeds)))
+    for category, files in sets.items() if args.seeds else ():
+        whole = alone[category, "one coreset"]
+        others = (fit(*files, False, **given, random_state=seed) for seed in args.seeds)
+        row(category, *(int((whole["verdicts"] != one["verdicts"]).sum()) for one in others))
     return int(differ)
 
 

@@ -37,6 +37,27 @@ def test_no_more_than_a_few_are_worked_out_ahead(n: int) -> None:
     assert len(begun) == n + 2
 
 
+def test_what_is_large_is_worked_out_when_it_is_asked_for() -> None:
+    begun: list[int] = []
+
+    def note(n: int) -> int:
+        begun.append(n)
+        return n
+
+    with Ahead(range(4), note, 3, lambda _: 40 * 2**20) as found:
+        for n in range(4):
+            assert next(found) == n
+            time.sleep(0.05)
+            assert len(begun) == min(4, n + 2)  # one waits; two would hold more than 64 MiB
+        assert list(found) == []
+    begun.clear()
+    with Ahead(range(4), note, 3, lambda _: 2**30) as found:
+        for n in range(4):
+            assert next(found) == n
+            time.sleep(0.05)
+            assert begun == list(range(n + 1))
+
+
 def test_an_error_comes_in_its_place_and_is_the_end() -> None:
     def invert(n: int) -> float:
         return 1 / n
@@ -89,6 +110,20 @@ def test_a_caller_waits_where_too_many_calls_do() -> None:
         gate.set()
         third.join(10)
         assert not third.is_alive()
+
+
+@pytest.mark.parametrize(("n_bytes", "waits"), [(100 * 2**20, False), (200 * 2**20, True)])
+def test_a_caller_waits_where_calls_hold_much(n_bytes: int, waits: bool) -> None:
+    gate = threading.Event()
+    with Aside(8) as aside:
+        aside.call(gate.wait, 10, n_bytes=2**30 if waits else n_bytes)  # one alone may hold more
+        second = threading.Thread(target=lambda: aside.call(int, n_bytes=n_bytes))
+        second.start()
+        second.join(0.1 if waits else 10)
+        assert second.is_alive() == waits
+        gate.set()
+        second.join(10)
+        assert not second.is_alive()
 
 
 def test_an_error_of_a_call_is_raised_at_the_next_one_and_the_rest_is_dropped() -> None:

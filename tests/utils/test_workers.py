@@ -60,7 +60,8 @@ def test_a_single_item_stays_here() -> None:
     assert list(in_order(Square(), [], 2, what="x")) == []
 
 
-def test_items_are_asked_for_as_workers_are_free() -> None:
+@pytest.mark.parametrize(("how", "n_asked"), [({}, 4), ({"each": 1}, 2)])
+def test_items_are_asked_for_as_workers_are_free(how: dict[str, int], n_asked: int) -> None:
     asked: list[int] = []
 
     def numbers() -> Iterator[int]:
@@ -68,10 +69,10 @@ def test_items_are_asked_for_as_workers_are_free() -> None:
             asked.append(n)
             yield n
 
-    found = in_order(Square(), numbers(), 2, what="square")
+    found = in_order(Square(), numbers(), 2, what="square", **how)
     assert next(found)[0] == 0
     found.close()  # type: ignore[attr-defined]
-    assert len(asked) < 20
+    assert len(asked) == n_asked
 
 
 def test_what_the_work_raises_arrives_after_the_results_before_it() -> None:

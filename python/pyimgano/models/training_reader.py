@@ -226,7 +226,8 @@ def read_each(
     """What a method of the reader gives for all images, in their order, by workers.
 
     Without these it is called when its results are asked for, with the further arguments ``here``,
-    while the images of the next batch are being read. Whoever may not ask for all must close it.
+    while the images of the next batch are being read, if these are small. Whoever may not ask for
+    all must close it.
     """
     batches, give = batches_of(images, batch_size), getattr(reader, method)
     if runs_here(n_jobs):
@@ -234,11 +235,13 @@ def read_each(
             for batch in batches:
                 yield from give(batch, timer, **here)
             return
-        with Ahead(batches, partial(reader.read, timer=timer), 1) as ahead:
-            for batch, read in zip(batches, ahead, strict=True):
-                yield from give(batch, timer, read=read, **here)
+        with Ahead(batches, partial(reader.read, timer=timer), 1, _weight) as ahead:
+            for batch in batches:
+                yield from give(batch, timer, read=next(ahead), **here)
         return
-    for found, seconds in in_order(InLists(reader, method), batches, n_jobs, what="fit"):
+    copied = method == "take" and reader.references.n_copies > 0
+    how: Any = {"each": 1} if copied else {}  # a batch is many times as large
+    for found, seconds in in_order(InLists(reader, method), batches, n_jobs, what="fit", **how):
         timer.add(seconds)
         yield from found
 
@@ -258,6 +261,10 @@ def seen_from(folder: str, image: ImageInput) -> ImageInput:
     if isinstance(image, (str, os.PathLike)) and os.getcwd() != folder:
         return os.path.join(folder, image)
     return image
+
+
+def _weight(read: Read) -> int:
+    return sum(one.pixels.nbytes for one in read if isinstance(one, LoadedImage))
 
 
 def _name(image: ImageInput, number: int) -> str:

@@ -35,7 +35,7 @@ from pyimgano.utils.progress import track
 from pyimgano.utils.text import counted, shown
 from pyimgano.utils.timing import StageTimer
 
-#: Scored images that may wait to be drawn; each is held with its map.
+#: Scored images that may be drawn or wait for it, if small; each is held with its map.
 _WAITING = 8
 
 
@@ -112,7 +112,9 @@ def run_tests(
                 tested.learnt.append(split.paths[number])
             if pictures is not None:
                 draw = timer.staged("pictures", pictures.add)
-                drawn.append(drawing.call(draw, split.paths[number], one, mask))
+                held = (one.image, one.prediction.anomaly_map, mask)
+                n_bytes = sum(array.nbytes for array in held if array is not None)
+                drawn.append(drawing.call(draw, split.paths[number], one, mask, n_bytes=n_bytes))
             tested.predictions.append(replace(one.prediction, anomaly_map=None))
             advance()
             between += time.perf_counter() - arrived

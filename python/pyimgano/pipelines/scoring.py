@@ -50,14 +50,15 @@ def predict_stream(
     """One outcome per path, in order; a file that cannot be used does not stop the others.
 
     Files are decoded in a thread of their own while others are scored. Memory holds a batch and
-    the decoded images of one more, or three, whatever the number of paths.
+    the decoded images of one more, or three, of about 64 MiB together, whatever the number of
+    paths; larger images are decoded in turn.
 
     Paths are asked for as they are needed; an :class:`~pyimgano.types.Unreadable` is passed on.
     ``batch_size`` images, at most the detector's own ``batch_size``, are scored in one pass; with 1
     an image is scored as soon as its path is known.
     """
     decode = partial(_decoded, reading=Reading.of(detector))
-    with Ahead(paths, decode, max(_AHEAD, batch_size)) as decoded:
+    with Ahead(paths, decode, max(_AHEAD, batch_size), _weight) as decoded:
         while batch := list(islice(decoded, batch_size)):
             yield from _predict_batch(detector, batch, with_maps)
             batch.clear()  # before the next is decoded
@@ -119,6 +120,10 @@ def _decoded(path: str | Unreadable, reading: Reading) -> _Decoded | Unreadable:
     except MemoryError:
         return Unreadable(path, f"cannot decode image {shown(path)}: not enough memory")
     return _Decoded(path, image, 1000 * (time.perf_counter() - start))
+
+
+def _weight(one: _Decoded | Unreadable) -> int:
+    return one.image.nbytes if isinstance(one, _Decoded) else 0
 
 
 def is_learnt(detector: Any, image: ImageInput) -> bool:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 #: Items per worker that are under way at once: results wait in memory until all of them are there.
-_EACH = 4
+_EACH = 2
 #: How often a round is run again in which a worker took the only copy of the work along.
 _AGAIN = 2
 
@@ -36,7 +36,12 @@ def runs_here(n_jobs: int | None) -> bool:
 
 
 def in_order(
-    work: Callable[[T], R], items: Iterable[T], n_jobs: int | None, *, what: str
+    work: Callable[[T], R],
+    items: Iterable[T],
+    n_jobs: int | None,
+    *,
+    what: str,
+    each: int = _EACH,
 ) -> Iterator[R]:
     """Results of ``work`` on each item, in the order of the items.
 
@@ -54,6 +59,8 @@ def in_order(
         core; on a cluster its backend decides.
     what
         The work in words, for errors.
+    each
+        Items per worker that are under way at once, two in all at least.
 
     Raises
     ------
@@ -71,7 +78,8 @@ def in_order(
     from joblib import Parallel
 
     n_workers = count_workers(n_jobs)
-    window = list(islice(waiting, _EACH * n_workers))
+    n_items = max(2, each * n_workers)
+    window = list(islice(waiting, n_items))
     if len(window) < 2:
         yield from map(work, window)
         return
@@ -88,7 +96,7 @@ def in_order(
                     found[i] = one
             for one in found:
                 yield one.value()
-            window = list(islice(waiting, _EACH * n_workers))
+            window = list(islice(waiting, n_items))
 
 
 @dataclass(frozen=True)
