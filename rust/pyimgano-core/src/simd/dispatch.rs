@@ -1,7 +1,7 @@
 //! Each loop in the form that it has at a level.
 
 use super::level::{Level, Simd};
-use super::panel::PANEL;
+use super::panel::{PANEL, Queries};
 use super::{exact, panel};
 #[cfg(target_arch = "aarch64")]
 use super::{exact_neon, panel_neon};
@@ -223,25 +223,6 @@ impl Simd {
         for (q, threshold) in which[i..].iter().zip(&thresholds[i..]) {
             masks.push(panel::reach(panel, bias, queries.row(*q as usize), *threshold));
         }
-    }
-}
-
-/// Rows of `dims` values, one after the other.
-#[derive(Debug, Clone, Copy)]
-pub struct Queries<'a> {
-    /// All values.
-    pub rows: &'a [f32],
-    /// Values per row.
-    pub dims: usize,
-}
-
-impl<'a> Queries<'a> {
-    pub(super) fn len(self) -> usize {
-        self.rows.len().checked_div(self.dims).unwrap_or(0)
-    }
-
-    pub(super) fn row(self, i: usize) -> &'a [f32] {
-        &self.rows[i * self.dims..(i + 1) * self.dims]
     }
 }
 

@@ -27,7 +27,6 @@ mod panel_neon;
 mod panel_x86;
 
 pub(crate) use bytes::BYTES;
-pub use dispatch::Queries;
 pub(crate) use dispatch::Scaled;
 pub use level::{Level, Simd};
-pub use panel::PANEL;
+pub use panel::{PANEL, Queries};

@@ -5,6 +5,25 @@
 /// Rows in a panel.
 pub const PANEL: usize = 64;
 
+/// Rows of `dims` values, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Queries<'a> {
+    /// All values.
+    pub rows: &'a [f32],
+    /// Values per row.
+    pub dims: usize,
+}
+
+impl<'a> Queries<'a> {
+    pub(super) fn len(self) -> usize {
+        self.rows.len().checked_div(self.dims).unwrap_or(0)
+    }
+
+    pub(super) fn row(self, i: usize) -> &'a [f32] {
+        &self.rows[i * self.dims..(i + 1) * self.dims]
+    }
+}
+
 /// Rows that the portable loops keep in registers.
 const STRIP: usize = 16;
 

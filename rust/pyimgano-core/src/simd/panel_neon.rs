@@ -2,9 +2,8 @@
 
 use std::arch::aarch64::*;
 
-use super::dispatch::Queries;
 use super::neon::{STRIP, WIDE, bits, load, load_strip};
-use super::panel::{self, PANEL};
+use super::panel::{self, PANEL, Queries};
 
 /// Queries that meet a strip of rows together.
 const TOGETHER: usize = 6;
